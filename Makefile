@@ -1,0 +1,60 @@
+# Jikimi. `make help` lists what there is.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+
+# A stamp a lock file: an environment is made once, and again when its lock changes.
+$(VENV)/.run: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Jikimi needs Python 3.11 or newer; set PYTHON=…")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what Jikimi needs (once) …"
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.train: requirements-train.txt $(VENV)/.dev
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-train.txt
+	@touch $@
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# The cameras go through the environment: a command line, and so `ps`, would show their passwords.
+.PHONY: run
+run: export JIKIMI_CAMERAS := $(value CAMERAS)
+run: $(VENV)/.run ## watch CAMERAS="[name=]url …", or two rendered demo cameras
+	@unset CAMERAS MAKEFLAGS MAKEOVERRIDES; exec $(BIN)/jikimi run
+
+.PHONY: test
+test: $(VENV)/.dev ## every test this machine can run
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/.dev ## ruff, mypy, import-linter and the fast tests, in under a minute
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache 2>&1 | tail -n 20
+	@$(BIN)/python -m pytest -q -m "not slow"
+
+.PHONY: train-env
+train-env: $(VENV)/.train ## add TensorFlow, for training and export
+
+.PHONY: lock
+lock: ## pin every requirement again (needs uv)
+	@for out in requirements-train.txt:"--extra tensorflow --extra gpio --group build --group dev" \
+		requirements-dev.txt:"--group build --group dev" requirements.txt:"--group build"; do \
+		uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
+			--no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+			$${out#*:} -o $${out%%:*}; done
+
+.PHONY: clean
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

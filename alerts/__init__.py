@@ -1,0 +1,1 @@
+"""From an incident to the outside world: message, routing, durable outbox, sinks."""

@@ -1,0 +1,74 @@
+"""The message that leaves the house: one JSON format for every sink (schema version 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field
+
+from config.settings import Location
+
+
+class AlertPhase(StrEnum):
+    """What happened: an incident's life, or a camera lost and back again."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    CLOSED = "closed"
+    CAMERA_LOST = "camera_lost"
+    CAMERA_BACK = "camera_back"
+
+
+class Alert(BaseModel):
+    """One message about one incident (or camera), as documented in its JSON schema.
+
+    `alert_id` is new for each message and stays the same over every attempt to deliver it, so
+    a receiver that keeps the ids it has seen gets each exactly once. `sequence` counts the
+    messages of one incident from 0. `late` says that it is delivered after the sink's expiry.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    alert_id: UUID
+    incident_id: UUID
+    sequence: int = Field(ge=0)
+    phase: AlertPhase
+    exercise: bool = Field(default=False, description="a drill: nothing has happened")
+    late: bool = False
+    label: str = Field(description="violence, or another label; camera for camera notices")
+    score: float = Field(ge=0, le=1, description="highest smoothed probability so far")
+    camera: str
+    site: str
+    location: Location
+    station: str | None = None
+    opened_at: AwareDatetime
+    sent_at: AwareDatetime = Field(description="when the monitor wrote this message (UTC)")
+    reason: str | None = Field(default=None, description="why it closed, or why the camera is lost")
+    image: Base64Bytes | None = Field(default=None, description="JPEG, base64")
+    links: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What routing needs beyond the message: how dark it is and how long it has gone on.
+
+    `mean_grey`: 0 (black) … 255 of the picture, None where there is none.
+    """
+
+    duration_s: float = 0.0
+    mean_grey: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CameraNotice:
+    """A camera's state for sinks that show it (retained on MQTT); best effort, latest wins."""
+
+    camera: str
+    site: str
+    state: str
+    since: datetime

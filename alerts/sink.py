@@ -1,0 +1,40 @@
+"""What a sink is. Three inhabitants live behind it: real ones, `log`, and the recording mock."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from alerts.message import Alert, CameraNotice
+
+
+class Sink(Protocol):
+    """A way out to the world, named by an entry point of the group `jikimi.sinks`.
+
+    Built as `SinkType(name, options)` with its validated `Options`. Every method is called
+    from the one worker thread of this sink, so it may block; it must not block for ever.
+    """
+
+    Options: ClassVar[type[BaseModel]]
+    default_expiry_s: ClassVar[float | None]
+    """Alerts older than this are useless here (a siren) and dropped; None: delivered late."""
+    phases: ClassVar[frozenset[str]]
+    """The `AlertPhase`s this sink acts on; others are never queued for it."""
+
+    def start(self) -> None:
+        """Connect or claim hardware; may raise DeliveryError, and is then called again."""
+
+    def deliver(self, alert: Alert) -> None:
+        """Return once the other side has acknowledged; raise DeliveryError otherwise."""
+
+    def close(self) -> None:
+        """Leave the outside world as it should be when nobody watches (relays off)."""
+
+
+@runtime_checkable
+class StateSink(Protocol):
+    """A sink that also shows the state of cameras."""
+
+    def show_camera(self, notice: CameraNotice) -> None:
+        """Publish the state; best effort, must return at once."""

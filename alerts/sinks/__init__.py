@@ -1,0 +1,1 @@
+"""The sinks that ship with Jikimi, one module each."""

@@ -1,0 +1,168 @@
+"""What the operator states, as typed, frozen values with units and ranges.
+
+Only shapes and defaults: `config.load` reads them from YAML, environment and
+command line and turns every mistake into one line that names file, line and key.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+
+from config.urls import StreamUrl
+
+NAME_PATTERN = r"^\w[\w.-]{0,62}$"
+"""Camera, site and sink names: they become MQTT topic levels, metric labels and file names."""
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Polygon = Annotated[list[tuple[Probability, Probability]], Field(min_length=3)]
+"""Corners (x, y) relative to the picture: 0,0 is top left, 1,1 bottom right."""
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, and an unknown key is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Location(Section):
+    """Where a camera hangs, for whoever is sent there."""
+
+    text: str = ""
+    latitude: float | None = Field(default=None, ge=-90, le=90)
+    longitude: float | None = Field(default=None, ge=-180, le=180)
+
+
+class CaptureSettings(Section):
+    """How streams are opened and when they count as lost."""
+
+    transport: Literal["tcp", "udp"] = "tcp"
+    open_timeout_s: Seconds = Field(
+        default=10.0, gt=0, le=120, description="connect, log in and probe"
+    )
+    read_timeout_s: Seconds = Field(
+        default=5.0, gt=0, le=120, description="no packet for so long: stalled"
+    )
+    offline_grace_s: Seconds = Field(
+        default=300.0, description="a camera lost for so long is told to the sinks, once"
+    )
+
+
+class DetectionSettings(Section):
+    """When scores become an incident. Thresholds left out come from the weights' sidecar."""
+
+    open_threshold: Probability | None = None
+    close_threshold: Probability | None = None
+    min_duration_s: Seconds | None = None
+    merge_gap_s: Seconds | None = Field(
+        default=None,
+        description="a fight that flares up again within this time is the same incident",
+    )
+    watch: list[Polygon] = Field(default=[], description="only motion inside these counts")
+    ignore: list[Polygon] = Field(default=[], description="motion inside these never counts")
+
+
+class CameraSettings(Section):
+    """One camera. `capture` and `detection` hold the global values with its own laid over."""
+
+    name: Name
+    url: StreamUrl
+    site: Name
+    station: str | None = None
+    location: Location = Location()
+    capture: CaptureSettings = CaptureSettings()
+    detection: DetectionSettings = DetectionSettings()
+
+
+class Hours(Section):
+    """A daily span of local time; one that ends before it starts runs over midnight."""
+
+    start: time
+    end: time
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            start, dash, end = value.partition("-")
+            if not dash:
+                raise ValueError('write hours as "22:00-06:00"')
+            return {"start": start.strip(), "end": end.strip()}
+        return value
+
+
+class RouteSettings(Section):
+    """Which alerts a sink receives; an empty list means all."""
+
+    cameras: list[Name] = []
+    sites: list[Name] = []
+    labels: list[str] = []
+    min_score: Probability = 0.0
+    min_duration_s: Seconds = 0.0
+    hours: Hours | None = None
+    when: Literal["always", "dark"] = "always"
+
+
+class SinkSettings(Section):
+    """One way out: its type (entry point of `jikimi.sinks`), its route and its delivery.
+
+    `options` is the type's own model, validated by `config.load`; in YAML its keys stand
+    directly beside `type`.
+    """
+
+    name: Name
+    type: str
+    route: RouteSettings = RouteSettings()
+    expiry_s: Seconds | None = Field(
+        default=None, description="older alerts are dropped; left out: the sink type's default"
+    )
+    cooldown_s: Seconds = Field(
+        default=0.0,
+        description="after a delivered alert, no new incident of that camera for so long",
+    )
+    options: SerializeAsAny[BaseModel]
+
+
+class HttpSettings(Section):
+    """Where /metrics, /livez and /healthz are served."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8780, ge=0, le=65535, description="0: any free port")
+
+
+class LogSettings(Section):
+    """How the daemon logs to standard error."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+def default_state_dir() -> Path:
+    """systemd's StateDirectory, else the XDG state directory of the user."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(base) / "jikimi"
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    site: Name = "default"
+    station: str | None = None
+    state_dir: Path = Field(default_factory=default_state_dir)
+    weights: Path | None = Field(
+        default=None, description="sidecar JSON; left out: the shipped weights"
+    )
+    capture: CaptureSettings = CaptureSettings()
+    detection: DetectionSettings = DetectionSettings()
+    cameras: list[CameraSettings] = []
+    sinks: list[SinkSettings] = []
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()

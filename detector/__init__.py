@@ -1,0 +1,1 @@
+"""From packets to incidents: capture, motion views, inference, smoothing, and the daemon."""

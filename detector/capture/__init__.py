@@ -1,0 +1,1 @@
+"""One thread a camera, from packets to samples."""

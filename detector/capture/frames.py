@@ -1,0 +1,45 @@
+"""Decoded frames kept by reference, converted only when a picture of them is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def _fit(width: int, height: int, max_side: int) -> tuple[int, int]:
+    scale = min(1.0, max_side / max(width, height))
+    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+
+
+@dataclass(frozen=True, slots=True)
+class AvFrame:
+    """A frame of libavcodec: holding it keeps one of the decoder's buffers alive."""
+
+    frame: av.VideoFrame
+
+    def bgr(self, max_side: int) -> NDArray[np.uint8]:
+        """The picture as [h, w, 3] uint8 BGR, longer side at most `max_side` pixels."""
+        width, height = _fit(self.frame.width, self.frame.height, max_side)
+        picture = self.frame.reformat(width, height, format="bgr24").to_ndarray()
+        return picture.astype(np.uint8, copy=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayFrame:
+    """A picture that is an array already: [h, w, 3] BGR or [h, w] grey, uint8."""
+
+    picture: NDArray[np.uint8]
+
+    def bgr(self, max_side: int) -> NDArray[np.uint8]:
+        """The picture as [h, w, 3] uint8 BGR, longer side at most `max_side` pixels."""
+        height, width = self.picture.shape[:2]
+        picture = cv2.resize(
+            self.picture, _fit(width, height, max_side), interpolation=cv2.INTER_AREA
+        )
+        if picture.ndim == 2:
+            picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+        return np.asarray(picture, np.uint8)

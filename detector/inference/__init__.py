@@ -1,0 +1,1 @@
+"""From motion views to probabilities: engines, heads, weights, and the batching worker."""

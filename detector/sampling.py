@@ -1,0 +1,68 @@
+"""Which frames of a stream are looked at, and how they become small grey pictures.
+
+Shared by the live capture, `jikimi score` and the training data, so that the network
+sees the same greys everywhere.
+"""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from detector.types import SAMPLE_RATE_HZ, Grey
+
+GREY_SIDE = 320
+"""Longer side of a grey, pixels."""
+
+
+class SampleClock:
+    """Picks the frames nearest after each tick of `SAMPLE_RATE_HZ` of stream time."""
+
+    def __init__(self) -> None:
+        self._next_s: float | None = None
+
+    def ticks(self, pts_s: float) -> int:
+        """Ticks that have passed by the frame at `pts_s`: 0, do not sample it; 1, sample it.
+
+        More than 1 means that frames were missing: one sample for several ticks. Time that
+        jumps backwards (a restarted stream) starts the clock anew.
+        """
+        period_s = 1 / SAMPLE_RATE_HZ
+        if self._next_s is None or pts_s < self._next_s - 2 * period_s:
+            self._next_s = pts_s
+        # Half a millisecond of grace: containers round their time stamps to a time base.
+        passed = int((pts_s + 0.0005 - self._next_s) // period_s) + 1
+        if passed <= 0:
+            return 0
+        self._next_s += passed * period_s
+        return passed
+
+
+def grey_size(width: int, height: int) -> tuple[int, int]:
+    """Size (width, height) of the grey for a picture: never enlarged, even, at least 2."""
+    scale = min(1.0, GREY_SIDE / max(width, height))
+    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+
+
+class GreyScaler:
+    """Turns decoded frames into greys in one swscale step, reusing its context."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> Grey:
+        """The grey of `frame`: [h, w] uint8, area-averaged."""
+        width, height = grey_size(frame.width, frame.height)
+        small = self._reformatter.reformat(
+            frame, width, height, format="gray8", interpolation=Interpolation.AREA
+        )
+        return plane(small)
+
+
+def plane(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """A copy of the first plane of an 8-bit frame, [h, w] uint8, without its row padding."""
+    first = frame.planes[0]
+    rows = np.frombuffer(memoryview(first), np.uint8).reshape(-1, first.line_size)
+    return np.array(rows[: frame.height, : frame.width])

@@ -1,0 +1,116 @@
+"""The values that flow through the detector, one way: sample, view, score, incident.
+
+Later stages know the earlier ones only by these. Instants are UTC `datetime`s (aware);
+`monotonic_s` is `time.monotonic()` of the machine and serves ages and time-outs only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE_HZ = 8.0
+"""Greys a second that the view recipe is defined on; every frame is decoded all the same."""
+
+Grey = NDArray[np.uint8]
+"""A grey picture, [h, w] uint8."""
+
+
+class FrameHandle(Protocol):
+    """A decoded frame kept by reference; converting it costs, keeping it does not."""
+
+    def bgr(self, max_side: int) -> NDArray[np.uint8]:
+        """The picture as [h, w, 3] uint8 BGR, longer side at most `max_side` pixels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One sampled frame of a stream.
+
+    `grey`: longer side `GREY_SIDE` (320), area-averaged, in the stream's own aspect.
+    `pts_s`: seconds since the stream's first frame, monotonic within one connection.
+    `monotonic_s`: when its packet arrived.
+    """
+
+    camera: str
+    utc: datetime
+    monotonic_s: float
+    pts_s: float
+    grey: Grey
+    frame: FrameHandle | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A square or rectangle in coordinates relative to the picture (0…1)."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MotionView:
+    """What the network sees of a sample: the moving part, scene removed.
+
+    `pixels`: [96, 96, 3] float32 in −1…1; all zero where `moving` is False.
+    `box`: where the crop lies in the picture.
+    """
+
+    camera: str
+    utc: datetime
+    pixels: NDArray[Any]
+    box: Box
+    moving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One calibrated probability (0…1) for one label, and its smoothed value."""
+
+    camera: str
+    utc: datetime
+    label: str
+    probability: float
+    smoothed: float
+
+
+class Phase(StrEnum):
+    """Where an incident stands."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One fight (or other label) on one camera: opened once, updated, closed once.
+
+    `peak`: highest smoothed probability so far. `closed_at` is None until closed.
+    """
+
+    id: UUID
+    camera: str
+    label: str
+    opened_at: datetime
+    closed_at: datetime | None
+    peak: float
+    phase: Phase
+
+
+class CameraState(StrEnum):
+    """What a camera is doing, as operators and metrics see it."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALLED = "stalled"
+    UNAUTHORISED = "unauthorised"
+    OFFLINE = "offline"

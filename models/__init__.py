@@ -1,0 +1,1 @@
+"""The classifier's life: data sets, training, evaluation, export, and the shipped weights."""
