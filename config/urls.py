@@ -1,14 +1,49 @@
-"""Camera URLs as technicians type them, raw passwords included."""
+"""Camera URLs as technicians type them, raw passwords included.
+
+A password may hold `@ : / # % ?` as it is. Where a text can be read in two ways, the doubt
+goes to the password, so that no part of it ends up in what people may see:
+
+- Credentials end at the *last* `@`; an `@` in a path behind credentials is written `%40`.
+- The user name ends at the first `:`. One that holds `: / ? #` is percent-encoded.
+- `host/…@…`, and `host:port/…@…` where the host is an IP address or `localhost` (or has a dot,
+  and what follows the `@` is no such address), have no credentials: there the `@` is the path's.
+- `%40` and its like are decoded in a password (or user name) that could be part of a proper URL.
+  One with a raw `@ : / ? #`, a space or a lone `%` was typed as it is, and is taken literally.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
+from ipaddress import ip_address
 from typing import Any, Literal
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
+from config.secrets import MASK, register_secret
+
 Kind = Literal["network", "file", "device", "pattern"]
+
+NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp")
+SCHEMES = (*NETWORK_SCHEMES, "file", "device", "pattern")
+PATTERNS = ("calm", "scuffle")
+"""The rendered demo cameras."""
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
+_ADDRESS = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+)(?::(?P<port>\d+))?(?P<rest>[/?#].*)?"
+)
+_LITERAL = re.compile(r"[@:/?#\s]|%(?![0-9A-Fa-f]{2})")
+_QUERY_SECRET = re.compile(
+    r"(?i)(?<![a-z])"
+    r"(?P<key>(?:password|passwd|passphrase|pass|pwd|psw|token|secret|auth|api_?key|key|sig)=)"
+    # Some recorders write /user=admin_password=…_channel=1 instead of a query.
+    r"(?P<value>.*?)(?=[&;#]|_[a-z]+=|$)"
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -17,6 +52,9 @@ class StreamUrl:
 
     `url` holds the password, percent-encoded as libav wants it: hand it to the decoder and
     to nothing else. `redacted` is what people and logs may see; it is also `str()` and `repr()`.
+
+    By kind, `url` is: network, the URL; file, the plain path as typed, without `file://`;
+    device, its path (`/dev/video0`, also for `device://0`); pattern, `pattern://NAME`.
     """
 
     url: str
@@ -30,8 +68,34 @@ class StreamUrl:
 
     @classmethod
     def parse(cls, text: str) -> StreamUrl:
-        """Parse `text`; raises ValueError in the operator's words, without the password."""
-        return cls(text, text, "network")  # placeholder
+        """Parse `text`; raises ValueError in the operator's words, without the password.
+
+        Registers every password it finds, so that logs hide it from now on.
+        """
+        if not isinstance(text, str):
+            raise ValueError("must be text, e.g. rtsp://user:password@host/stream1")  # noqa: TRY004 - pydantic reports ValueErrors only
+        text = text.strip()
+        if not text:
+            raise ValueError("is empty; write e.g. rtsp://user:password@host/stream1")
+        if not text.isprintable():
+            raise ValueError("holds a line break or control character; write it on one line")
+        match = _SCHEME.match(text)
+        if match is None:
+            return _parse_path(text)
+        scheme, rest = match[1].lower(), text[match.end() :]
+        match scheme:
+            case "file":
+                return _parse_path(_file_path(rest))
+            case "device":
+                return _parse_device(rest)
+            case "pattern":
+                return _parse_pattern(rest)
+            case _ if scheme in NETWORK_SCHEMES:
+                return _parse_network(scheme, rest)
+        raise ValueError(
+            f"{scheme}:// is not understood; {_closest(scheme, SCHEMES)}"
+            f"use one of {', '.join(SCHEMES)}, or a file's path"
+        )
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -41,3 +105,141 @@ class StreamUrl:
             lambda value: value if isinstance(value, cls) else cls.parse(value),
             serialization=core_schema.to_string_ser_schema(),
         )
+
+
+def split_camera(text: str) -> tuple[str | None, str]:
+    """`[NAME=]URL` as (name or None, URL text); neither is checked yet.
+
+    An `=` inside a URL is its own: what stands before the first `=` is a name only if it has no
+    `/` and no `:`. A file called `a=b.mp4` is written `./a=b.mp4`.
+    """
+    name, equals, url = text.strip().partition("=")
+    if not equals or re.search(r"[/:]", name):
+        return None, text.strip()
+    return name.strip(), url.strip()
+
+
+def split_cameras(text: str) -> list[tuple[str | None, str]]:
+    """The cameras of `JIKIMI_CAMERAS`, separated by white space (in a password: `%20`)."""
+    return [split_camera(word) for word in text.split()]
+
+
+def _parse_network(scheme: str, text: str) -> StreamUrl:
+    credentials, address = _split_credentials(text)
+    userinfo = shown = ""
+    if credentials is not None:
+        user, colon, password = credentials.partition(":")
+        userinfo, shown = _encoded(user), _encoded(user)
+        if colon:
+            for form in (password, _decoded(password), _encoded(password)):
+                register_secret(form)
+            userinfo, shown = f"{userinfo}:{_encoded(password)}", f"{shown}:{MASK}"
+        userinfo, shown = userinfo + "@", shown + "@"
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise ValueError(
+            f"has no host that can be read; write it as {scheme}://user:password@host:port/path, "
+            "and an @ in the path as %40"
+            if credentials is not None
+            else f"has no host that can be read; write it as {scheme}://host:port/path"
+        )
+    host, port, rest = match["host"], match["port"], match["rest"] or ""
+    if host.startswith("[") and not _is_ip(host):
+        raise ValueError("has brackets around what is no IPv6 address; write e.g. [2001:db8::5]")
+    if port is not None and not 1 <= int(port) <= 65535:
+        raise ValueError("has a port outside 1 to 65535; RTSP's own is 554")
+    place = host if port is None else f"{host}:{port}"
+    for secret in _query_secrets(rest):
+        register_secret(secret)
+        register_secret(unquote(secret))
+    rest = rest.replace(" ", "%20")
+    masked = _QUERY_SECRET.sub(rf"\g<key>{MASK}", rest)
+    return StreamUrl(
+        f"{scheme}://{userinfo}{place}{rest}", f"{scheme}://{shown}{place}{masked}", "network"
+    )
+
+
+def _split_credentials(text: str) -> tuple[str | None, str]:
+    """(`user[:password]` or None, `host[:port][/path]`), by the rules above."""
+    credentials, at, address = text.rpartition("@")
+    if not at:
+        return None, text
+    head = re.split(r"[/?]", text, maxsplit=1)[0]
+    if "@" not in head and len(head) < len(text):
+        if ":" not in head.partition("]")[2 if head.startswith("[") else 0] and "#" not in head:
+            return None, text
+        match = _ADDRESS.fullmatch(head)
+        if match is not None and not match["rest"]:
+            host = match["host"]
+            if _is_ip(host) or host == "localhost" or ("." in host and not _names_host(address)):
+                return None, text
+    return credentials, address
+
+
+def _names_host(address: str) -> bool:
+    """Whether `address` is more than a bare word: it has a dot in its host, or a port."""
+    match = _ADDRESS.fullmatch(address)
+    return match is not None and ("." in match["host"] or match["port"] is not None)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _decoded(part: str) -> str:
+    return part if _LITERAL.search(part) else unquote(part)
+
+
+def _encoded(part: str) -> str:
+    return quote(part if _LITERAL.search(part) else unquote_to_bytes(part), safe="")
+
+
+def _query_secrets(rest: str) -> Iterator[str]:
+    return (match["value"] for match in _QUERY_SECRET.finditer(rest))
+
+
+def _parse_path(path: str) -> StreamUrl:
+    """A file or device. What was surely meant as a network URL is a mistake, not a file."""
+    if not path.startswith(("/", ".", "~")) and re.match(
+        r"[^/]*@|(rtsps?|https?|rtmp)[:/]|[\w.-]+:\d|(\d+\.){3}\d", path
+    ):
+        raise ValueError(
+            "does not begin with a scheme; write rtsp://… for a camera, or ./… for a file"
+        )
+    kind: Kind = "device" if path.startswith("/dev/") else "file"
+    return StreamUrl(path, path, kind)
+
+
+def _file_path(rest: str) -> str:
+    host, slash, path = rest.partition("/")
+    if host not in {"", "localhost"} or not path:
+        raise ValueError("is no file of this machine; write file:///path/to/video.mp4")
+    return unquote(slash + path)
+
+
+def _parse_device(rest: str) -> StreamUrl:
+    if re.fullmatch(r"\d{1,3}", rest):
+        path = f"/dev/video{int(rest)}"
+    elif rest.startswith("/dev/"):
+        path = rest
+    else:
+        raise ValueError("names no device; write device://0 or /dev/video0")
+    return StreamUrl(path, path, "device")
+
+
+def _parse_pattern(name: str) -> StreamUrl:
+    if name not in PATTERNS:
+        raise ValueError(
+            f"is no test pattern; {_closest(name, PATTERNS)}"
+            f"there are {' and '.join(f'pattern://{known}' for known in PATTERNS)}"
+        )
+    return StreamUrl(f"pattern://{name}", f"pattern://{name}", "pattern")
+
+
+def _closest(word: str, known: tuple[str, ...]) -> str:
+    matches = get_close_matches(word, known, n=1)
+    return f"did you mean {matches[0]}? " if matches else ""
