@@ -24,7 +24,8 @@ def recorded_samples(path: Path, camera: str = "file") -> Iterator[Sample]:
     """
     clock, scaler, sampled = SampleClock(), GreyScaler(), 0
     try:
-        with av.open(str(path)) as container:
+        # a title in another encoding than UTF-8 is no reason to refuse the pictures
+        with av.open(str(path), metadata_errors="ignore") as container:
             if not container.streams.video:
                 raise StreamError(f"{path}: no video stream in this file")
             stream = container.streams.video[0]
@@ -36,6 +37,8 @@ def recorded_samples(path: Path, camera: str = "file") -> Iterator[Sample]:
                 except av.InvalidDataError:
                     continue
                 for frame in frames:
+                    if frame.pts is None:
+                        continue
                     first_s = frame.time if first_s is None else first_s
                     pts_s = frame.time - first_s
                     if not clock.ticks(pts_s):
