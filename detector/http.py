@@ -1,0 +1,89 @@
+"""One port for machines that look after the daemon: /metrics, /livez, /healthz."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from config.errors import ConfigError
+from config.settings import HttpSettings
+
+SOCKET_TIMEOUT_S = 10.0
+"""A client that sends nothing for so long is dropped, so that none can pile up threads."""
+
+
+class HttpServer:
+    """Serves metrics and health in threads of its own.
+
+    `health()` gives the body of /healthz, with `live` and `status` among its keys.
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        registry: CollectorRegistry,
+        health: Callable[[], dict[str, Any]],
+    ) -> None:
+        """Bind at once; raises ConfigError where the address cannot be had."""
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = SOCKET_TIMEOUT_S
+            server_version = "jikimi"
+            sys_version = ""
+
+            def do_GET(self) -> None:
+                status, kind, body = _answer(self.path.partition("?")[0], registry, health)
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                """Scrapes every few seconds are no events."""
+
+        address = (settings.host, settings.port)
+        try:
+            self._server = ThreadingHTTPServer(address, Handler)
+        except OSError as error:
+            raise ConfigError(
+                f"http: cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
+                "is another jikimi running? Choose another http.port (JIKIMI_HTTP__PORT)"
+            ) from error
+        self._server.daemon_threads = True
+        self.url = f"http://{settings.host}:{self._server.server_address[1]}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="http", kwargs={"poll_interval": 0.2}
+        )
+
+    def start(self) -> None:
+        """Start answering."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _answer(
+    path: str, registry: CollectorRegistry, health: Callable[[], dict[str, Any]]
+) -> tuple[HTTPStatus, str, bytes]:
+    if path == "/metrics":
+        return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry)
+    if path in {"/livez", "/healthz"}:
+        found = health()
+        status = HTTPStatus.OK if found["live"] else HTTPStatus.SERVICE_UNAVAILABLE
+        if path == "/livez":
+            return status, "text/plain; charset=utf-8", b"ok\n" if found["live"] else b"stuck\n"
+        body = json.dumps(found, ensure_ascii=False).encode()
+        return status, "application/json", body
+    known = b"there are /metrics, /livez and /healthz\n"
+    return HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", known

@@ -1,0 +1,160 @@
+"""The sidecar JSON beside the weights, and how a classifier is loaded from it.
+
+One sidecar serves every engine. Weights made for another view recipe are refused: they
+would give confident nonsense. Training and export write what is read here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from config.errors import ModelError
+from detector.incidents import IncidentRules
+from detector.inference.engine import Engine, LiteRTEngine
+from detector.inference.head import Head, LinearHead
+from detector.motion import VIEW_RECIPE
+
+REMEDY = "use the weights of this version, or train and export again"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class WeightsFile(_Part):
+    """A file beside the sidecar."""
+
+    file: str
+    sha256: str
+
+
+class HeadFile(WeightsFile):
+    """The head: an .npz with `mean`, `scale`, `weight` and `bias`."""
+
+    kind: Literal["linear"]
+
+
+class Platt(_Part):
+    """Calibration of one label's logits."""
+
+    slope: float
+    intercept: float
+
+
+class Rules(_Part):
+    """When one label becomes an incident, chosen with these weights."""
+
+    open_threshold: float
+    close_threshold: float
+    min_duration_s: float
+    merge_gap_s: float
+
+
+class Sidecar(_Part):
+    """Everything the daemon must know about a set of weights."""
+
+    format: Literal[1]
+    name: str
+    created: str
+    labels: list[str]
+    view: dict[str, Any]
+    engines: dict[str, WeightsFile]
+    head: HeadFile
+    calibration: dict[str, Platt]
+    incident: dict[str, Rules]
+    training: dict[str, Any]
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """Loaded weights, ready to score."""
+
+    sidecar: Sidecar
+    engine: Engine
+    head: Head
+
+    def rules(self) -> dict[str, IncidentRules]:
+        """The incident rules of each label, in the labels' order."""
+        return {
+            label: IncidentRules(**self.sidecar.incident[label].model_dump())
+            for label in self.sidecar.labels
+        }
+
+
+def shipped_weights() -> Path:
+    """The sidecar that comes with Jikimi."""
+    return Path(str(files("models"))) / "weights" / "violence.json"
+
+
+def load_classifier(path: Path | None = None, threads: int = 1) -> Classifier:
+    """Load the weights whose sidecar is `path` (the shipped ones if None).
+
+    Raises ModelError, naming the file and what to do, where anything does not fit.
+    """
+    path = path or shipped_weights()
+    sidecar = _read(path)
+    if sidecar.view != VIEW_RECIPE:
+        raise ModelError(
+            f"{path}: made for view recipe {sidecar.view.get('name')} "
+            f"{sidecar.view.get('version')}, this version computes {VIEW_RECIPE['name']} "
+            f"{VIEW_RECIPE['version']}; {REMEDY}"
+        )
+    for group in (sidecar.calibration, sidecar.incident):
+        if missing := set(sidecar.labels) - set(group):
+            raise ModelError(f"{path}: nothing is said of label {min(missing)!r}; {REMEDY}")
+    if "litert" not in sidecar.engines:
+        raise ModelError(f"{path}: names no weights for the engine litert; {REMEDY}")
+    model = _intact(path, sidecar.engines["litert"])
+    return Classifier(sidecar, LiteRTEngine(model, threads), _linear_head(path, sidecar))
+
+
+def _read(path: Path) -> Sidecar:
+    try:
+        return Sidecar.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot read the weights' sidecar ({error.strerror}); name an exported "
+            "sidecar .json, or leave `weights` out to use the shipped ones"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "file"
+        raise ModelError(f"{path}: {where}: {first['msg']}; {REMEDY}") from error
+
+
+def _intact(sidecar: Path, entry: WeightsFile) -> Path:
+    path = sidecar.parent / entry.file
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from error
+    if found != entry.sha256:
+        raise ModelError(f"{path}: is not the file its sidecar was written for; {REMEDY}")
+    return path
+
+
+def _linear_head(path: Path, sidecar: Sidecar) -> LinearHead:
+    head_path = _intact(path, sidecar.head)
+    try:
+        with np.load(head_path) as arrays:
+            parts = {key: arrays[key].astype(np.float32) for key in _HEAD_ARRAYS}
+    except (KeyError, ValueError, OSError) as error:
+        raise ModelError(f"{head_path}: is not a linear head ({error}); {REMEDY}") from error
+    platt = [sidecar.calibration[label] for label in sidecar.labels]
+    return LinearHead(
+        labels=tuple(sidecar.labels),
+        slope=np.array([p.slope for p in platt], np.float32),
+        intercept=np.array([p.intercept for p in platt], np.float32),
+        **parts,
+    )
+
+
+_HEAD_ARRAYS = ("mean", "scale", "weight", "bias")

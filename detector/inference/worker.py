@@ -1,0 +1,180 @@
+"""One thread that scores the newest view of every camera, all in one batch.
+
+Cameras never wait for each other, nor for the worker: each has one place for a view, a newer
+one replaces it, and what is replaced or too old is counted. Cameras pause for up to half a
+second around key frames, so a batch that waited for all of them would stall: it waits no
+longer than one inference takes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from structlog import get_logger
+
+from detector.inference.engine import Engine
+from detector.inference.head import Head
+from detector.types import MotionView, Sample
+
+STALENESS_BUDGET_S = 0.5
+"""A view older than this is dropped: an alarm within two seconds has no use for it."""
+
+MAX_WINDOW_S = 0.02
+"""The batch window follows the time of an inference up to this: 20 ms of 2 s is nothing."""
+
+WINDOW_SMOOTHING = 0.1
+"""Share of the newest inference in the moving average that sets the window."""
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """A view on its way to the worker, and the sample it was made of."""
+
+    sample: Sample
+    view: MotionView
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """What came of an offer: probabilities [labels] float32, in the head's order."""
+
+    offer: Offer
+    probabilities: NDArray[np.float32]
+
+
+class WorkerObserver(Protocol):
+    """Where the worker reports its figures."""
+
+    def dropped(self, camera: str, reason: str) -> None:
+        """A due sample will not be scored: `superseded`, `stale` or `failed`."""
+
+    def scored(self, camera: str, age_s: float) -> None:
+        """A sample has been scored `age_s` after its packet arrived."""
+
+    def batch(self, size: int, seconds: float) -> None:
+        """The engine took `seconds` for `size` views."""
+
+
+class InferenceWorker:
+    """The worker; `on_scored` is called from its thread, for each view, oldest first."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        head: Head,
+        on_scored: Callable[[Scored], None],
+        observer: WorkerObserver,
+    ) -> None:
+        self._engine, self._head = engine, head
+        self._on_scored, self._observer = on_scored, observer
+        self._pending: dict[str, Offer] = {}
+        self._states: dict[str, Any] = {}
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._window_s = 0.0
+        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self.progress_s = time.monotonic()
+        """When the loop last came round (monotonic): a watchdog's evidence of life."""
+
+    def start(self) -> None:
+        """Start scoring."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Score what is pending, then end; gives up waiting after `timeout_s`."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout_s)
+
+    def add(self, camera: str) -> None:
+        """From now on `camera` may offer views."""
+        with self._changed:
+            self._states[camera] = self._head.new_state()
+
+    def remove(self, camera: str) -> None:
+        """Forget `camera`, its state and its pending view."""
+        with self._changed:
+            self._states.pop(camera, None)
+            self._pending.pop(camera, None)
+
+    def offer(self, offer: Offer) -> None:
+        """Hand over the newest view of a camera; never waits."""
+        camera = offer.view.camera
+        with self._changed:
+            if camera not in self._states:
+                return
+            replaced = self._pending.get(camera)
+            self._pending[camera] = offer
+            self._changed.notify()
+        if replaced:
+            self._observer.dropped(camera, "superseded")
+
+    def _run(self) -> None:
+        while (offers := self._take()) is not None:
+            self.progress_s = time.monotonic()
+            try:
+                self._score(offers)
+            except Exception:
+                # The loop must outlive any one batch: without it no camera is watched.
+                log.exception("scoring failed", cameras=[offer.view.camera for offer in offers])
+                for offer in offers:
+                    self._observer.dropped(offer.view.camera, "failed")
+
+    def _take(self) -> list[Offer] | None:
+        """Wait for views and take all there are; None once stopped and empty."""
+        with self._changed:
+            while not self._pending and not self._stopping:
+                self._changed.wait(1.0)
+                self.progress_s = time.monotonic()
+            deadline = time.monotonic() + self._window_s
+            while len(self._pending) < len(self._states) and not self._stopping:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    break
+                self._changed.wait(left_s)
+            if not self._pending:
+                return None if self._stopping else []
+            offers = sorted(self._pending.values(), key=lambda offer: offer.sample.monotonic_s)
+            self._pending.clear()
+            return offers
+
+    def _score(self, offers: list[Offer]) -> None:
+        now = time.monotonic()
+        fresh = []
+        for offer in offers:
+            if now - offer.sample.monotonic_s > STALENESS_BUDGET_S:
+                self._observer.dropped(offer.view.camera, "stale")
+            else:
+                fresh.append(offer)
+        moving = [offer for offer in fresh if offer.view.moving]
+        with self._changed:
+            states = {offer.view.camera: self._states.get(offer.view.camera) for offer in fresh}
+        probabilities: dict[str, NDArray[np.float32]] = {}
+        if moving:
+            embeddings = self._embed(moving)
+            rows = self._head(embeddings, [states[offer.view.camera] for offer in moving])
+            probabilities = {o.view.camera: row for o, row in zip(moving, rows, strict=True)}
+        for offer in fresh:
+            camera = offer.view.camera
+            row = probabilities.get(camera)
+            if row is None:
+                row = self._head.rest(states[camera])
+            self._observer.scored(camera, time.monotonic() - offer.sample.monotonic_s)
+            self._on_scored(Scored(offer, row))
+
+    def _embed(self, offers: list[Offer]) -> NDArray[np.float32]:
+        started = time.monotonic()
+        embeddings = self._engine.embed(np.stack([offer.view.pixels for offer in offers]))
+        seconds = time.monotonic() - started
+        self._observer.batch(len(offers), seconds)
+        self._window_s += WINDOW_SMOOTHING * (min(seconds, MAX_WINDOW_S) - self._window_s)
+        return embeddings

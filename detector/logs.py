@@ -1,0 +1,60 @@
+"""Logging: events with keys and values, to standard error, never with a secret in them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from config.secrets import scrub
+from config.settings import LogSettings
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """Send structlog's events and other libraries' records to standard error.
+
+    `auto` writes for people on a terminal and JSON elsewhere (journald, containers).
+    """
+    to_terminal = settings.format == "auto" and sys.stderr.isatty()
+    people_read = settings.format == "console" or to_terminal
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    finish: list[Processor] = [structlog.processors.format_exc_info, _scrub_values]
+    if people_read:
+        finish.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+    else:
+        finish.append(structlog.processors.JSONRenderer(ensure_ascii=False))
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    structlog.configure(
+        processors=[*shared, *finish],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+
+
+def _scrub_values(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    return {key: _scrubbed(value) for key, value in event.items()}
+
+
+def _scrubbed(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [_scrubbed(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _scrubbed(item) for key, item in value.items()}
+    return scrub(str(value))
