@@ -42,8 +42,13 @@ WINDOW_SHARES = (0.35, 0.5, 0.75, 1.0)
 That is the height, but for a portrait picture, whose lens sees people as large as it
 would lying on its side."""
 
-MOVING_ENERGY = 1.0
-"""Least energy of the winning window divided by its side (grey levels × pixels) that moves."""
+MOVING_ENERGY = 0.15
+"""Grey levels: least energy of the winning window, divided by its side and by the picture's
+shorter side, that counts as motion.
+
+Sensor noise of a standard deviation of 3 grey levels in the grey, 6 in a 640×360 picture
+before averaging, reaches .13. Of 5313 views of 207 fight clips 1.5 % fall below, nearly all
+from frozen streams (1.3 % are exactly 0); the faintest fight has a median of .31."""
 
 Polygon = Sequence[tuple[float, float]]
 """Corners (x, y) relative to the picture: 0,0 is top left, 1,1 bottom right."""
@@ -112,7 +117,7 @@ class MotionTracker:
         middle = list(self._greys)[1:4]
         _measure_energy(middle, scene, self._canvas)
         window = _busiest_window(self._canvas)
-        if window.energy < MOVING_ENERGY:
+        if window.energy < MOVING_ENERGY * min(height, width):
             still = np.zeros((VIEW_SIDE, VIEW_SIDE, 3), np.float32)
             return MotionView(sample.camera, sample.utc, still, _WHOLE, moving=False)
         box = Box(window.x / width, window.y / height, window.side / width, window.side / height)

@@ -118,7 +118,7 @@ def test_view_is_dated_as_its_newest_sample() -> None:
 
 
 def test_noise_alone_does_not_move() -> None:
-    still = walk(step=0.0, noise=4.0, count=40)
+    still = walk(step=0.0, noise=3.0, count=40)
     for view in views(still):
         assert not view.moving
         assert not view.pixels.any()
