@@ -56,7 +56,8 @@ class Desk:
         alert, scene = incident_alert(news, sequence, datetime.now(UTC))
         self._submit(alert, scene)
         log.info(
-            f"incident {incident.phase.value}",
+            "incident",
+            phase=incident.phase.value,
             camera=incident.camera,
             label=incident.label,
             incident=str(incident.id),

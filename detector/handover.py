@@ -31,10 +31,13 @@ class News:
 
 
 def incident_alert(news: News, sequence: int, now: datetime) -> tuple[Alert, Scene]:
-    """The message for `news`; opening ones carry the picture."""
+    """The message for `news`, with its picture while the incident is open.
+
+    Updates carry one too: to a sink with a minimum duration an update is the first it hears.
+    """
     incident, sample = news.incident, news.sample
     picture = None
-    if incident.phase is Phase.OPENED and sample is not None and sample.frame is not None:
+    if incident.phase is not Phase.CLOSED and sample is not None and sample.frame is not None:
         picture = snapshot(sample.frame, news.box)
     alert = _alert(
         news.camera,

@@ -150,3 +150,41 @@ class WorkerMetrics:
         """The engine took `seconds` for `size` views."""
         self._metrics.batch.observe(size)
         self._metrics.inference.observe(seconds)
+
+
+class CameraMetrics:
+    """What one camera's reader reports, with its series looked up once, not 25 times a second."""
+
+    def __init__(self, metrics: DetectorMetrics, camera: str) -> None:
+        self._metrics, self._camera = metrics, camera
+        self._packets = metrics.packets.labels(camera)
+        self._bytes = metrics.bytes.labels(camera)
+        self._frames = metrics.frames.labels(camera)
+        self._due = metrics.due.labels(camera)
+        self._errors = metrics.decode_errors.labels(camera)
+        self._connects = metrics.reconnects.labels(camera)
+
+    def connecting(self) -> None:
+        """The stream is about to be opened."""
+        self._connects.inc()
+
+    def packet(self, size: int) -> None:
+        """A packet of `size` bytes has come."""
+        self._packets.inc()
+        self._bytes.inc(size)
+
+    def frame(self) -> None:
+        """A frame has been decoded."""
+        self._frames.inc()
+
+    def decode_error(self) -> None:
+        """The decoder refused a packet."""
+        self._errors.inc()
+
+    def due(self, count: int) -> None:
+        """`count` samples have become due."""
+        self._due.inc(count)
+
+    def dropped(self, reason: str, count: int) -> None:
+        """`count` due samples will not be scored."""
+        self._metrics.dropped.labels(self._camera, reason).inc(count)

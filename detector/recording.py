@@ -50,3 +50,12 @@ def recorded_samples(path: Path, camera: str = "file") -> Iterator[Sample]:
         raise StreamError(f"{path}: cannot be read as video ({error.strerror})") from error
     if not sampled:
         raise StreamError(f"{path}: holds no frame that can be decoded")
+
+
+def recorded_seconds(path: Path) -> float:
+    """Length of the video at `path` in seconds, as its container states it; 0 if it does not."""
+    try:
+        with av.open(str(path)) as container:
+            return (container.duration or 0) / av.time_base
+    except (av.FFmpegError, OSError) as error:
+        raise StreamError(f"{path}: cannot be read as video ({error.strerror})") from error

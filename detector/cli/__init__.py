@@ -1,0 +1,55 @@
+"""The `jikimi` command: one module a group of subcommands, this one to bind them.
+
+Exit codes: 0 done, 1 unexpected, 2 configuration, 3 stream, 4 model, 5 delivery, 6 no daemon
+answers, 64 wrong usage. Errors go to standard error in one or a few lines, never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NoReturn
+
+from config.errors import USAGE_EXIT_CODE, JikimiError
+from config.secrets import scrub
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse, with an exit code for usage that configuration errors do not share."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and `message`; exit with 64."""
+        self.print_usage(sys.stderr)
+        self.exit(USAGE_EXIT_CODE, f"{self.prog}: {scrub(message)}\n")
+
+
+def build_parser() -> Parser:
+    """All subcommands; each sets `run`, a function from its arguments to an exit code."""
+    # Imported here: `jikimi status` must not wait for OpenCV and LiteRT to load.
+    from detector.cli import ask, configure, score, watch  # noqa: PLC0415
+
+    parser = Parser(prog="jikimi", description="Watches cameras and raises an alarm at fights.")
+    parser.add_argument("--version", action="version", version=f"jikimi {version('jikimi')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for group in (watch, configure, score, ask):
+        group.add_commands(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    chosen = build_parser().parse_args(arguments)
+    try:
+        code: int = chosen.run(chosen)
+    except JikimiError as error:
+        print(f"jikimi: {scrub(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # `jikimi incidents | head`: whoever read us has seen enough.
+        sys.stderr.close()
+        return 0
+    return code

@@ -1,0 +1,70 @@
+"""`jikimi score`: the daemon's own pipeline over video files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from config.errors import JikimiError, StreamError
+from config.settings import DetectionSettings
+
+
+def add_commands(commands: Any) -> None:
+    """Add `score`."""
+    score = commands.add_parser("score", help="score video files as the daemon would")
+    score.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
+    score.add_argument("--json", action="store_true", help="one object a line and video")
+    score.add_argument("--annotate", type=Path, metavar="OUT.mp4", help="with score and crop drawn")
+    score.add_argument("--plot", type=Path, metavar="OUT.png", help="scores over time")
+    score.add_argument("--weights", type=Path, metavar="SIDECAR.json")
+    score.set_defaults(run=_score)
+
+
+def _score(chosen: argparse.Namespace) -> int:
+    # These load OpenCV, libav and LiteRT, which `jikimi --help` should not wait for.
+    from detector import drawing  # noqa: PLC0415
+    from detector.inference.weights import load_classifier  # noqa: PLC0415
+    from detector.recording import recorded_seconds  # noqa: PLC0415
+    from detector.scoring import FileScore, score_file  # noqa: PLC0415
+
+    if chosen.annotate and len(chosen.videos) > 1:
+        raise JikimiError("--annotate writes one file: give it one video")
+    classifier = load_classifier(chosen.weights)
+    scores: list[FileScore] = []
+    failed: StreamError | None = None
+    for video in chosen.videos:
+        try:
+            with tqdm(
+                total=round(recorded_seconds(video), 1), unit="s", desc=video.name, leave=False
+            ) as bar:
+                score = score_file(
+                    video, classifier, DetectionSettings(), lambda at_s: _show(bar, at_s)
+                )
+        except StreamError as error:
+            # One bad file must not cost the results of the others; the exit code tells.
+            failed = error
+            print(f"jikimi: {error}", file=sys.stderr)
+            continue
+        scores.append(score)
+        print(json.dumps(score.as_json(), ensure_ascii=False) if chosen.json else _line(score))
+    if scores and chosen.annotate:
+        drawing.annotate(chosen.videos[0], scores[0], chosen.annotate)
+    if scores and chosen.plot:
+        thresholds = {k: rule.open_threshold for k, rule in classifier.rules().items()}
+        drawing.plot(scores, thresholds, chosen.plot)
+    return failed.exit_code if failed else 0
+
+
+def _show(bar: Any, at_s: float) -> None:
+    bar.update(round(at_s - bar.n, 1))
+
+
+def _line(score: Any) -> str:
+    peak = max((moment.smoothed for moment in score.moments), default=0.0)
+    found = ", ".join(f"{e.label} {e.start_s:.1f}–{e.end_s:.1f} s" for e in score.episodes)
+    return f"{score.video}: {score.duration_s:.1f} s, peak {peak:.2f}, {found or 'no incident'}"

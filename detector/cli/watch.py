@@ -1,0 +1,88 @@
+"""`jikimi run`: watch cameras until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from alerts.registry import sink_options
+from config.errors import ConfigError
+from config.load import load_settings
+from config.settings import CameraSettings, Settings, SinkSettings
+from config.urls import StreamUrl
+
+DEMO_CAMERAS = ("calm", "scuffle")
+
+
+def add_commands(commands: Any) -> None:
+    """Add `run`."""
+    run = commands.add_parser(
+        "run",
+        help="watch cameras (without any: two rendered demo cameras)",
+        description="Watch cameras and raise alarms until stopped.",
+    )
+    run.add_argument("cameras", nargs="*", metavar="[NAME=]URL", help="rtsp://…, file, /dev/video0")
+    run.add_argument("--config", type=Path, metavar="FILE", help="YAML; see `jikimi check`")
+    run.add_argument("--for", dest="for_s", type=float, metavar="SECONDS", help="then stop")
+    run.set_defaults(run=_run)
+
+
+def read_settings(config: Path | None, cameras: Sequence[str] = ()) -> Settings:
+    """The settings of file, environment and command line, with the sinks installed here."""
+    return load_settings(config, os.environ, cameras=cameras, sink_options=sink_options())
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from detector.daemon import Daemon  # noqa: PLC0415 - loads OpenCV, LiteRT and libav
+    from detector.inference.weights import load_classifier  # noqa: PLC0415
+    from detector.logs import configure_logging  # noqa: PLC0415
+
+    def read() -> Settings:
+        return _settled(read_settings(chosen.config, chosen.cameras), chosen.config)
+
+    settings = read()
+    configure_logging(settings.log)
+    daemon = Daemon(settings, load_classifier(settings.weights), read)
+    daemon.run(chosen.for_s, lambda: print(summary(daemon.status()), flush=True))
+    return 0
+
+
+def _settled(settings: Settings, config: Path | None) -> Settings:
+    """Fill in what may be left out: the demo's cameras, and a sink to the log."""
+    changes: dict[str, Any] = {}
+    if not settings.cameras:
+        if config is not None:
+            raise ConfigError(
+                f"{config}: cameras: none are given; add one a line, such as "
+                '"gate: rtsp://user:password@192.0.2.10/stream1"'
+            )
+        changes["cameras"] = [
+            CameraSettings(name=name, url=StreamUrl.parse(f"pattern://{name}"), site=settings.site)
+            for name in DEMO_CAMERAS
+        ]
+    if not settings.sinks:
+        options = sink_options()["log"]()
+        changes["sinks"] = [SinkSettings(name="log", type="log", options=options)]
+    return settings.model_copy(update=changes)
+
+
+def summary(status: dict[str, Any]) -> str:
+    """What runs, for a person, from `Daemon.status`."""
+    cameras, model = status["cameras"], status["model"]
+    width = max(len(camera["name"]) for camera in cameras)
+    lines = [f"Jikimi {status['version']} watches {len(cameras)} camera(s)"]
+    for camera in cameras:
+        reason = f"  ({camera['reason']})" if camera["reason"] else ""
+        lines.append(
+            f"  camera   {camera['name']:<{width}}  {camera['state']:<12} {camera['url']}{reason}"
+        )
+    thresholds = ", ".join(f"{k} from {v:.2f}" for k, v in model["open_thresholds"].items())
+    lines.append(f"  model    {model['name']} on {model['engine']}; alarms at {thresholds}")
+    sinks = ", ".join(f"{sink['name']} ({sink['type']})" for sink in status["sinks"])
+    lines.append(f"  sinks    {sinks}")
+    lines.append(f"  metrics  {status['url']}/metrics   health {status['url']}/healthz")
+    lines.append(f"  state    {status['state_dir']}")
+    return "\n".join(lines)

@@ -1,0 +1,182 @@
+"""One camera's place in the daemon: its reader, its motion views, its judgement, its notices.
+
+Nothing here reaches another camera, so one that misbehaves harms none.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from structlog import get_logger
+from uuid_utils.compat import uuid7
+
+from alerts.message import Alert
+from config.settings import CameraSettings
+from detector.capture.reader import CameraReader, StateChange
+from detector.handover import News, camera_alert
+from detector.inference.weights import Classifier
+from detector.inference.worker import InferenceWorker, Offer, Scored
+from detector.metrics import CameraMetrics, DetectorMetrics
+from detector.motion import MotionTracker
+from detector.notices import LossTracker, Notice
+from detector.types import CameraState, Incident, Phase, Sample
+from detector.watch import CameraWatch, rules_for
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where a post sends what it finds."""
+
+    report: Callable[[News], None]
+    notify: Callable[[Alert], None]
+    show_state: Callable[[CameraSettings, CameraState, datetime], None]
+
+
+class CameraPost:
+    """Watches one camera from start to stop."""
+
+    def __init__(
+        self,
+        camera: CameraSettings,
+        classifier: Classifier,
+        worker: InferenceWorker,
+        metrics: DetectorMetrics,
+        outlets: Outlets,
+    ) -> None:
+        self.camera = camera
+        self._log = get_logger().bind(camera=camera.name)
+        self._worker, self._metrics, self._outlets = worker, metrics, outlets
+        labels = classifier.sidecar.labels
+        metrics.add_camera(camera.name, camera.site, labels)
+        self._observer = CameraMetrics(metrics, camera.name)
+        self._motion = MotionTracker(camera.detection.watch, camera.detection.ignore)
+        rules = {
+            label: rules_for(rule, camera.detection) for label, rule in classifier.rules().items()
+        }
+        self._watch = CameraWatch(camera.name, rules)
+        # The inference thread pushes scores; the supervisor closes what has gone quiet.
+        self._watch_lock = threading.Lock()
+        self._loss = LossTracker(camera.capture.offline_grace_s, time.monotonic())
+        self._loss_id: UUID = uuid7()
+        self._change = StateChange(CameraState.CONNECTING, "", datetime.now(UTC))
+        self._newest: Sample | None = None
+        self._scores: dict[str, float] = {}
+        self._reader = CameraReader(camera, self._on_sample, self._on_state, self._observer)
+
+    def start(self) -> None:
+        """Start watching."""
+        self._worker.add(self.camera.name)
+        self._metrics.show_state(self.camera.name, self.camera.site, self._change.state)
+        self._outlets.show_state(self.camera, self._change.state, self._change.since)
+        self._reader.start()
+
+    def request_stop(self) -> None:
+        """Ask the reader to end, without waiting."""
+        self._reader.request_stop()
+
+    def stop(self, reason: str) -> None:
+        """Stop watching; an open incident is closed with `reason`."""
+        self._reader.stop()
+        self._worker.remove(self.camera.name)
+        with self._watch_lock:
+            left = self._watch.close()
+        for incident in left:
+            self._report(incident, None, reason)
+
+    def forget(self) -> None:
+        """Drop this camera's metrics, once it is not coming back."""
+        self._metrics.remove_camera(self.camera.name)
+
+    def on_scored(self, scored: Scored) -> None:
+        """Judge one scored view (called by the inference worker)."""
+        offer = scored.offer
+        with self._watch_lock:
+            scores, news = self._watch.push(offer.view.utc, scored.probabilities.tolist())
+        for score in scores:
+            self._metrics.observe_score(score)
+            self._scores[score.label] = score.smoothed
+        for incident in news:
+            self._report(incident, offer, None)
+
+    def tick(self, now_s: float, utc: datetime) -> None:
+        """Do what has become due by `now_s` (monotonic): notices, incidents gone quiet."""
+        with self._watch_lock:
+            stale = self._watch.quiet(utc) if self._change.state is not CameraState.LIVE else []
+        for incident in stale:
+            self._report(incident, None, f"camera {self._change.state.value}")
+        if notice := self._loss.tick(now_s):
+            self._tell(notice, utc)
+
+    def drill(self, label: str, utc: datetime) -> UUID:
+        """Send a marked exercise, opened and closed, through the sinks; its incident id."""
+        opened = Incident(uuid7(), self.camera.name, label, utc, None, 1.0, Phase.OPENED)
+        closed = Incident(opened.id, self.camera.name, label, utc, utc, 1.0, Phase.CLOSED)
+        self._metrics.exercises.labels(self.camera.name).inc()
+        for incident in (opened, closed):
+            self._outlets.report(News(incident, self.camera, self._newest, exercise=True))
+        return opened.id
+
+    @property
+    def state(self) -> CameraState:
+        """What the camera is doing."""
+        return self._change.state
+
+    @property
+    def lost(self) -> bool:
+        """Whether it has been gone beyond its grace time."""
+        return self._loss.lost
+
+    def status(self) -> dict[str, Any]:
+        """The camera as `jikimi status` and /healthz show it; holds no secret."""
+        with self._watch_lock:
+            incidents = [str(incident.id) for incident in self._watch.open_incidents()]
+        return {
+            "name": self.camera.name,
+            "site": self.camera.site,
+            "url": self.camera.url.redacted,
+            "state": self._change.state.value,
+            "reason": self._change.reason,
+            "since": self._change.since.isoformat(timespec="seconds"),
+            "lost": self._loss.lost,
+            "scores": {label: round(score, 3) for label, score in self._scores.items()},
+            "open_incidents": incidents,
+        }
+
+    def _on_sample(self, sample: Sample) -> None:
+        self._newest = sample
+        view = self._motion.push(sample)
+        if view is None:
+            self._observer.dropped("warming", 1)
+        else:
+            self._worker.offer(Offer(sample, view))
+
+    def _on_state(self, change: StateChange) -> None:
+        self._change = change
+        self._loss.push(change.state, time.monotonic())
+        self._metrics.show_state(self.camera.name, self.camera.site, change.state)
+        self._outlets.show_state(self.camera, change.state, change.since)
+        level = self._log.info if change.state is CameraState.LIVE else self._log.warning
+        level(f"camera {change.state.value}", reason=change.reason)
+
+    def _tell(self, notice: Notice, utc: datetime) -> None:
+        if notice is Notice.LOST:
+            self._loss_id = uuid7()
+        self._metrics.camera_lost.labels(self.camera.name).set(notice is Notice.LOST)
+        change = self._change
+        self._outlets.notify(
+            camera_alert(self.camera, self._loss_id, notice, change.since, change.reason, utc)
+        )
+
+    def _report(self, incident: Incident, offer: Offer | None, reason: str | None) -> None:
+        if incident.phase is Phase.OPENED:
+            self._metrics.incidents.labels(incident.camera, incident.label).inc()
+        open_now = incident.phase is not Phase.CLOSED
+        self._metrics.incidents_open.labels(incident.camera, incident.label).set(open_now)
+        sample, box = (offer.sample, offer.view.box) if offer else (self._newest, None)
+        self._outlets.report(News(incident, self.camera, sample, box, reason))
