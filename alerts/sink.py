@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
 from alerts.message import Alert, CameraNotice
+from config.errors import DeliveryError
+
+
+class RejectedError(DeliveryError):
+    """The other side is there but refuses this one alert; others may still get through."""
 
 
 class Sink(Protocol):
@@ -21,6 +27,9 @@ class Sink(Protocol):
     """Alerts older than this are useless here (a siren) and dropped; None: delivered late."""
     phases: ClassVar[frozenset[str]]
     """The `AlertPhase`s this sink acts on; others are never queued for it."""
+
+    def __init__(self, name: str, options: Any) -> None:
+        """`options` is an instance of `Options`; touch nothing outside before `start`."""
 
     def start(self) -> None:
         """Connect or claim hardware; may raise DeliveryError, and is then called again."""
@@ -38,3 +47,11 @@ class StateSink(Protocol):
 
     def show_camera(self, notice: CameraNotice) -> None:
         """Publish the state; best effort, must return at once."""
+
+
+@runtime_checkable
+class ConnectedSink(Protocol):
+    """A sink that notices by itself when the other side is back."""
+
+    def on_ready(self, wake: Callable[[], None]) -> None:
+        """Call `wake`, from any thread, when delivering is worth another try; called once."""

@@ -1,0 +1,71 @@
+"""What becomes of one alert at one sink: sent (and as which phase), or held back and why.
+
+Pure. A sink follows each incident through a `Stage` of its own: the first message that passes
+its route is its `opened`, whatever phase the detector calls it (a sink with a minimum duration
+hears of a fight by an `updated`); what follows goes only where that one went.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from alerts.message import Alert, AlertPhase
+from alerts.routing import CAMERA_NOTICES
+
+
+class Stage(StrEnum):
+    """How far a sink is with an incident; None where it has not heard of it."""
+
+    TOLD = "told"
+    WITHHELD = "withheld"
+    """A cooldown or an expiry kept its `opened` away: the rest is not sent either."""
+
+
+class Verdict(StrEnum):
+    """What to do with the alert."""
+
+    SEND = "send"
+    SKIP = "skip"
+    SILENCED = "silenced"
+    COOLDOWN = "cooldown"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """`phase`: what the alert is for this sink; `stage`: where the incident then stands."""
+
+    verdict: Verdict
+    phase: AlertPhase
+    stage: Stage | None
+
+
+def admit(
+    alert: Alert, *, stage: Stage | None, routed: bool, silenced: bool, cooling: bool
+) -> Admission:
+    """Judge `alert` for one sink.
+
+    `routed`: it passes the sink's route; `silenced`: the operator asked for quiet; `cooling`:
+    the sink's cooldown for this camera runs. Exercises and camera notices heed neither of
+    the last two. A silenced incident that outlasts the silence is told then. `closed` of an
+    incident that was told passes silence, for the receiver would wait for it for ever; a
+    `closed` alone tells nobody of a fight that is over.
+    """
+    silenced = silenced and not alert.exercise
+    cooling = cooling and not alert.exercise
+    phase, verdict, after = alert.phase, Verdict.SKIP, stage
+    if phase in CAMERA_NOTICES:
+        verdict = Verdict.SEND if routed else Verdict.SKIP
+    elif stage is Stage.TOLD:
+        over = phase is AlertPhase.CLOSED
+        phase = AlertPhase.CLOSED if over else AlertPhase.UPDATED
+        verdict = Verdict.SILENCED if silenced and not over else Verdict.SEND
+    elif stage is None and routed and phase is not AlertPhase.CLOSED:
+        phase = AlertPhase.OPENED
+        if silenced:
+            verdict = Verdict.SILENCED
+        elif cooling:
+            verdict, after = Verdict.COOLDOWN, Stage.WITHHELD
+        else:
+            verdict, after = Verdict.SEND, Stage.TOLD
+    return Admission(verdict, phase, after)

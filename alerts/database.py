@@ -1,0 +1,125 @@
+"""Open the outbox's SQLite file whatever state it is in, and keep a second daemon off it.
+
+Only the file and its tables; what the rows mean is `alerts.outbox`'s business.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from config.errors import ConfigError
+
+VERSION = 1
+
+_TABLES = f"""
+CREATE TABLE alert (
+    alert_id TEXT PRIMARY KEY, image_bytes INTEGER NOT NULL, body TEXT NOT NULL, image BLOB
+);
+CREATE TABLE queue (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    sink TEXT NOT NULL, alert_id TEXT NOT NULL, incident_id TEXT NOT NULL, camera TEXT NOT NULL,
+    phase TEXT NOT NULL, exercise INTEGER NOT NULL, sent_at REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, retry_at REAL NOT NULL DEFAULT 0,
+    UNIQUE (sink, alert_id)
+);
+CREATE INDEX queue_by_incident ON queue (sink, incident_id);
+CREATE INDEX queue_by_alert ON queue (alert_id);
+CREATE TABLE stage (
+    sink TEXT NOT NULL, incident_id TEXT NOT NULL, stage TEXT NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (sink, incident_id)
+) WITHOUT ROWID;
+CREATE TABLE delivered (
+    sink TEXT NOT NULL, camera TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (sink, camera)
+) WITHOUT ROWID;
+CREATE TABLE silence (camera TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
+PRAGMA user_version = {VERSION};
+"""
+
+
+class FileLock:
+    """Holds `path` for this process; the kernel lets go of it however the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Raise ConfigError where another process holds it, OSError where it cannot be made."""
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise ConfigError(
+                f"{path.parent}: another jikimi daemon uses this state directory; "
+                "stop it, or give this one its own state_dir"
+            ) from None
+
+    def release(self) -> None:
+        """Let another process have it."""
+        os.close(self._descriptor)
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """The database at `path`, made where there is none.
+
+    One that is damaged, or of another version, is moved aside with an error in the log: an
+    alarm that refuses to start over old messages would be worse than losing them. Raises
+    sqlite3.Error or OSError where no database can be made there at all.
+    """
+    try:
+        return _opened(path)
+    except sqlite3.OperationalError:
+        raise  # locked, disk full, no permission: not the file's fault
+    except sqlite3.DatabaseError as error:
+        aside = _move_aside(path)
+        structlog.get_logger().error(
+            "outbox damaged, started a new one; undelivered alerts may be in the old file",
+            reason=str(error),
+            kept_as=str(aside),
+        )
+        return _opened(path)
+
+
+def memory_database() -> sqlite3.Connection:
+    """A database that lasts as long as the process."""
+    connection = _connect(":memory:")
+    connection.executescript(_TABLES)
+    return connection
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    return sqlite3.connect(name, isolation_level=None, check_same_thread=False)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    path.touch(mode=0o600, exist_ok=True)  # pictures of people: for the daemon's user only
+    connection = _connect(str(path))
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # An alert that was accepted must survive a power cut too, not only a crash.
+        connection.execute("PRAGMA synchronous = FULL")
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
+        elif version != VERSION:
+            raise sqlite3.DatabaseError(f"made by another version ({version})")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _move_aside(path: Path) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    for suffix in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside

@@ -1,0 +1,328 @@
+"""Alerts on their way out, kept on disk until each sink has acknowledged them.
+
+It stores and orders; when to try, and what a failure means, is `alerts.worker`'s business.
+Times are seconds since the epoch (UTC), passed in. Every method may be called from any thread
+and commits before it returns.
+
+Order: within one sink and incident as they were put. Among incidents `opened` goes first, so
+that after an outage a fresh alarm does not wait behind old news.
+
+Growth is bounded in two steps, never at the cost of an `opened`: an `updated` replaces the one
+of its incident that still waits, so that an outage leaves at most three messages an incident;
+and beyond `MAX_IMAGE_BYTES` pictures are dropped, of `updated` and `closed` first, the oldest
+first, and their alerts go out without. What remains is about 2 kB an incident.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from alerts.admission import Stage
+from alerts.database import FileLock, memory_database, open_database
+from alerts.message import Alert, AlertPhase
+
+MAX_IMAGE_BYTES = 64 * 2**20
+"""About a thousand pictures of 640×360: an hour's outage of sixteen busy cameras."""
+
+MAX_RETRY_S = 600.0
+"""No retry lies further ahead; one that does was set by a clock that has jumped back since."""
+
+KEPT_S = 7 * 86_400.0
+"""How long stages, and messages for a sink that is no longer configured, are kept."""
+
+ALL_CAMERAS = ""
+"""The name under which a silence of every camera is kept (no camera's name is empty)."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An alert that waits for a sink, as that sink shall see it, and how often it was tried."""
+
+    sink: str
+    alert: Alert
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much waits for a sink: messages, and the oldest one's `sent_at` (None: nothing)."""
+
+    depth: int
+    oldest_at: float | None
+
+
+class Outbox:
+    """The durable queue of every sink, in one file.
+
+    Raises ConfigError where another daemon holds the file. A disk that cannot be written does
+    not stop an alarm: the outbox then goes on in memory, with an error in the log.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._mutex = threading.RLock()
+        self._lock: FileLock | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(path.with_name(path.name + ".lock"))
+            self._database = open_database(path)
+        except (OSError, sqlite3.Error) as error:
+            self._database = memory_database()
+            _report_volatile(error)
+
+    def close(self) -> None:
+        """Close the file; what waits stays in it."""
+        with self._mutex:
+            self._database.close()
+            if self._lock:
+                self._lock.release()
+                self._lock = None
+
+    def put(
+        self,
+        alert: Alert,
+        phases: Mapping[str, AlertPhase],
+        stages: Mapping[str, Stage] | None = None,
+    ) -> None:
+        """Queue `alert` for each sink in `phases`, as the phase given there.
+
+        `stages`: where the incident stands now at each sink, to be remembered. Putting the same
+        alert twice changes nothing.
+        """
+        key, incident = str(alert.alert_id), str(alert.incident_id)
+        sent_at = alert.sent_at.timestamp()
+
+        def write(database: sqlite3.Connection) -> None:
+            if phases:
+                database.execute(
+                    "INSERT OR IGNORE INTO alert VALUES (?, ?, ?, ?)",
+                    (
+                        key,
+                        len(alert.image or b""),
+                        alert.model_dump_json(exclude={"image"}),
+                        alert.image,
+                    ),
+                )
+            for sink, phase in phases.items():
+                if phase is AlertPhase.UPDATED:
+                    _forget(
+                        database,
+                        "sink = ? AND incident_id = ? AND phase = ? AND alert_id <> ?",
+                        (sink, incident, phase, key),
+                    )
+                database.execute(
+                    "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, camera, phase,"
+                    " exercise, sent_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (sink, key, incident, alert.camera, phase, alert.exercise, sent_at),
+                )
+            for sink, stage in (stages or {}).items():
+                _remember(database, sink, incident, stage, sent_at)
+            _drop_images(database)
+
+        self._write(write)
+
+    def next_due(self, sink: str, now: float) -> Message | None:
+        """The message to deliver next, or None where nothing is due."""
+        rows = self._read(
+            "SELECT body, image, phase, attempts FROM queue AS q JOIN alert USING (alert_id)"
+            " WHERE sink = ? AND (retry_at <= ? OR retry_at > ?) AND NOT EXISTS ("
+            "  SELECT 1 FROM queue AS before WHERE before.sink = q.sink"
+            "  AND before.incident_id = q.incident_id AND before.position < q.position)"
+            " ORDER BY phase = 'opened' DESC, position LIMIT 1",
+            (sink, now, now + MAX_RETRY_S),
+        )
+        if not rows:
+            return None
+        body, image, phase, attempts = rows[0]
+        alert = Alert.model_validate_json(body)
+        alert = alert.model_copy(update={"image": image, "phase": AlertPhase(phase)})
+        return Message(sink, alert, attempts)
+
+    def next_retry_at(self, sink: str) -> float | None:
+        """When the next message is due, or None where none waits."""
+        ((when,),) = self._read("SELECT min(retry_at) FROM queue WHERE sink = ?", (sink,))
+        return None if when is None else float(when)
+
+    def acknowledge(self, message: Message, now: float) -> None:
+        """The sink has it: forget it, and start the cooldown with an `opened`."""
+        alert = message.alert
+
+        def write(database: sqlite3.Connection) -> None:
+            _forget(database, "sink = ? AND alert_id = ?", (message.sink, str(alert.alert_id)))
+            if alert.phase is AlertPhase.OPENED and not alert.exercise:
+                database.execute(
+                    "INSERT OR REPLACE INTO delivered VALUES (?, ?, ?)",
+                    (message.sink, alert.camera, now),
+                )
+
+        self._write(write)
+
+    def retry_at(self, message: Message, when: float) -> None:
+        """It failed: try again at `when`."""
+        self._write(
+            lambda database: database.execute(
+                "UPDATE queue SET attempts = attempts + 1, retry_at = ?"
+                " WHERE sink = ? AND alert_id = ?",
+                (when, message.sink, str(message.alert.alert_id)),
+            )
+        )
+
+    def expire(self, sink: str, sent_before: float) -> list[Alert]:
+        """Drop what waits for `sink` and is older; returns the alerts dropped.
+
+        An incident whose `opened` goes is withheld from the sink altogether.
+        """
+
+        def write(database: sqlite3.Connection) -> list[tuple[str, str, str]]:
+            rows: list[tuple[str, str, str]] = database.execute(
+                "SELECT body, incident_id, phase FROM queue JOIN alert USING (alert_id)"
+                " WHERE sink = ? AND sent_at < ?",
+                (sink, sent_before),
+            ).fetchall()
+            _forget(database, "sink = ? AND sent_at < ?", (sink, sent_before))
+            for _, incident, phase in rows:
+                if phase == AlertPhase.OPENED:
+                    _forget(database, "sink = ? AND incident_id = ?", (sink, incident))
+                    _remember(database, sink, incident, Stage.WITHHELD, sent_before)
+            return rows
+
+        ((any_old,),) = self._read(
+            "SELECT EXISTS (SELECT 1 FROM queue WHERE sink = ? AND sent_at < ?)",
+            (sink, sent_before),
+        )
+        rows = self._write(write) if any_old else []
+        return [
+            Alert.model_validate_json(body).model_copy(update={"phase": AlertPhase(phase)})
+            for body, _, phase in rows
+        ]
+
+    def stage(self, sink: str, incident_id: str) -> Stage | None:
+        """Where an incident stands at a sink; None where it was never told."""
+        rows = self._read(
+            "SELECT stage FROM stage WHERE sink = ? AND incident_id = ?", (sink, incident_id)
+        )
+        return Stage(rows[0][0]) if rows else None
+
+    def delivered_at(self, sink: str, camera: str) -> float | None:
+        """When the sink last acknowledged an `opened` of this camera."""
+        rows = self._read("SELECT at FROM delivered WHERE sink = ? AND camera = ?", (sink, camera))
+        return float(rows[0][0]) if rows else None
+
+    def silence(self, camera: str, until: float) -> None:
+        """Keep `camera` (or `ALL_CAMERAS`) silent until then; a time gone by ends it."""
+        self._write(
+            lambda database: database.execute(
+                "INSERT OR REPLACE INTO silence VALUES (?, ?)", (camera, until)
+            )
+        )
+
+    def silences(self, now: float) -> dict[str, float]:
+        """The silences that hold at `now`: camera (or `ALL_CAMERAS`) → until."""
+        return dict(self._read("SELECT camera, until FROM silence WHERE until > ?", (now,)))
+
+    def waiting(self, sink: str) -> Waiting:
+        """How much waits for `sink`."""
+        ((depth, oldest),) = self._read(
+            "SELECT count(*), min(sent_at) FROM queue WHERE sink = ?", (sink,)
+        )
+        return Waiting(depth, oldest)
+
+    def tidy(self, sinks: Collection[str], now: float) -> None:
+        """Forget what nobody will ask for again: see `KEPT_S`."""
+        old = now - KEPT_S
+
+        def write(database: sqlite3.Connection) -> None:
+            database.execute("DELETE FROM silence WHERE until < ?", (now,))
+            database.execute("DELETE FROM stage WHERE at < ?", (old,))
+            database.execute("DELETE FROM delivered WHERE at < ?", (old,))
+            configured = set(sinks)
+            for (sink,) in database.execute("SELECT DISTINCT sink FROM queue").fetchall():
+                if sink not in configured:
+                    _forget(database, "sink = ? AND sent_at < ?", (sink, old))
+
+        self._write(write)
+
+    def _read(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        return self._guarded(lambda database: database.execute(query, values).fetchall())
+
+    def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        return self._guarded(lambda database: _transaction(database, change))
+
+    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._mutex:
+            try:
+                return work(self._database)
+            except sqlite3.ProgrammingError:
+                raise  # closed: a worker that outlived `Dispatcher.stop`
+            except sqlite3.Error as error:
+                # Disk full or broken: an alarm must sound all the same. What waits in the file
+                # stays there for the next start.
+                _report_volatile(error)
+                self._database.close()
+                self._database = memory_database()
+                return work(self._database)
+
+
+def _report_volatile(error: Exception) -> None:
+    structlog.get_logger().error(
+        "outbox cannot be used, alerts are kept in memory until restart; check the disk",
+        reason=str(error),
+    )
+
+
+def _transaction(database: sqlite3.Connection, change: Callable[[sqlite3.Connection], T]) -> T:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        result = change(database)
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _forget(database: sqlite3.Connection, where: str, values: tuple[object, ...]) -> None:
+    """Delete the queue rows and every alert that no sink waits for any more."""
+    # `where` is one of this module's own literals.
+    rows = database.execute(f"DELETE FROM queue WHERE {where} RETURNING alert_id", values)  # noqa: S608
+    for (key,) in rows.fetchall():
+        database.execute(
+            "DELETE FROM alert WHERE alert_id = ?1"
+            " AND NOT EXISTS (SELECT 1 FROM queue WHERE alert_id = ?1)",
+            (key,),
+        )
+
+
+def _remember(
+    database: sqlite3.Connection, sink: str, incident: str, stage: Stage, at: float
+) -> None:
+    database.execute(
+        "INSERT OR REPLACE INTO stage VALUES (?, ?, ?, ?)", (sink, incident, stage, at)
+    )
+
+
+def _drop_images(database: sqlite3.Connection) -> None:
+    (total,) = database.execute("SELECT total(image_bytes) FROM alert").fetchone()
+    if total <= MAX_IMAGE_BYTES:
+        return
+    rows = database.execute(
+        "SELECT alert_id, image_bytes FROM alert JOIN queue USING (alert_id)"
+        " WHERE image_bytes > 0 GROUP BY alert_id"
+        " ORDER BY max(phase = 'opened'), min(position)"
+    ).fetchall()
+    for key, size in rows:
+        if total <= MAX_IMAGE_BYTES:
+            break
+        database.execute(
+            "UPDATE alert SET image = NULL, image_bytes = 0 WHERE alert_id = ?", (key,)
+        )
+        total -= size

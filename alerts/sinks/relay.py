@@ -1,0 +1,204 @@
+"""A relay on a GPIO pin: on for a set time, then off. The floodlight, and half of the siren.
+
+Off at start, at stop, and by `relays_off` after a crash. None of these reaches a relay when the
+box loses its power or the network to a remote pigpio goes: a monostable (time) relay does.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
+
+import structlog
+from gpiozero import DigitalOutputDevice
+from pydantic import BaseModel, Field, model_validator
+
+from alerts.message import Alert, AlertPhase
+from config.errors import DeliveryError
+from config.secrets import scrub
+from config.settings import Section, SinkSettings
+
+EXPIRY_S = 30.0
+"""A light or a siren half a minute after the fact puzzles people; it helps nobody."""
+
+OFF_RETRY_S = 1.0
+"""A relay that could not be switched off is tried again after so long, until it is off."""
+
+
+class RelayOptions(Section):
+    """Which pin, driven by what, and for how long."""
+
+    pin: int | str = Field(description="GPIO number (BCM), or a name gpiozero knows: BOARD11")
+    pin_factory: Literal["lgpio", "pigpio", "native", "mock"] = Field(
+        default="lgpio", description="mock: no hardware, for trying things out"
+    )
+    host: str | None = Field(default=None, description="pigpio: address of the remote daemon")
+    port: int = Field(default=8888, ge=1, le=65535, description="pigpio: its port")
+    active_high: bool = Field(default=True, description="false: the relay closes on a low pin")
+    on_s: float = Field(default=60.0, gt=0, le=3600, description="seconds on after an alert")
+
+    @model_validator(mode="after")
+    def _host_needs_pigpio(self) -> RelayOptions:
+        if self.host is not None and self.pin_factory != "pigpio":
+            raise ValueError("host needs pin_factory: pigpio")
+        return self
+
+
+class Relay:
+    """One pin. Thread-safe; its timer switches off from a thread of its own."""
+
+    def __init__(self, options: RelayOptions) -> None:
+        self._options = options
+        self._mutex = threading.RLock()
+        self._factory: Any = None
+        self._timer: threading.Timer | None = None
+        self.device: DigitalOutputDevice | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the pin is driven to switch the relay on."""
+        device = self.device
+        return device is not None and bool(device.value)
+
+    def claim(self) -> None:
+        """Take the pin and switch it off; raises DeliveryError."""
+        with self._mutex:
+            try:
+                self._factory = _pin_factory(self._options)
+                self.device = DigitalOutputDevice(
+                    self._options.pin,
+                    active_high=self._options.active_high,
+                    initial_value=False,
+                    pin_factory=self._factory,
+                )
+            except Exception as error:
+                # gpiozero's factories raise errors of their own, of their libraries, and
+                # ImportError where the library is missing.
+                self._let_go()
+                raise self._cannot("be claimed", error) from error
+
+    def switch_on(self) -> None:
+        """On for `on_s` from now, also where it is on already; raises DeliveryError."""
+        with self._mutex:
+            if self.device is None:
+                raise DeliveryError(f"pin {self._options.pin} is not claimed")
+            try:
+                self.device.on()
+            except Exception as error:
+                raise self._cannot("be switched on", error) from error
+            self._off_after(self._options.on_s)
+
+    def release(self) -> None:
+        """Off, and the pin free for others; raises DeliveryError where it may still be on."""
+        with self._mutex:
+            if self._timer:
+                self._timer.cancel()
+            if self.device is None:
+                return
+            try:
+                self.device.off()
+            except Exception as error:
+                raise self._cannot("be switched off", error) from error
+            finally:
+                self._let_go()
+
+    def _off_after(self, seconds: float) -> None:
+        if self._timer:
+            self._timer.cancel()
+        timer = threading.Timer(seconds, lambda: self._time_is_up(timer))
+        timer.daemon = True
+        self._timer = timer
+        timer.start()
+
+    def _time_is_up(self, timer: threading.Timer) -> None:
+        with self._mutex:
+            if self.device is None or timer is not self._timer:
+                return  # extended or released while this one waited for the lock
+            try:
+                self.device.off()
+            except Exception as error:  # noqa: BLE001 - as in claim
+                structlog.get_logger().error(
+                    "relay cannot be switched off, will try again",
+                    reason=str(self._cannot("be switched off", error)),
+                )
+                self._off_after(OFF_RETRY_S)
+
+    def _let_go(self) -> None:
+        for part in (self.device, self._factory):
+            try:
+                if part is not None:
+                    part.close()
+            except Exception as error:  # noqa: BLE001 - nothing left to do but say so
+                structlog.get_logger().warning("pin not freed", reason=scrub(str(error)))
+        self.device = self._factory = None
+
+    def _cannot(self, what: str, error: Exception) -> DeliveryError:
+        options = self._options
+        reason = scrub(str(error) or type(error).__name__)
+        return DeliveryError(
+            f"pin {options.pin} cannot {what} through {options.pin_factory}: {reason}"
+        )
+
+
+class FloodlightSink:
+    """Lights up where something happens."""
+
+    Options: ClassVar[type[BaseModel]] = RelayOptions
+    default_expiry_s: ClassVar[float | None] = EXPIRY_S
+    phases: ClassVar[frozenset[str]] = frozenset({AlertPhase.OPENED})
+
+    def __init__(self, _name: str, options: RelayOptions) -> None:
+        self.relay = Relay(options)
+
+    def start(self) -> None:
+        """Claim the pin; the light is off afterwards."""
+        self.relay.claim()
+
+    def deliver(self, _alert: Alert) -> None:
+        """Light on; returns at once. Another alert in the meantime extends it."""
+        self.relay.switch_on()
+
+    def close(self) -> None:
+        """Light off."""
+        self.relay.release()
+
+
+def relays_off(sinks: Iterable[SinkSettings]) -> list[str]:
+    """Switch off every relay in the configuration; for systemd to call after a crash.
+
+    Returns a line for each one that may still be on.
+    """
+    problems = []
+    for sink in sinks:
+        options = getattr(sink.options, "relay", sink.options)
+        if not isinstance(options, RelayOptions):
+            continue
+        relay = Relay(options)
+        try:
+            relay.claim()
+            relay.release()
+        except DeliveryError as error:
+            problems.append(f"{sink.name}: {error}")
+    return problems
+
+
+def _pin_factory(options: RelayOptions) -> Any:
+    # Imported here: each needs a library that only the boxes with that hardware have.
+    match options.pin_factory:
+        case "mock":
+            from gpiozero.pins.mock import MockFactory  # noqa: PLC0415
+
+            return MockFactory()
+        case "pigpio":
+            from gpiozero.pins.pigpio import PiGPIOFactory  # noqa: PLC0415
+
+            return PiGPIOFactory(host=options.host or "localhost", port=options.port)
+        case "native":
+            from gpiozero.pins.native import NativeFactory  # noqa: PLC0415
+
+            return NativeFactory()
+        case "lgpio":
+            from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415
+
+            return LGPIOFactory()

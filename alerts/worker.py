@@ -1,0 +1,284 @@
+"""One thread a sink: takes what is due from the outbox, delivers it, and copes with failure.
+
+It decides nothing about who receives what: that was decided when the alert was put.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import structlog
+
+from alerts.backoff import FIRST_S, backoff_s
+from alerts.message import AlertPhase, CameraNotice
+from alerts.metrics import AlertMetrics
+from alerts.outbox import MAX_RETRY_S, Message, Outbox
+from alerts.registry import sink_type
+from alerts.sink import ConnectedSink, RejectedError, Sink, StateSink
+from config.errors import DeliveryError
+from config.secrets import scrub
+from config.settings import SinkSettings
+
+LATE_AFTER_S = 30.0
+"""Sinks without an expiry deliver what is older all the same, marked late."""
+
+IDLE_S = 60.0
+"""Longest sleep with nothing to do; new alerts wake the worker at once."""
+
+
+class SinkState(StrEnum):
+    """How a sink is doing."""
+
+    STARTING = "starting"
+    WORKING = "working"
+    FAILING = "failing"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """A sink as operators see it. `last_error` is scrubbed; it stays after things went well."""
+
+    name: str
+    type: str
+    state: SinkState
+    depth: int
+    oldest_age_s: float
+    last_error: str | None
+    counts: dict[str, int]
+    """By `alerts.metrics.RESULTS`, since start."""
+
+
+class SinkWorker:
+    """Owns one sink and its thread. Raises ConfigError where the sink's type is unknown."""
+
+    def __init__(
+        self,
+        settings: SinkSettings,
+        outbox: Outbox,
+        metrics: AlertMetrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.settings = settings
+        self.sink_class = sink_type(settings.type)
+        self._outbox = outbox
+        self._metrics = metrics
+        self._clock = clock
+        self._log = structlog.get_logger().bind(sink=settings.name, type=settings.type)
+        self._sink: Sink | None = None
+        self._started = False
+        self._state = SinkState.STARTING
+        self._last_error: str | None = None
+        self._counts: Counter[str] = Counter()
+        self._notices: dict[str, CameraNotice] = {}
+        self._mutex = threading.Lock()
+        self._wake = threading.Event()
+        self._nudged = threading.Event()
+        self._stopping = threading.Event()
+        self._failures = 0
+        self._failed_at_s = 0.0
+        self._not_before_s = 0.0
+        self._thread = threading.Thread(target=self._run, name=f"sink-{settings.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something new in the outbox."""
+        self._wake.set()
+
+    def nudge(self) -> None:
+        """Worth an attempt now, whatever back-off says (but not twice within a second)."""
+        self._nudged.set()
+        self._wake.set()
+
+    def show_camera(self, notice: CameraNotice) -> None:
+        """Hand the state to a sink that shows it; the latest of each camera wins."""
+        if issubclass(self.sink_class, StateSink):
+            with self._mutex:
+                self._notices[notice.camera] = notice
+            self._wake.set()
+
+    def request_stop(self) -> None:
+        """Finish what is under way, close the sink, and end."""
+        self._stopping.set()
+        self._wake.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; False where the sink is stuck and its thread is left behind."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def count(self, result: str) -> None:
+        """One alert more with this result (one of `alerts.metrics.RESULTS`)."""
+        with self._mutex:
+            self._counts[result] += 1
+        self._metrics.count(self.settings.name, result)
+
+    def status(self, now: datetime) -> SinkStatus:
+        """How the sink is doing."""
+        waiting = self._outbox.waiting(self.settings.name)
+        age_s = 0.0 if waiting.oldest_at is None else now.timestamp() - waiting.oldest_at
+        with self._mutex:
+            counts = dict(self._counts)
+        return SinkStatus(
+            name=self.settings.name,
+            type=self.settings.type,
+            state=self._state,
+            depth=waiting.depth,
+            oldest_age_s=max(age_s, 0.0),
+            last_error=self._last_error,
+            counts=counts,
+        )
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                pause_s = self._step()
+            except sqlite3.ProgrammingError:
+                break  # the outbox was closed while the sink was stuck
+            except Exception:  # noqa: BLE001 - a dead worker would be a silent siren
+                self._log.error("sink worker stumbled", trace=scrub(traceback.format_exc()))
+                pause_s = FIRST_S
+            self._wake.wait(pause_s)
+            self._wake.clear()
+        self._close()
+        self._state = SinkState.STOPPED
+
+    def _step(self) -> float:
+        """Do what is next; returns the seconds until there may be something to do again."""
+        self._drop_expired()
+        if self._nudged.is_set():
+            self._nudged.clear()
+            self._not_before_s = min(self._not_before_s, self._failed_at_s + FIRST_S)
+        if (rest_s := self._not_before_s - time.monotonic()) > 0:
+            return rest_s
+        if not self._started and not self._start():
+            return 0
+        self._show_notices()
+        now = self._clock().timestamp()
+        message = self._outbox.next_due(self.settings.name, now)
+        if message is None:
+            retry_at = self._outbox.next_retry_at(self.settings.name)
+            return IDLE_S if retry_at is None else min(max(retry_at - now, 0.1), IDLE_S)
+        self._deliver(message)
+        return 0
+
+    def _start(self) -> bool:
+        try:
+            if self._sink is None:
+                self._sink = self.sink_class(self.settings.name, self.settings.options)
+                if isinstance(self._sink, ConnectedSink):
+                    self._sink.on_ready(self.nudge)
+            self._sink.start()
+        except Exception as error:  # noqa: BLE001 - a sink from outside may raise anything
+            self._failed(error)
+            return False
+        self._started = True
+        self._worked()
+        return True
+
+    def _show_notices(self) -> None:
+        with self._mutex:
+            notices, self._notices = self._notices, {}
+        sink: object = self._sink
+        if isinstance(sink, StateSink):
+            for notice in notices.values():
+                sink.show_camera(notice)
+
+    def _drop_expired(self) -> None:
+        default_s = self.sink_class.default_expiry_s
+        if default_s is None:
+            return
+        expiry_s = default_s if self.settings.expiry_s is None else self.settings.expiry_s
+        name = self.settings.name
+        for alert in self._outbox.expire(name, self._clock().timestamp() - expiry_s):
+            self.count("expired")
+            self._log.warning(
+                "alert expired before the sink took it",
+                alert=str(alert.alert_id),
+                incident=str(alert.incident_id),
+                camera=alert.camera,
+                phase=alert.phase.value,
+            )
+
+    def _deliver(self, message: Message) -> None:
+        assert self._sink is not None
+        late = self._is_late(message)
+        alert = message.alert.model_copy(update={"late": late})
+        began_s = time.monotonic()
+        try:
+            self._sink.deliver(alert)
+        except RejectedError as error:
+            self._refused(message, error)
+        except DeliveryError as error:
+            self.count("failed")
+            self._failed(error)
+        except Exception as error:  # noqa: BLE001 - same
+            self._log.error("sink has a fault", trace=scrub(traceback.format_exc()))
+            self._refused(message, error)
+        else:
+            self._outbox.acknowledge(message, self._clock().timestamp())
+            self.count("late" if late else "delivered")
+            self._worked()
+            if alert.phase is AlertPhase.OPENED:
+                self._log.info(
+                    "alert delivered",
+                    alert=str(alert.alert_id),
+                    incident=str(alert.incident_id),
+                    camera=alert.camera,
+                    late=late,
+                )
+        finally:
+            self._metrics.seconds.labels(self.settings.name).observe(time.monotonic() - began_s)
+
+    def _is_late(self, message: Message) -> bool:
+        if self.sink_class.default_expiry_s is not None:
+            return False
+        after_s = LATE_AFTER_S if self.settings.expiry_s is None else self.settings.expiry_s
+        return (self._clock() - message.alert.sent_at).total_seconds() > after_s
+
+    def _worked(self) -> None:
+        self._failures = 0
+        self._state = SinkState.WORKING
+
+    def _failed(self, error: Exception) -> None:
+        """The sink cannot deliver anything now: back off from all of it."""
+        self._failures += 1
+        self._failed_at_s = time.monotonic()
+        wait_s = backoff_s(self._failures, random.random())  # noqa: S311 - spreads load only
+        self._not_before_s = self._failed_at_s + wait_s
+        self._note(error, wait_s)
+
+    def _refused(self, message: Message, error: Exception) -> None:
+        """One alert does not get through: others may, so only it waits."""
+        self.count("failed")
+        wait_s = backoff_s(message.attempts + 1, random.random(), MAX_RETRY_S)  # noqa: S311 - same
+        self._outbox.retry_at(message, self._clock().timestamp() + wait_s)
+        self._note(error, wait_s)
+
+    def _note(self, error: Exception, wait_s: float) -> None:
+        self._state = SinkState.FAILING
+        self._last_error = scrub(str(error) or type(error).__name__)
+        self._log.warning(
+            "sink failed, will try again", reason=self._last_error, in_s=round(wait_s, 1)
+        )
+
+    def _close(self) -> None:
+        if self._sink is None:
+            return
+        try:
+            self._sink.close()
+        except Exception as error:  # noqa: BLE001 - nothing left to do but say so
+            self._log.warning("sink did not close properly", reason=scrub(str(error)))
