@@ -25,6 +25,7 @@ from alerts.worker import SinkState
 from config.errors import ConfigError, ControlError
 from config.secrets import scrub
 from config.settings import CameraSettings, Settings
+from detector.capture.reader import STOP_WAIT_S
 from detector.control import ControlServer
 from detector.desk import Desk
 from detector.handover import News
@@ -214,7 +215,7 @@ class Daemon:
             post.request_stop()
         self._control.stop()
         for post in posts:
-            post.stop("monitor stopped")
+            post.stop("monitor stopped", wait_s=left_s() / 2)
         self._worker.stop(left_s() / 2)
         self._desk.stop(left_s() / 2)
         self._dispatcher.stop(left_s())
@@ -251,8 +252,7 @@ class Daemon:
     def _remove(self, name: str, reason: str) -> None:
         with self._posts_lock:
             post = self._posts.pop(name)
-        post.request_stop()
-        post.stop(reason)
+        post.stop(reason, wait_s=STOP_WAIT_S)
         post.forget()
 
     def _show_state(self, camera: CameraSettings, state: CameraState, since: datetime) -> None:

@@ -41,7 +41,7 @@ class DetectorMetrics:
         self.camera_lost = make(
             Gauge, "camera_lost", "1 while a camera is lost beyond its grace time", ["camera"]
         )
-        self.reconnects = make(
+        self.connects = make(
             Counter, "camera_connects_total", "Attempts to open a camera's stream", ["camera"]
         )
         self.packets = make(Counter, "packets_received_total", "Video packets received", ["camera"])
@@ -116,7 +116,7 @@ class DetectorMetrics:
     def _by_camera(self) -> tuple[Any, ...]:
         return (
             self.camera_lost,
-            self.reconnects,
+            self.connects,
             self.packets,
             self.bytes,
             self.frames,
@@ -152,39 +152,33 @@ class WorkerMetrics:
         self._metrics.inference.observe(seconds)
 
 
-class CameraMetrics:
-    """What one camera's reader reports, with its series looked up once, not 25 times a second."""
+class CaptureMetrics:
+    """What the cameras' readers report, in Prometheus' terms (`CaptureObserver`)."""
 
-    def __init__(self, metrics: DetectorMetrics, camera: str) -> None:
-        self._metrics, self._camera = metrics, camera
-        self._packets = metrics.packets.labels(camera)
-        self._bytes = metrics.bytes.labels(camera)
-        self._frames = metrics.frames.labels(camera)
-        self._due = metrics.due.labels(camera)
-        self._errors = metrics.decode_errors.labels(camera)
-        self._connects = metrics.reconnects.labels(camera)
+    def __init__(self, metrics: DetectorMetrics) -> None:
+        self._metrics = metrics
 
-    def connecting(self) -> None:
-        """The stream is about to be opened."""
-        self._connects.inc()
+    def connecting(self, camera: str) -> None:
+        """An attempt to open the stream begins."""
+        self._metrics.connects.labels(camera).inc()
 
-    def packet(self, size: int) -> None:
-        """A packet of `size` bytes has come."""
-        self._packets.inc()
-        self._bytes.inc(size)
+    def packet(self, camera: str, size: int) -> None:
+        """`size` bytes of video have been received."""
+        self._metrics.packets.labels(camera).inc()
+        self._metrics.bytes.labels(camera).inc(size)
 
-    def frame(self) -> None:
+    def frame(self, camera: str) -> None:
         """A frame has been decoded."""
-        self._frames.inc()
+        self._metrics.frames.labels(camera).inc()
 
-    def decode_error(self) -> None:
-        """The decoder refused a packet."""
-        self._errors.inc()
+    def decode_errors(self, camera: str, count: int) -> None:
+        """The decoder refused `count` packets."""
+        self._metrics.decode_errors.labels(camera).inc(count)
 
-    def due(self, count: int) -> None:
-        """`count` samples have become due."""
-        self._due.inc(count)
+    def due(self, camera: str, count: int) -> None:
+        """`count` samples have fallen due."""
+        self._metrics.due.labels(camera).inc(count)
 
-    def dropped(self, reason: str, count: int) -> None:
-        """`count` due samples will not be scored."""
-        self._metrics.dropped.labels(self._camera, reason).inc(count)
+    def missed(self, camera: str, reason: str, count: int) -> None:
+        """`count` due samples were not taken."""
+        self._metrics.dropped.labels(camera, reason).inc(count)

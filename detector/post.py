@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from structlog import get_logger
 from uuid_utils.compat import uuid7
 
 from alerts.message import Alert
@@ -22,7 +21,7 @@ from detector.capture.reader import CameraReader, StateChange
 from detector.handover import News, camera_alert
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker, Offer, Scored
-from detector.metrics import CameraMetrics, DetectorMetrics
+from detector.metrics import CaptureMetrics, DetectorMetrics
 from detector.motion import MotionTracker
 from detector.notices import LossTracker, Notice
 from detector.types import CameraState, Incident, Phase, Sample
@@ -50,11 +49,10 @@ class CameraPost:
         outlets: Outlets,
     ) -> None:
         self.camera = camera
-        self._log = get_logger().bind(camera=camera.name)
         self._worker, self._metrics, self._outlets = worker, metrics, outlets
         labels = classifier.sidecar.labels
         metrics.add_camera(camera.name, camera.site, labels)
-        self._observer = CameraMetrics(metrics, camera.name)
+        self._observer = CaptureMetrics(metrics)
         self._motion = MotionTracker(camera.detection.watch, camera.detection.ignore)
         rules = {
             label: rules_for(rule, camera.detection) for label, rule in classifier.rules().items()
@@ -64,7 +62,7 @@ class CameraPost:
         self._watch_lock = threading.Lock()
         self._loss = LossTracker(camera.capture.offline_grace_s, time.monotonic())
         self._loss_id: UUID = uuid7()
-        self._change = StateChange(CameraState.CONNECTING, "", datetime.now(UTC))
+        self._change = StateChange(camera.name, CameraState.CONNECTING, datetime.now(UTC))
         self._newest: Sample | None = None
         self._scores: dict[str, float] = {}
         self._reader = CameraReader(camera, self._on_sample, self._on_state, self._observer)
@@ -73,16 +71,16 @@ class CameraPost:
         """Start watching."""
         self._worker.add(self.camera.name)
         self._metrics.show_state(self.camera.name, self.camera.site, self._change.state)
-        self._outlets.show_state(self.camera, self._change.state, self._change.since)
+        self._outlets.show_state(self.camera, self._change.state, self._change.utc)
         self._reader.start()
 
     def request_stop(self) -> None:
         """Ask the reader to end, without waiting."""
         self._reader.request_stop()
 
-    def stop(self, reason: str) -> None:
-        """Stop watching; an open incident is closed with `reason`."""
-        self._reader.stop()
+    def stop(self, reason: str, wait_s: float) -> None:
+        """Stop watching within `wait_s`; an open incident is closed with `reason`."""
+        self._reader.stop(wait_s)
         self._worker.remove(self.camera.name)
         with self._watch_lock:
             left = self._watch.close()
@@ -142,7 +140,7 @@ class CameraPost:
             "url": self.camera.url.redacted,
             "state": self._change.state.value,
             "reason": self._change.reason,
-            "since": self._change.since.isoformat(timespec="seconds"),
+            "since": self._change.utc.isoformat(timespec="seconds"),
             "lost": self._loss.lost,
             "scores": {label: round(score, 3) for label, score in self._scores.items()},
             "open_incidents": incidents,
@@ -152,7 +150,7 @@ class CameraPost:
         self._newest = sample
         view = self._motion.push(sample)
         if view is None:
-            self._observer.dropped("warming", 1)
+            self._observer.missed(sample.camera, "warming", 1)
         else:
             self._worker.offer(Offer(sample, view))
 
@@ -160,9 +158,7 @@ class CameraPost:
         self._change = change
         self._loss.push(change.state, time.monotonic())
         self._metrics.show_state(self.camera.name, self.camera.site, change.state)
-        self._outlets.show_state(self.camera, change.state, change.since)
-        level = self._log.info if change.state is CameraState.LIVE else self._log.warning
-        level(f"camera {change.state.value}", reason=change.reason)
+        self._outlets.show_state(self.camera, change.state, change.utc)
 
     def _tell(self, notice: Notice, utc: datetime) -> None:
         if notice is Notice.LOST:
@@ -170,7 +166,7 @@ class CameraPost:
         self._metrics.camera_lost.labels(self.camera.name).set(notice is Notice.LOST)
         change = self._change
         self._outlets.notify(
-            camera_alert(self.camera, self._loss_id, notice, change.since, change.reason, utc)
+            camera_alert(self.camera, self._loss_id, notice, change.utc, change.reason, utc)
         )
 
     def _report(self, incident: Incident, offer: Offer | None, reason: str | None) -> None:
