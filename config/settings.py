@@ -7,6 +7,7 @@ command line and turns every mistake into one line that names file, line and key
 from __future__ import annotations
 
 import os
+import re
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,7 +29,8 @@ Polygon = Annotated[list[tuple[Probability, Probability]], Field(min_length=3)]
 class Section(BaseModel):
     """A group of settings: frozen, and an unknown key is a mistake."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # hide_input: pydantic's own messages would quote passwords
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Location(Section):
@@ -92,8 +94,16 @@ class Hours(Section):
         if isinstance(value, str):
             start, dash, end = value.partition("-")
             if not dash:
-                raise ValueError('write hours as "22:00-06:00"')
-            return {"start": start.strip(), "end": end.strip()}
+                raise ValueError('is no span of time; write hours as "22:00-06:00"')
+            value = {"start": start.strip(), "end": end.strip()}
+        if isinstance(value, dict):
+            for part in value.values():
+                # pydantic would take a bare 22 for 22 seconds past midnight
+                if isinstance(part, str | int) and not re.fullmatch(r"\d\d?:\d\d", str(part)):
+                    raise ValueError('has a time without minutes; write hours as "22:00-06:00"')
+            return {
+                key: f"{part:0>5}" if isinstance(part, str) else part for key, part in value.items()
+            }
         return value
 
 
@@ -144,7 +154,7 @@ class LogSettings(Section):
 
 
 def default_state_dir() -> Path:
-    """systemd's StateDirectory, else the XDG state directory of the user."""
+    """Systemd's StateDirectory, else the XDG state directory of the user."""
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given.split(":")[0])
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"

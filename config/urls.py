@@ -103,6 +103,7 @@ class StreamUrl:
     ) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
             lambda value: value if isinstance(value, cls) else cls.parse(value),
+            json_schema_input_schema=core_schema.str_schema(),
             serialization=core_schema.to_string_ser_schema(),
         )
 
@@ -122,6 +123,23 @@ def split_camera(text: str) -> tuple[str | None, str]:
 def split_cameras(text: str) -> list[tuple[str | None, str]]:
     """The cameras of `JIKIMI_CAMERAS`, separated by white space (in a password: `%20`)."""
     return [split_camera(word) for word in text.split()]
+
+
+def with_credentials(url: str, user: str, password: str | None) -> str:
+    """`url` with `user` and `password` (taken literally) put in; ValueError if it has its own."""
+    match = _SCHEME.match(url.strip())
+    if match is None or match[1].lower() not in NETWORK_SCHEMES:
+        raise ValueError("takes no user and password; remove them")
+    credentials, address = _split_credentials(url.strip()[match.end() :])
+    if credentials is not None:
+        raise ValueError(
+            "has a user of its own; give it either in the url or as user: and password:"
+        )
+    login = quote(user, safe="")
+    if password is not None:
+        register_secret(password)
+        login += ":" + quote(password, safe="")
+    return f"{match[0]}{login}@{address.replace('@', '%40')}"
 
 
 def _parse_network(scheme: str, text: str) -> StreamUrl:

@@ -1,0 +1,123 @@
+"""Secrets that stand elsewhere: `{file: …}`, `{env: …}`, `{credential: …}` in place of a text.
+
+Everything read here, and everything that stands in plain under a key such as `password`,
+is registered, so that no log line or error shows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from config.secrets import register_secret
+from config.tree import Mistake, Node
+from config.urls import StreamUrl
+
+FORMS = ("file", "env", "credential")
+CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
+"""Set by systemd for a unit with `LoadCredential=`."""
+
+_SECRET_KEY = re.compile(
+    r"(?i)(^|[_-])(pass(word|phrase|wd)?|pwd|token|secret|authorization|api_?key)$"
+)
+
+
+def is_secret_key(name: object) -> bool:
+    """Whether what stands under a key of this name is nobody's business."""
+    return isinstance(name, str) and _SECRET_KEY.search(name) is not None
+
+
+def is_reference(node: Node) -> bool:
+    """Whether `node` is a `{file: …}` and the like, not a section that has such a key."""
+    entries = node.children()
+    return len(entries) == 1 and next(iter(entries)) in FORMS
+
+
+def referenced_variables(node: Node) -> set[str]:
+    """The names in all `{env: NAME}` below `node`: variables that are not settings."""
+    if is_reference(node):
+        name = node.children().get("env")
+        return {name.value} if name is not None and isinstance(name.value, str) else set()
+    inner = node.value
+    below = inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
+    return set().union(*(referenced_variables(child) for child in below))
+
+
+def resolve(node: Node, environ: Mapping[str, str]) -> tuple[Node, list[Mistake]]:
+    """`node` with every reference replaced by what it refers to, and what could not be read."""
+    if is_reference(node):
+        (form, target) = next(iter(node.children().items()))
+        try:
+            text = _read(form, target, environ)
+        except ValueError as error:
+            return replace(node, value=None), [node.mistake(str(error))]
+        if not node.key or node.key[-1] != "url":
+            register_secret(text)
+        return _registered(replace(node, value=text)), []
+    mistakes: list[Mistake] = []
+    if isinstance(node.value, dict):
+        entries = {}
+        for name, child in node.value.items():
+            entries[name], found = resolve(child, environ)
+            mistakes += found
+        return replace(node, value=entries), mistakes
+    if isinstance(node.value, list):
+        items = []
+        for child in node.value:
+            item, found = resolve(child, environ)
+            items.append(item)
+            mistakes += found
+        return replace(node, value=items), mistakes
+    return _registered(node), []
+
+
+def _registered(node: Node) -> Node:
+    if isinstance(node.value, str) and node.key:
+        if is_secret_key(node.key[-1]):
+            register_secret(node.value)
+            # `Authorization: Bearer abc`: the token alone may turn up elsewhere.
+            register_secret(node.value.rpartition(" ")[2])
+        elif node.key[-1] == "url":
+            with suppress(ValueError):  # whoever wants the URL says so
+                StreamUrl.parse(node.value)  # registers what it finds
+    return node
+
+
+def _read(form: str, target: Node, environ: Mapping[str, str]) -> str:
+    """What a reference refers to; ValueError in the operator's words."""
+    name = target.value
+    if not isinstance(name, str):
+        raise ValueError(f"names no {form}; write {{{form}: NAME}}")  # noqa: TRY004 - see above
+    if form == "env":
+        if not environ.get(name):
+            raise ValueError(f"the environment variable {name} is not set; set it")
+        return environ[name]
+    if form == "credential":
+        folder = environ.get(CREDENTIALS_DIRECTORY)
+        if not folder:
+            raise ValueError(
+                f"credential {name}: {CREDENTIALS_DIRECTORY} is not set; "
+                f"add LoadCredential={name}:… to the systemd unit, or use {{file: …}}"
+            )
+        return _content(Path(folder) / name)
+    path = Path(name).expanduser()
+    return _content(target.place.folder / path if target.place.folder else path)
+
+
+def _content(path: Path) -> str:
+    try:
+        text = path.read_text("utf-8").rstrip("\r\n")
+    except FileNotFoundError:
+        raise ValueError(f"the file {path} does not exist; create it or correct the path") from None
+    except PermissionError:
+        raise ValueError(f"the file {path} may not be read by this user; check its mode") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"the file {path} is not UTF-8 text; save it so") from None
+    except OSError as error:
+        raise ValueError(f"the file {path} cannot be read: {error.strerror}; check it") from None
+    if not text:
+        raise ValueError(f"the file {path} is empty; write the value into it")
+    return text
