@@ -1,0 +1,191 @@
+"""Network cameras and files, received and decoded by libav (PyAV)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import av
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from config.errors import StreamError
+from config.settings import CaptureSettings
+from config.urls import StreamUrl
+from detector.capture.faults import open_failure, read_failure, stalled
+from detector.capture.frames import AvFrame
+from detector.capture.packets import GopBuffer
+from detector.capture.streams import Arrival
+from detector.sampling import GreyScaler
+from detector.types import FrameHandle, Grey
+
+FRESH_WAIT_S = 0.015
+"""A packet that lay unread in the socket is handed over within microseconds; one that has to
+come over the network takes most of a frame period: 40 ms at 25 pictures a second, 17 at 60."""
+RESET_AFTER_ERRORS = 25
+"""One second of packets refused in a row: the decoder starts anew from the next key frame."""
+LONGEST_PAUSE_S = 0.5
+"""A file's gap in time stamps is not waited out longer than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class AvPicture:
+    """A frame of libavcodec, unconverted."""
+
+    frame: av.VideoFrame
+    pts_s: float | None
+    arrived_s: float
+    scaler: GreyScaler
+
+    @property
+    def handle(self) -> FrameHandle:
+        """The frame by reference."""
+        return AvFrame(self.frame)
+
+    def grey(self) -> Grey:
+        """The small grey picture, in one swscale step."""
+        return self.scaler(self.frame)
+
+
+class AvStream:
+    """One connection to a network camera, or a file played in real time, once."""
+
+    def __init__(self, url: StreamUrl, capture: CaptureSettings) -> None:
+        """Connect; raises UnauthorisedError or StreamError."""
+        self._url, self._timeout_s = url, capture.read_timeout_s
+        self._container = _open(url, capture)
+        if not self._container.streams.video:
+            self._container.close()
+            raise StreamError(f"{url}: sends no video; check which stream the path names")
+        self.video: VideoStream = self._container.streams.video[0]
+        # Set before the first packet: later, libavcodec ignores it. One thread a camera is
+        # enough, and a frame thread would hold back one picture each.
+        self.video.thread_type = "NONE"
+        self.video.codec_context.thread_count = 1
+        self._packets = self._container.demux()
+        self._pacer = FilePacer() if url.kind == "file" else None
+        self.gop: GopBuffer[Packet[VideoStream]] = GopBuffer()
+        self._arrivals: dict[int, float] = {}
+        self._last_arrival_s = 0.0
+        self._scaler = GreyScaler()
+        self._errors_in_a_row = 0
+        self._wait_for_key = False
+        self.decode_errors = 0
+
+    def receive(self) -> Arrival | None:
+        """Wait for the next video packet and keep it; see `Stream.receive`."""
+        asked_s = time.monotonic()
+        while (packet := self._next()) is not None:
+            now_s = time.monotonic()
+            if packet.stream_index == self.video.index and packet.size:
+                if self._pacer:
+                    now_s = self._pacer.wait(_seconds(packet))
+                self._keep(packet, now_s)
+                return Arrival(now_s, packet.size, fresh=now_s - asked_s > FRESH_WAIT_S)
+            if now_s - asked_s > self._timeout_s:  # sound alone does not make a live camera
+                raise stalled(self._url, self._timeout_s)
+        return None
+
+    def pictures(self) -> Iterator[AvPicture]:
+        """Decode what was received and not yet decoded; damaged packets are counted, not raised."""
+        for packet in self.gop.take():
+            if self._wait_for_key and not packet.is_keyframe:
+                continue
+            self._wait_for_key = False
+            try:
+                frames = self.video.codec_context.decode(packet)
+            except (av.FFmpegError, ValueError):
+                self._refused()
+                continue
+            self._errors_in_a_row = 0
+            for frame in frames:
+                arrived_s = self._arrivals.pop(frame.pts, None) if frame.pts is not None else None
+                if arrived_s is None:
+                    arrived_s = self._last_arrival_s
+                yield AvPicture(frame, frame.time, arrived_s, self._scaler)
+
+    def close(self) -> None:
+        """Close the connection now, not when Python collects it."""
+        self._container.close()
+
+    def _next(self) -> Packet[Any] | None:
+        failure: StreamError
+        try:
+            return next(self._packets, None)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            failure = read_failure(self._url, error, self._timeout_s)
+        raise failure  # outside the handler: PyAV's own error holds the URL
+
+    def _keep(self, packet: Packet[VideoStream], now_s: float) -> None:
+        self.gop.add(packet)
+        self._last_arrival_s = now_s
+        if packet.pts is not None:
+            if len(self._arrivals) > 4 * 16:  # pictures that never came out of the decoder
+                self._arrivals.clear()
+            self._arrivals[packet.pts] = now_s
+
+    def _refused(self) -> None:
+        self.decode_errors += 1
+        self._errors_in_a_row += 1
+        if self._errors_in_a_row >= RESET_AFTER_ERRORS:
+            self.video.codec_context.flush_buffers()
+            self._errors_in_a_row, self._wait_for_key = 0, True
+
+
+class FilePacer:
+    """Hands out a file's packets no faster than a camera would."""
+
+    def __init__(self) -> None:
+        self._due_s: float | None = None
+        self._last_s: float | None = None
+
+    def wait(self, stream_s: float | None) -> float:
+        """Sleep until the packet at `stream_s` is due; that moment on the monotonic clock."""
+        now_s = time.monotonic()
+        if self._due_s is None or now_s - self._due_s > 1.0:  # never catches up in a rush
+            self._due_s = now_s
+        if stream_s is not None:
+            step_s = 0.0 if self._last_s is None else stream_s - self._last_s
+            self._due_s += min(max(step_s, 0.0), LONGEST_PAUSE_S)
+            self._last_s = stream_s
+        if self._due_s > now_s:
+            time.sleep(self._due_s - now_s)
+        return time.monotonic()
+
+
+def _open(url: StreamUrl, capture: CaptureSettings) -> av.container.InputContainer:
+    """Open `url` with libav, which stays silent: PyAV hands its log to nobody by default.
+
+    Leave it so. libav logs whole URLs, and PyAV's bridge into Python's logging is known to
+    dead-lock (PyAV issues 751, 2276).
+    """
+    failure: StreamError
+    try:
+        return av.open(
+            url.url,
+            options=_options(url, capture),
+            timeout=(capture.open_timeout_s, capture.read_timeout_s),
+            metadata_errors="ignore",  # a title in another encoding must not refuse the pictures
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        failure = open_failure(url, error, capture.open_timeout_s)
+    raise failure  # outside the handler: PyAV's own error holds the URL
+
+
+def _options(url: StreamUrl, capture: CaptureSettings) -> dict[str, str]:
+    if not url.url.lower().startswith(("rtsp://", "rtsps://")):
+        return {}
+    return {
+        "rtsp_transport": capture.transport,
+        "allowed_media_types": "video",
+        # Otherwise libav watches 25 pictures go by to find the frame rate, which nobody asks:
+        # open takes 0.33 s instead of 1.13 s. `nobuffer` would throw the probed pictures away.
+        "fpsprobesize": "0",
+    }
+
+
+def _seconds(packet: Packet[VideoStream]) -> float | None:
+    stamp = packet.dts if packet.dts is not None else packet.pts
+    return None if stamp is None else float(stamp * packet.time_base)

@@ -1,0 +1,87 @@
+"""The seam between a camera and the reader: every source of pictures is a `Stream`.
+
+Receiving and decoding are two steps. A stream keeps what it received until somebody wants it
+decoded, so an idle camera may go undecoded later on. Inhabitants: `AvStream` (network and
+files), `DeviceStream` (local cameras), `PatternStream` (rendered demo scenes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from config.settings import CaptureSettings
+from config.urls import StreamUrl
+from detector.types import FrameHandle, Grey
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A packet (or a picture, where a source gives no packets) that has just been received.
+
+    `at_s`: `time.monotonic()`; `size`: bytes; `fresh`: the reader had to wait for it, so
+    nothing else lies unread.
+    """
+
+    at_s: float
+    size: int
+    fresh: bool
+
+
+class Picture(Protocol):
+    """One decoded picture. Nothing is converted before it is asked for."""
+
+    @property
+    def pts_s(self) -> float | None:
+        """Stream time in seconds, counted from anywhere; None where the stream names none."""
+
+    @property
+    def arrived_s(self) -> float:
+        """`time.monotonic()` when its packet arrived."""
+
+    @property
+    def handle(self) -> FrameHandle:
+        """The picture by reference; keep only the newest, it holds a decoder's buffer."""
+
+    def grey(self) -> Grey:
+        """The small grey picture, [h, w] uint8."""
+
+
+class Stream(Protocol):
+    """One open connection to a camera; for one thread."""
+
+    @property
+    def decode_errors(self) -> int:
+        """Packets that the decoder refused so far."""
+
+    def receive(self) -> Arrival | None:
+        """Wait for the next packet or picture and keep it; None at the end of the stream.
+
+        Raises StalledError when nothing came within the read time-out, StreamError when the
+        connection broke. Returns within the read time-out, whatever the camera does.
+        """
+
+    def pictures(self) -> Iterator[Picture]:
+        """Decode what was received and not yet decoded, in the order in which it is shown."""
+
+    def close(self) -> None:
+        """Let go of the connection and the decoder; quick, and harmless when repeated."""
+
+
+def open_stream(url: StreamUrl, capture: CaptureSettings) -> Stream:
+    """Connect to `url`: log in, find the video, be ready to receive.
+
+    Raises UnauthorisedError or StreamError, whose messages never hold a password.
+    """
+    if url.kind == "pattern":
+        from detector.capture.pattern import PatternStream  # noqa: PLC0415 - renders only if used
+
+        return PatternStream(url.url.removeprefix("pattern://"))
+    if url.kind == "device":
+        from detector.capture.device import DeviceStream  # noqa: PLC0415 - imports all of OpenCV
+
+        return DeviceStream(url)
+    from detector.capture.network import AvStream  # noqa: PLC0415 - AvStream knows this module
+
+    return AvStream(url, capture)

@@ -1,0 +1,216 @@
+"""A real RTSP server with endless H.264 streams, as its own process, and clips for it.
+
+GStreamer's RTSP server serves them where Debian's `gir1.2-gst-rtsp-server-1.0` and
+`python3-gi` are installed; `RtspServer` skips the test where they are not.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import subprocess
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import BinaryIO, Self
+from urllib.parse import quote
+
+import av
+import numpy as np
+import pytest
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+SCRIPT = Path(__file__).with_name("gst_rtsp.py")
+HEADER = struct.Struct("<qqI?")
+_PROBE = (
+    "import gi; gi.require_version('GstRtspServer', '1.0'); gi.require_version('Gst', '1.0');"
+    "from gi.repository import Gst, GstRtspServer; Gst.init(None);"
+    "assert Gst.ElementFactory.find('rtph264pay') and Gst.ElementFactory.find('appsrc')"
+)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A stream of H.264 files played one after the other, then again from the first.
+
+    The files may differ in size: the picture's size then changes in mid-stream.
+    `silent_after`: pictures after which the server stays connected but sends nothing.
+    """
+
+    files: tuple[Path, ...]
+    silent_after: int | None = None
+
+
+@cache
+def gst_available() -> bool:
+    """Whether the system's Python can serve RTSP."""
+    try:
+        done = subprocess.run([SYSTEM_PYTHON, "-c", _PROBE], capture_output=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def needs_rtsp_server() -> None:
+    """Skip the test where there is no server to be had."""
+    if not gst_available():
+        pytest.skip(
+            "no RTSP server here: apt install gir1.2-gst-rtsp-server-1.0 python3-gi "
+            "gstreamer1.0-plugins-good"
+        )
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RtspServer:
+    """The server, from `__enter__` to `__exit__`; may be killed and started again in between.
+
+    `streams`: the file or `Feed` of each path. With `user`, clients log in (digest).
+    """
+
+    def __init__(
+        self,
+        streams: Mapping[str, Path | Feed],
+        user: str | None = None,
+        password: str | None = None,
+        port: int = 0,
+    ) -> None:
+        needs_rtsp_server()
+        self.port = port or free_port()
+        self.user, self.password = user, password
+        self._feeds = {
+            name: feed if isinstance(feed, Feed) else Feed((feed,))
+            for name, feed in streams.items()
+        }
+        self._stack = ExitStack()
+        self._plan = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    def url(self, name: str, password: str | None = None) -> str:
+        """The URL of a stream, percent-encoded, with its own or another password."""
+        login = ""
+        if self.user:
+            secret = self.password if password is None else password
+            login = f"{quote(self.user, safe='')}:{quote(secret or '', safe='')}@"
+        return f"rtsp://{login}127.0.0.1:{self.port}/{name}"
+
+    def __enter__(self) -> Self:
+        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="rtsp-")))
+        prepared: dict[tuple[Path, ...], Path] = {}
+        for feed in self._feeds.values():
+            if feed.files not in prepared:
+                prepared[feed.files] = _prepare(feed.files, folder / f"{len(prepared)}.units")
+        streams = {
+            name: {"file": str(prepared[feed.files]), "silent_after": feed.silent_after}
+            for name, feed in self._feeds.items()
+        }
+        self._plan = json.dumps(
+            {"port": self.port, "user": self.user, "password": self.password, "streams": streams}
+        )
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+        self._stack.close()
+
+    def start(self) -> None:
+        """Start the process, on the same port as before; returns when it listens."""
+        assert self._process is None
+        self._process = subprocess.Popen(
+            [SYSTEM_PYTHON, str(SCRIPT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(self._plan)
+        self._process.stdin.close()
+        said = self._process.stdout.readline()
+        assert said.startswith("ready"), "the RTSP server did not start"
+
+    def kill(self) -> None:
+        """Kill -9 the process, as a power cut would; harmless when repeated."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            assert self._process.stdout
+            self._process.stdout.close()
+            self._process = None
+
+
+def _prepare(files: tuple[Path, ...], target: Path) -> Path:
+    """Write the access units of `files`, one file after the other, for the server to replay."""
+    start_ns = 0
+    with target.open("wb") as out:
+        out.write(bytes(8))
+        for file in files:
+            start_ns += _write_units(file, start_ns, out)
+        out.seek(0)
+        out.write(struct.pack("<q", start_ns))
+    return target
+
+
+def _write_units(file: Path, start_ns: int, out: BinaryIO) -> int:
+    with av.open(str(file), metadata_errors="ignore") as container:
+        video = container.streams.video[0]
+        assert video.codec_context.name == "h264", f"{file} is no H.264"
+        to_annexb = av.BitStreamFilterContext("h264_mp4toannexb", video)
+        packets = [p for packet in container.demux(video) for p in to_annexb.filter(packet)]
+        tick_ns = float(video.time_base * 1_000_000_000)
+    first = packets[0].dts
+    step = packets[1].dts - first
+    for packet in packets:
+        data = bytes(packet)
+        pts, dts = (start_ns + round((t - first) * tick_ns) for t in (packet.pts, packet.dts))
+        out.write(HEADER.pack(pts, dts, len(data), packet.is_keyframe) + data)
+    return round((packets[-1].dts - first + step) * tick_ns)
+
+
+def make_clip(
+    path: Path,
+    *,
+    size: tuple[int, int] = (640, 360),
+    seconds: float = 4.0,
+    fps: int = 25,
+    gop: int = 25,
+    seed: int = 0,
+) -> Path:
+    """Write an H.264 clip of a drifting texture with a bright square that wanders over it.
+
+    A key frame every `gop` pictures, no B-frames, like a camera.
+    """
+    width, height = size
+    noise = np.random.default_rng(seed)
+    scene = np.kron(noise.integers(40, 160, (height // 8 + 8, width // 8 + 8)), np.ones((8, 8)))
+    scene = scene.astype(np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"preset": "veryfast", "bf": "0", "g": str(gop), "threads": "1"}
+        side = height // 4
+        for index in range(round(seconds * fps)):
+            shift = index % 32
+            grey = scene[shift : shift + height, :width].copy()
+            left = (index * 5) % (width - side)
+            grey[height // 3 : height // 3 + side, left : left + side] = 235
+            frame = av.VideoFrame.from_ndarray(grey, format="gray8").reformat(format="yuv420p")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
