@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import sys
 import threading
 import uuid
 from collections.abc import Callable
@@ -38,7 +39,7 @@ RECONNECT_S = (1, 5)
 """First and longest wait between attempts to connect: one small packet; an alarm may wait."""
 
 CONNECT_WAIT_S = 2.0
-"""How long an alert waits for a connection that is being made, before its attempt fails."""
+"""How long an alert waits for a first connection that is being made, before it fails."""
 
 GOODBYE_S = 0.5
 """How long `close` waits for the broker to take `offline`."""
@@ -118,7 +119,7 @@ class MqttSink:
         self._changed = threading.Condition()
         self._client: Client | None = None
         self._connected = False
-        self._trouble = "no connection yet"
+        self._trouble: str | None = None
         self._answers: dict[int, ReasonCode] = {}
         self._states: dict[str, bytes] = {}
         self._wake: Callable[[], None] = lambda: None
@@ -138,16 +139,17 @@ class MqttSink:
         port = self._options.port or (8883 if self._options.tls else 1883)
         client.connect_async(self._options.host, port, keepalive=KEEPALIVE_S)
         with self._changed:
-            self._client = client
+            self._client, self._trouble = client, None
         client.loop_start()
 
     def deliver(self, alert: Alert) -> None:
         """Publish it and wait for the broker's acknowledgement; raises DeliveryError."""
         payload = alert_json(alert, image=self._options.image)
         with self._changed:
-            self._changed.wait_for(lambda: self._connected, CONNECT_WAIT_S)
+            self._changed.wait_for(lambda: self._connected or self._trouble, CONNECT_WAIT_S)
             if not self._connected or self._client is None:
-                raise DeliveryError(f"broker {self._options.host}: {self._trouble}")
+                trouble = self._trouble or "no answer yet"
+                raise DeliveryError(f"broker {self._options.host}: {trouble}")
             client = self._client
             self._answers.clear()
         info = client.publish(_topic(self._options.topic, alert), payload, QOS)
@@ -241,7 +243,7 @@ class MqttSink:
             if client is not self._client:
                 return
             states = dict(self._states)
-            self._connected = True
+            self._connected, self._trouble = True, None
             self._changed.notify_all()
         client.publish(self._availability, b"online", QOS, retain=True)
         for topic, payload in states.items():
@@ -250,7 +252,8 @@ class MqttSink:
         self._wake()
 
     def _on_connect_fail(self, _client: Client, _data: Any) -> None:
-        self._troubled("cannot be reached")
+        # paho calls this while it handles the error, and keeps the error to itself.
+        self._troubled(f"cannot be reached ({sys.exception()})")
 
     def _on_disconnect(
         self, client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any
@@ -272,9 +275,11 @@ class MqttSink:
 
     def _troubled(self, trouble: str) -> None:
         trouble = scrub(trouble)
-        if trouble != self._trouble:
+        with self._changed:
+            is_new, self._trouble = trouble != self._trouble, trouble
+            self._changed.notify_all()
+        if is_new:
             self._log.warning("broker not connected", reason=trouble)
-        self._trouble = trouble
 
 
 def _topic(template: str, alert: Alert) -> str:
