@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -49,11 +50,13 @@ class DeviceStream:
     def __init__(self, url: StreamUrl) -> None:
         """Open the device; raises StreamError."""
         self._url = url
+        if not Path(url.url).exists():
+            raise StreamError(f"{url}: no such device; check that the camera is plugged in")
         self._capture = cv2.VideoCapture(url.url, cv2.CAP_V4L2)
         if not self._capture.isOpened():
             raise StreamError(
-                f"{url}: cannot be opened as a camera; check that it is plugged in, not in use, "
-                "and that the user is in the group video"
+                f"{url}: cannot be opened as a camera; check that nothing else uses it, and "
+                "that the user is in the group video"
             )
         # One buffer: an old picture is worth nothing.
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)

@@ -24,7 +24,7 @@ _KNOWN: tuple[tuple[type[Exception], str], ...] = (
     (av.FileNotFoundError, "no such file"),
     (av.IsADirectoryError, "is a folder, not a video"),
     (av.PermissionError, "may not be read; check the permissions"),
-    (av.InvalidDataError, "what it sends is no video that can be understood"),
+    (av.InvalidDataError, "what comes from there is no video; check address, port and path"),
     (av.ProtocolNotFoundError, "this kind of address is not supported"),
     (av.DecoderNotFoundError, "its codec is not supported; set the camera to H.264"),
 )
@@ -34,17 +34,16 @@ class StalledError(StreamError):
     """Connected, but nothing arrives any more."""
 
 
-def open_failure(url: StreamUrl, error: Exception, timeout_s: float) -> StreamError:
-    """Why `url` could not be opened."""
+def open_failure(url: StreamUrl, error: Exception, timed_out_s: float | None) -> StreamError:
+    """Why `url` could not be opened; `timed_out_s`: the open time-out, if it has passed."""
     if isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError):
         return UnauthorisedError(
             f"{url}: user name or password refused; "
             "check them in the camera's own web page, and that the account may view video"
         )
-    if isinstance(error, av.ExitError | av.TimeoutError):
-        return StreamError(
-            f"{url}: no answer within {timeout_s:g} s; check the address, the cable and firewalls"
-        )
+    if timed_out_s is not None or isinstance(error, av.ExitError | av.TimeoutError):
+        within = "" if timed_out_s is None else f" within {timed_out_s:g} s"
+        return StreamError(f"{url}: no answer{within}; check the address, the cable and firewalls")
     if isinstance(error, av.OSError) and not _resolves(url):
         return StreamError(f"{url}: host name not found; check its spelling and the DNS server")
     return StreamError(f"{url}: {_words(error)}")

@@ -162,6 +162,7 @@ def _open(url: StreamUrl, capture: CaptureSettings) -> av.container.InputContain
     dead-lock (PyAV issues 751, 2276).
     """
     failure: StreamError
+    began_s = time.monotonic()
     try:
         return av.open(
             url.url,
@@ -170,7 +171,9 @@ def _open(url: StreamUrl, capture: CaptureSettings) -> av.container.InputContain
             metadata_errors="ignore",  # a title in another encoding must not refuse the pictures
         )
     except (av.FFmpegError, OSError, ValueError) as error:
-        failure = open_failure(url, error, capture.open_timeout_s)
+        # libav reports a camera that never answered as one that sent rubbish
+        timed_out = time.monotonic() - began_s >= capture.open_timeout_s
+        failure = open_failure(url, error, capture.open_timeout_s if timed_out else None)
     raise failure  # outside the handler: PyAV's own error holds the URL
 
 

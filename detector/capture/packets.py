@@ -80,6 +80,11 @@ class GopBuffer(Generic[P]):
         self._taken = len(self._packets)
         return fresh
 
+    @property
+    def newest(self) -> P | None:
+        """The packet added last."""
+        return self._packets[-1] if self._packets else None
+
     def packets(self) -> list[P]:
         """All that is held, oldest first, taken or not."""
         return list(self._packets)
