@@ -98,7 +98,7 @@ def _pick(rng: np.random.Generator) -> Look:
 
 
 def _passers(rng: np.random.Generator, starts: Sequence[float]) -> list[Body]:
-    """People who cross the yard, setting out at about `starts`, at 1.25 to 1.5 m/s."""
+    """People who cross the yard, setting out at about `starts`, at 1.1 to 1.4 m/s."""
     bodies = []
     for start in starts:
         near, far = rng.uniform(5.6, 8.2), rng.uniform(5.6, 8.2)
@@ -106,7 +106,7 @@ def _passers(rng: np.random.Generator, starts: Sequence[float]) -> list[Body]:
         if rng.random() < 0.5:
             ends.reverse()
         begin = start + rng.uniform(-0.5, 2.0)
-        bodies.append(_walk(_pick(rng), begin, rng.uniform(1.25, 1.5), *ends))
+        bodies.append(_walk(_pick(rng), begin, rng.uniform(1.1, 1.4), *ends))
     return bodies
 
 
@@ -256,7 +256,7 @@ def _fight(
         grip += 0.11 * wobble
         flung = root + up * (0.95 * tall) + side * 0.55 * right - 0.1 * forward + 0.1 * wobble
         chest = foe + up * 0.76 * other.look.height + side * 0.12 * right + 0.1 * forward
-        hand = guard + wind[:, None] * (side * 0.25 * right - 0.45 * forward)
+        hand = guard + wind[:, None] * (side * 0.15 * right - 0.25 * forward)
         hand += strike[:, None] * (face + 0.08 * wobble - hand)
         hand += clinch[:, None] * (grip - hand)
         hand += push[:, None] * (chest - hand)
@@ -297,7 +297,7 @@ def figures(scene: SceneName, cycle: int) -> tuple[Figure, ...]:
     rng = np.random.default_rng([cycle, len(scene)])
     bodies = _talkers(rng)
     if scene == "scuffle":
-        bodies += _passers(rng, (0.0, 36.0, 45.0)) + _brawlers(rng)
+        bodies += _passers(rng, (0.0, 36.0, 43.0)) + _brawlers(rng)
     else:
-        bodies += _passers(rng, (0.0, 8.0, 17.0, 23.0, 31.0, 39.0, 45.0))
+        bodies += _passers(rng, (0.0, 8.0, 17.0, 23.0, 31.0, 39.0, 43.0))
     return tuple(solve(body) for body in bodies)

@@ -125,6 +125,11 @@ def _unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.maximum(length, 1e-6))
 
 
+def _across(vectors: Floats, along: Floats) -> Floats:
+    """The part of `vectors` at right angles to the unit vectors `along`, as unit vectors."""
+    return _unit(vectors - np.sum(vectors * along, -1, keepdims=True) * along)
+
+
 def _two_bones(
     start: Floats, target: Floats, pole: Floats, first: float, second: float
 ) -> tuple[Floats, Floats]:
@@ -133,7 +138,9 @@ def _two_bones(
     far = (first + second) * 0.998
     length = np.clip(np.linalg.norm(along, axis=-1, keepdims=True), 0.3 * far, far)
     along = _unit(along)
-    side = _unit(pole - np.sum(pole * along, -1, keepdims=True) * along)
+    # A limb that points along its pole would snap over; no elbow turns within a frame.
+    side = smooth(_across(pole, along), 0.12)
+    side = _across(side, along)
     part = (first**2 - second**2 + length**2) / (2 * length)
     height = np.sqrt(np.maximum(first**2 - part**2, 0))
     return start + along * part + side * height, start + along * length
@@ -159,7 +166,7 @@ def _steps(body: Body) -> Floats:
             worst = 0 if gaps[0] > gaps[1] else 1
             if gaps[worst] > 0.1 + 0.13 * min(fast[i], 1.5):
                 swing, begun, origin = worst, i, place[worst]
-                lasts = round(POSES_HZ * (0.36 if fast[i] > 0.7 else 0.3))
+                lasts = round(POSES_HZ * (0.4 if fast[i] > 0.7 else 0.3))
         if swing is not None:
             done = (i - begun) / lasts
             lead = (1 - done) * lasts / POSES_HZ + 0.2
@@ -211,10 +218,13 @@ def solve(body: Body) -> Figure:
         # An arm swings against the leg of its own side.
         ahead = np.sum((feet[:, k] - pelvis) * forward, -1) / (0.45 * tall)
         swing = (-0.7 * ahead)[:, None]
-        hang = -up * np.cos(swing) + chest_forward * np.sin(swing) + 0.12 * side * chest_right
-        hang = shoulder + _unit(hang) * (_UPPER_ARM + _FOREARM) * 0.95 * tall
-        target = hang + body.reach[:, k, None] * (body.hands[:, k] - hang)
-        pole = -0.6 * up - 0.5 * chest_forward + 0.6 * side * chest_right
+        hang = -up * np.cos(swing) + chest_forward * np.sin(swing) + 0.06 * side * chest_right
+        hang = shoulder + _unit(hang) * (_UPPER_ARM + _FOREARM) * 0.97 * tall
+        used = body.reach[:, k, None]
+        target = hang + used * (body.hands[:, k] - hang)
+        # Hanging elbows point backwards, working ones down and out.
+        pole = -0.5 * up - (1 - 0.5 * used) * chest_forward
+        pole += (0.15 + 0.45 * used) * side * chest_right
         joints[:, ELBOW[k]], joints[:, HAND[k]] = _two_bones(
             shoulder, target, pole, _UPPER_ARM * tall, _FOREARM * tall
         )
