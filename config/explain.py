@@ -28,7 +28,16 @@ _BOUNDS = {
     "less_than": ("less than", "lt"),
     "less_than_equal": ("at most", "le"),
 }
-_UNITS = {"_s": "seconds", "_ms": "milliseconds", "_hz": "times a second"}
+_UNITS = {
+    "_s": "seconds",
+    "_threshold": "a probability from 0 to 1",
+    "_score": "a probability from 0 to 1",
+    "latitude": "degrees from -90 (south) to 90 (north)",
+    "longitude": "degrees from -180 (west) to 180 (east)",
+    "port": "a port number",
+}
+"""What a number of that name (or with that ending) counts."""
+
 _NAME_RULE = (
     "must be letters, digits, _ - or ., beginning with a letter, digit or _, at most 63 in all"
 )
@@ -60,10 +69,11 @@ _TYPES = {
     "time_type": _TIME,
     "string_type": _TEXT,
     "path_type": _TEXT,
+    "path_not_file": ("is no file that is there", "correct the path"),
+    "path_not_directory": ("is no folder that is there", "correct the path"),
     "list_type": _LIST,
     "tuple_type": _LIST,
     "model_type": _SECTION,
-    "model_attributes_type": _SECTION,
     "dict_type": _SECTION,
     "string_pattern_mismatch": (_NAME_RULE, "write e.g. north-gate"),
     "too_short": ("must have at least {min_length} entries", "add some"),
@@ -92,7 +102,7 @@ def _explain(details: ErrorDetails, node: Node, model: type[BaseModel]) -> Mista
     if kind == "string_pattern_mismatch" and loc == ("name",):
         return at.mistake(f"is no name that can be used; a name {_NAME_RULE}")
     words, remedy = _words(details, model)
-    return at.mistake(f"{words}{_got(at)}; {remedy}")
+    return at.mistake(f"{words}{_got(at)}; {remedy}" if remedy else words)
 
 
 def unknown_key(node: Node, known: Iterable[str]) -> Mistake:
@@ -141,7 +151,7 @@ def _words(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     kind, loc, context = details["type"], details["loc"], details.get("ctx", {})
     if kind == "value_error":
         words, _, remedy = str(context["error"]).partition("; ")
-        return words, remedy or "correct it"
+        return words, remedy
     if kind in _BOUNDS:
         word, bound = _BOUNDS[kind]
         words, remedy = f"must be {word} {context[bound]:g}", ""
@@ -150,6 +160,8 @@ def _words(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
         words, remedy = _TYPES.get(kind, (message, ""))
         words = words.format(**context)
     name = next((part for part in reversed(loc) if isinstance(part, str)), "")
+    if kind == "model_type":
+        return words, f"put below it, further in: {', '.join(_fields(model, loc))}"
     if name in _POLYGONS:
         return words, _CORNERS
     if kind == "literal_error":

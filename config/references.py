@@ -21,7 +21,7 @@ CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 """Set by systemd for a unit with `LoadCredential=`."""
 
 _SECRET_KEY = re.compile(
-    r"(?i)(^|[_-])(pass(word|phrase|wd)?|pwd|token|secret|authorization|api_?key)$"
+    r"(?i)(^|[_-])(pass(word|phrase|wd)?|pwd|token|secret|authorization|api[_-]?key)$"
 )
 
 
@@ -54,7 +54,7 @@ def resolve(node: Node, environ: Mapping[str, str]) -> tuple[Node, list[Mistake]
             text = _read(form, target, environ)
         except ValueError as error:
             return replace(node, value=None), [node.mistake(str(error))]
-        if not node.key or node.key[-1] != "url":
+        if node.key[:1] != ("cameras",) or node.key[-1] != "url":  # there only the password is one
             register_secret(text)
         return _registered(replace(node, value=text)), []
     mistakes: list[Mistake] = []

@@ -93,12 +93,10 @@ def _as_written(section: Schema) -> Schema:
     properties = {}
     for name, found in section["properties"].items():
         value = {key: rest for key, rest in found.items() if key not in {"title", "default"}}
-        if value.get("format") in {"path", "password"}:
-            del value["format"]
         kept = {key: value.pop(key) for key in ("description",) if key in value}
-        forms = [value] if name in section.get("required", []) else [value, {"type": "null"}]
-        if value.get("type") == "string" and "enum" not in value:
-            forms.insert(1, _REFERENCE)
+        forms = [_with_references(value)]
+        if name not in section.get("required", []):
+            forms.append({"type": "null"})
         shown = isinstance(found.get("default"), str | int | float)
         default = {"default": found["default"]} if shown else {}
         properties[name] = {**kept, "anyOf": forms, **default}
@@ -108,6 +106,21 @@ def _as_written(section: Schema) -> Schema:
         spelt = _section(dict.fromkeys(properties, clock), list(properties))
         return {"title": "Hours", "description": section["description"], "anyOf": [span, spelt]}
     return {**section, "properties": properties}
+
+
+def _with_references(value: Schema) -> Schema:
+    """`value`, where each text may as well stand elsewhere."""
+    if value.get("type") == "string" and not {"enum", "const"} & set(value):
+        kept = {key: rest for key, rest in value.items() if key not in {"format", "writeOnly"}}
+        return {"anyOf": [kept, _REFERENCE]}
+    changed: dict[str, object] = {
+        key: _with_references(value[key])
+        for key in ("items", "additionalProperties")
+        if isinstance(value.get(key), dict)
+    }
+    if "anyOf" in value:
+        changed["anyOf"] = [_with_references(inner) for inner in value["anyOf"]]
+    return {**value, **changed}
 
 
 def _sink(name: str, options: type[BaseModel], definitions: Schema) -> Schema:

@@ -21,6 +21,7 @@ NAME_PATTERN = r"^\w[\w.-]{0,62}$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Timeout = Annotated[float, Field(gt=0, le=120, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[list[tuple[Probability, Probability]], Field(min_length=3)]
 """Corners (x, y) relative to the picture: 0,0 is top left, 1,1 bottom right."""
@@ -45,12 +46,8 @@ class CaptureSettings(Section):
     """How streams are opened and when they count as lost."""
 
     transport: Literal["tcp", "udp"] = "tcp"
-    open_timeout_s: Seconds = Field(
-        default=10.0, gt=0, le=120, description="connect, log in and probe"
-    )
-    read_timeout_s: Seconds = Field(
-        default=5.0, gt=0, le=120, description="no packet for so long: stalled"
-    )
+    open_timeout_s: Timeout = Field(default=10.0, description="connect, log in and probe")
+    read_timeout_s: Timeout = Field(default=5.0, description="no packet for so long: stalled")
     offline_grace_s: Seconds = Field(
         default=300.0, description="a camera lost for so long is told to the sinks, once"
     )

@@ -162,7 +162,7 @@ def _parse_network(scheme: str, text: str) -> StreamUrl:
             else f"has no host that can be read; write it as {scheme}://host:port/path"
         )
     host, port, rest = match["host"], match["port"], match["rest"] or ""
-    if host.startswith("[") and not _is_ip(host):
+    if host.startswith("[") and not (":" in host and _is_ip(host)):
         raise ValueError("has brackets around what is no IPv6 address; write e.g. [2001:db8::5]")
     if port is not None and not 1 <= int(port) <= 65535:
         raise ValueError("has a port outside 1 to 65535; RTSP's own is 554")

@@ -55,8 +55,9 @@ def read_yaml(path: Path) -> tuple[Node, list[Mistake]]:
         return empty, [Mistake(Place(str(path)), "", remedy)]
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
+        key = _key_near(error.object.decode("utf-8", "replace"), line)
         words = "is not UTF-8; save the file with that encoding"
-        return empty, [Mistake(_at(top, line), "", words)]
+        return empty, [Mistake(_at(top, line), key, words)]
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -150,6 +151,6 @@ def _explain(error: yaml.YAMLError, text: str, top: Place) -> Mistake:
 def _key_near(text: str, line: int) -> str:
     """The key in that line, or the last one before it."""
     for candidate in reversed(text.splitlines()[:line]):
-        if match := re.match(r"\s*(?:- )?([\w.-]+)\s*:(?:\s|$)", candidate):
+        if match := re.match(r"\s*(?:- )?(\w[\w.-]*)\s*(?::\s|:?$)", candidate):
             return match[1]
     return ""

@@ -1,0 +1,240 @@
+"""From one tree of text to `Settings`: checks every piece and collects the mistakes of all.
+
+Knows what belongs together (a camera and the general values under it, a sink and its type's
+options, a route and the cameras there are), not where the tree comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from config.explain import closest_of, explain, quoted, unknown_key
+from config.secrets import register_secret
+from config.settings import CameraSettings, Section, Settings, SinkSettings
+from config.tree import Mistake, Node, lay_over
+from config.urls import StreamUrl, with_credentials
+
+Model = TypeVar("Model", bound=BaseModel)
+
+LOGIN = ("user", "password")
+ADDRESS = ("url", *LOGIN)
+"""The keys of a camera that say where it is and as whom to ask."""
+
+_INHERITED = ("site", "station", "capture", "detection")
+_SINK_KEYS = ("type", "route", "expiry_s", "cooldown_s")
+_LINES = {
+    "cameras": "e.g. gate: rtsp://user:password@host/stream1",
+    "sinks": "e.g. log: {type: log}",
+}
+
+
+class Builder:
+    """Checks the tree piece by piece and collects the mistakes of all of them."""
+
+    def __init__(self, sink_options: Mapping[str, type[BaseModel]]) -> None:
+        self._sink_options = sink_options
+        self._sites: set[str] = set()
+        self.mistakes: list[Mistake] = []
+
+    def settings(self, tree: Node) -> Settings | None:
+        general = self._without(tree, {"cameras", "sinks"})
+        settings = self._check(Settings, general)
+        self._check_thresholds(tree.children().get("detection"))
+        cameras = [self._camera(tree, node) for node in self._entries(tree, "cameras")]
+        sinks = [self._sink(node) for node in self._entries(tree, "sinks")]
+        self._check_routes(tree)
+        if self.mistakes or settings is None:
+            return None
+        return settings.model_copy(update={"cameras": cameras, "sinks": sinks})
+
+    def _entries(self, tree: Node, kind: str) -> list[Node]:
+        """The named sections below `kind`."""
+        parent = tree.children().get(kind)
+        if parent is None or parent.value is None:
+            return []
+        if not isinstance(parent.value, dict):
+            self.mistakes.append(
+                parent.mistake(f"must be a section; write one a line below it, {_LINES[kind]}")
+            )
+            return []
+        entries = []
+        for node in parent.value.values():
+            if isinstance(node.value, dict):
+                entries.append(node)
+            else:
+                self.mistakes.append(node.mistake(f"says nothing; write {_LINES[kind]}"))
+        return entries
+
+    def _camera(self, tree: Node, node: Node) -> CameraSettings | None:
+        general = tree.children()
+        allowed = [*(name for name in CameraSettings.model_fields if name != "name"), *LOGIN]
+        merged = dict(self._known(node, allowed).children())
+        for name in _INHERITED:
+            if inherited := lay_over(general.get(name), merged.get(name)):
+                merged[name] = inherited
+        self._check_thresholds(merged.get("detection"))
+        if url := self._url(merged):
+            merged["url"] = url
+        section = self._without(replace(node, value=merged), LOGIN)
+        default = Settings.model_fields["site"].default
+        site = merged["site"].value if "site" in merged else None
+        self._sites.add(str(site or default))
+        extra = {"name": node.key[-1]} if site else {"name": node.key[-1], "site": default}
+        return self._check(CameraSettings, section, extra)
+
+    def _url(self, camera: Mapping[str, Node]) -> Node | None:
+        """The address with `user:` and `password:` put in, and a file's path made absolute."""
+        url, user, password = (camera.get(name) for name in ADDRESS)
+        if url is None or not isinstance(url.value, str):
+            return None
+        login = user or password
+        if login is not None and not (user and isinstance(user.value, str)):
+            self.mistakes.append(login.mistake("has no user beside it; add user: …"))
+        elif user and isinstance(user.value, str):
+            secret = str(password.value) if password and password.value is not None else None
+            try:
+                text = with_credentials(url.value, user.value, secret)
+            except ValueError as error:
+                self.mistakes.append(url.mistake(str(error)))
+            else:
+                return replace(url, value=text)
+        with suppress(ValueError):  # the check of the camera says what is wrong
+            if StreamUrl.parse(url.value).kind == "file":
+                return _from_folder(replace(url, value=StreamUrl.parse(url.value).url))
+        return url
+
+    def _sink(self, node: Node) -> SinkSettings | None:
+        kind = node.children().get("type")
+        options = self._sink_options.get(str(kind.value)) if kind else None
+        if kind is None or options is None:
+            known = sorted(self._sink_options)
+            if kind is None or kind.value is None:
+                missing = kind or replace(node, key=(*node.key, "type"))
+                self.mistakes.append(
+                    missing.mistake(f"is missing; add type: and one of {', '.join(known)}")
+                )
+            else:
+                got = f" (got {quoted(kind)})" if quoted(kind) else ""
+                self.mistakes.append(
+                    kind.mistake(f"is no type of sink{got}; known are {', '.join(known)}")
+                )
+            return None
+        names = list(options.model_fields)
+        if names or options.model_config.get("extra") == "forbid":
+            node = self._known(node, [*_SINK_KEYS, *names])
+        checked = self._check(options, self._without(node, _SINK_KEYS))
+        _register_secrets(checked)
+        return self._check(
+            SinkSettings,
+            self._without(node, set(node.children()) - set(_SINK_KEYS)),
+            {"name": node.key[-1], "options": checked or Section()},
+        )
+
+    def _check_thresholds(self, detection: Node | None) -> None:
+        """An alarm that opens at or below where it closes would flap."""
+        children = detection.children() if detection else {}
+        opens, closes = children.get("open_threshold"), children.get("close_threshold")
+        try:
+            high, low = (float(str(node.value)) for node in (opens, closes) if node)
+        except ValueError:
+            return  # one of them is left out, or is no number, which the checks say
+        if opens and closes and high <= low:
+            at = max(opens, closes, key=lambda node: len(node.key))
+            self.mistakes.append(
+                at.mistake(
+                    f"open_threshold {high:g} must be greater than close_threshold {low:g}; "
+                    "raise the one or lower the other"
+                )
+            )
+
+    def _check_routes(self, tree: Node) -> None:
+        """A route to a camera or site that is not there would be silent for ever."""
+        nothing = Node({}, tree.place)
+        cameras = tree.children().get("cameras", nothing).children()
+        for sink in tree.children().get("sinks", nothing).children().values():
+            for name, what, known in (
+                ("cameras", "camera", list(cameras)),
+                ("sites", "site", sorted(self._sites)),
+            ):
+                route = sink.find(("route", name))
+                if route.key[-1] != name or not isinstance(route.value, list):
+                    continue
+                for entry in route.value:
+                    if isinstance(entry.value, str) and entry.value not in known:
+                        got = f" (got {quoted(entry)})" if quoted(entry) else ""
+                        self.mistakes.append(
+                            entry.mistake(
+                                f"is no {what} here{got}; {closest_of(entry.value, known)}"
+                            )
+                        )
+
+    def _known(self, node: Node, allowed: Sequence[str]) -> Node:
+        """`node` without the keys that are no settings; those are mistakes."""
+        unknown = [name for name in node.children() if name not in allowed]
+        self.mistakes += [unknown_key(node.children()[name], allowed) for name in unknown]
+        return self._without(node, unknown)
+
+    @staticmethod
+    def _without(node: Node, names: Collection[str]) -> Node:
+        return replace(
+            node, value={key: child for key, child in node.children().items() if key not in names}
+        )
+
+    def _check(
+        self, model: type[Model], node: Node, extra: Mapping[str, object] | None = None
+    ) -> Model | None:
+        plain = _anchored(node, model).plain()
+        assert isinstance(plain, dict)
+        try:
+            return model.model_validate({**plain, **(extra or {})})
+        except ValidationError as error:
+            self.mistakes += explain(error, node, model)
+            return None
+
+
+def _anchored(node: Node, model: type[BaseModel]) -> Node:
+    """`node` with the paths that the file states starting from the file's folder."""
+    children = dict(node.children())
+    for name, field in model.model_fields.items():
+        child = children.get(name)
+        if child is None:
+            continue
+        kinds = set(_types(field.annotation))
+        section = next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
+        if section is not None:
+            children[name] = _anchored(child, section) if child.children() else child
+        elif any(issubclass(kind, Path) for kind in kinds):
+            children[name] = _from_folder(child)
+    return replace(node, value=children)
+
+
+def _from_folder(node: Node) -> Node:
+    if not isinstance(node.value, str) or node.place.folder is None:
+        return node
+    return replace(node, value=str(node.place.folder / Path(node.value).expanduser()))
+
+
+def _types(annotation: Any) -> Iterator[type]:
+    """The classes in `Path`, `Path | None`, `Annotated[Path, …] | None`, `list[Path]`."""
+    if isinstance(annotation, type):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _types(inner)
+
+
+def _register_secrets(value: object) -> None:
+    """What a sink's options hold as SecretStr shows up in no log."""
+    if isinstance(value, SecretStr):
+        register_secret(value.get_secret_value())
+    elif isinstance(value, BaseModel):
+        for _, inner in value:
+            _register_secrets(inner)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            _register_secrets(inner)
