@@ -7,19 +7,21 @@ would give confident nonsense. Training and export write what is read here.
 from __future__ import annotations
 
 import hashlib
+import io
+import zipfile
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from config.errors import ModelError
 from detector.incidents import IncidentRules
 from detector.inference.engine import Engine, LiteRTEngine
-from detector.inference.head import Head, LinearHead
-from detector.motion import VIEW_RECIPE
+from detector.inference.head import Floats, Head, LinearHead
+from detector.motion import VIEW_RECIPE, VIEW_SIDE
 
 REMEDY = "use the weights of this version, or train and export again"
 
@@ -63,7 +65,7 @@ class Sidecar(_Part):
     format: Literal[1]
     name: str
     created: str
-    labels: list[str]
+    labels: list[str] = Field(min_length=1)
     view: dict[str, Any]
     engines: dict[str, WeightsFile]
     head: HeadFile
@@ -113,7 +115,9 @@ def load_classifier(path: Path | None = None, threads: int = 1) -> Classifier:
     if "litert" not in sidecar.engines:
         raise ModelError(f"{path}: names no weights for the engine litert; {REMEDY}")
     model = _intact(path, sidecar.engines["litert"])
-    return Classifier(sidecar, LiteRTEngine(model, threads), _linear_head(path, sidecar))
+    engine, head = _engine(model, threads), _linear_head(path, sidecar)
+    _check_fit(model, engine, head)
+    return Classifier(sidecar, engine, head)
 
 
 def _read(path: Path) -> Sidecar:
@@ -141,12 +145,18 @@ def _intact(sidecar: Path, entry: WeightsFile) -> Path:
     return path
 
 
+def _engine(model: Path, threads: int) -> Engine:
+    try:
+        return LiteRTEngine(model, threads)
+    except ModelError as error:
+        raise ModelError(f"{error}; {REMEDY}") from error
+
+
 def _linear_head(path: Path, sidecar: Sidecar) -> LinearHead:
     head_path = _intact(path, sidecar.head)
     try:
-        with np.load(head_path) as arrays:
-            parts = {key: arrays[key].astype(np.float32) for key in _HEAD_ARRAYS}
-    except (KeyError, ValueError, OSError) as error:
+        parts = _head_arrays(head_path, len(sidecar.labels))
+    except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"{head_path}: is not a linear head ({error}); {REMEDY}") from error
     platt = [sidecar.calibration[label] for label in sidecar.labels]
     return LinearHead(
@@ -157,4 +167,31 @@ def _linear_head(path: Path, sidecar: Sidecar) -> LinearHead:
     )
 
 
-_HEAD_ARRAYS = ("mean", "scale", "weight", "bias")
+def _head_arrays(path: Path, labels: int) -> dict[str, Floats]:
+    """The arrays of a head; raises ValueError (or what NumPy raises) where they cannot score."""
+    # From memory: np.load leaves a file open that it cannot make sense of.
+    with np.load(io.BytesIO(path.read_bytes())) as arrays:
+        parts = {key: arrays[key].astype(np.float32) for key in ("mean", "scale", "weight", "bias")}
+    size = len(parts["mean"])
+    wanted = {"mean": (size,), "scale": (size,), "weight": (size, labels), "bias": (labels,)}
+    for key, shape in wanted.items():
+        if parts[key].shape != shape:
+            raise ValueError(f"{key} has the shape {parts[key].shape} instead of {shape}")
+        if not np.isfinite(parts[key]).all():
+            raise ValueError(f"{key} holds what is no number")
+    if not (parts["scale"] > 0).all():
+        raise ValueError("scale is not above 0")
+    return parts
+
+
+def _check_fit(model: Path, engine: Engine, head: LinearHead) -> None:
+    """Score one empty view: what cannot be scored now would fail at every view later."""
+    try:
+        size = engine.embed(np.zeros((1, VIEW_SIDE, VIEW_SIDE, 3), np.float32)).shape[1:]
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"{model}: takes no motion views ({error}); {REMEDY}") from error
+    if size != head.mean.shape:
+        raise ModelError(
+            f"{model}: gives embeddings of {size} numbers, its head takes {head.mean.shape}; "
+            f"{REMEDY}"
+        )
