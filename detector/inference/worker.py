@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -121,13 +121,18 @@ class InferenceWorker:
     def _run(self) -> None:
         while (offers := self._take()) is not None:
             self.progress_s = time.monotonic()
+            fresh = self._fresh(offers)
             try:
-                self._score(offers)
+                rows = self._probabilities(fresh)
             except Exception:
                 # The loop must outlive any one batch: without it no camera is watched.
-                log.exception("scoring failed", cameras=[offer.view.camera for offer in offers])
-                for offer in offers:
-                    self._observer.dropped(offer.view.camera, "failed")
+                cameras = [offer.view.camera for offer, _ in fresh]
+                log.exception("scoring failed", cameras=cameras)
+                for camera in cameras:
+                    self._observer.dropped(camera, "failed")
+            else:
+                for (offer, _), row in zip(fresh, rows, strict=True):
+                    self._hand_over(offer, row)
 
     def _take(self) -> list[Offer] | None:
         """Wait for views and take all there are; None once stopped and empty."""
@@ -147,29 +152,43 @@ class InferenceWorker:
             self._pending.clear()
             return offers
 
-    def _score(self, offers: list[Offer]) -> None:
+    def _fresh(self, offers: list[Offer]) -> list[tuple[Offer, Any]]:
+        """The offers still worth scoring, each with its camera's state."""
+        with self._changed:
+            known = [
+                (o, self._states[o.view.camera]) for o in offers if o.view.camera in self._states
+            ]
         now = time.monotonic()
         fresh = []
-        for offer in offers:
+        for offer, state in known:
             if now - offer.sample.monotonic_s > STALENESS_BUDGET_S:
                 self._observer.dropped(offer.view.camera, "stale")
             else:
-                fresh.append(offer)
-        moving = [offer for offer in fresh if offer.view.moving]
-        with self._changed:
-            states = {offer.view.camera: self._states.get(offer.view.camera) for offer in fresh}
-        probabilities: dict[str, NDArray[np.float32]] = {}
+                fresh.append((offer, state))
+        return fresh
+
+    def _probabilities(self, offers: list[tuple[Offer, Any]]) -> list[NDArray[np.float32]]:
+        """One row [labels] an offer; those that rest cost no inference."""
+        moving = [(offer, state) for offer, state in offers if offer.view.moving]
+        scored: Iterator[NDArray[np.float32]] = iter(())
         if moving:
-            embeddings = self._embed(moving)
-            rows = self._head(embeddings, [states[offer.view.camera] for offer in moving])
-            probabilities = {o.view.camera: row for o, row in zip(moving, rows, strict=True)}
-        for offer in fresh:
-            camera = offer.view.camera
-            row = probabilities.get(camera)
-            if row is None:
-                row = self._head.rest(states[camera])
-            self._observer.scored(camera, time.monotonic() - offer.sample.monotonic_s)
+            embeddings = self._embed([offer for offer, _ in moving])
+            scored = iter(self._head(embeddings, [state for _, state in moving]))
+        return [
+            next(scored) if offer.view.moving else self._head.rest(state) for offer, state in offers
+        ]
+
+    def _hand_over(self, offer: Offer, row: NDArray[np.float32]) -> None:
+        camera = offer.view.camera
+        with self._changed:
+            if camera not in self._states:  # removed meanwhile: its series are gone
+                return
+        self._observer.scored(camera, time.monotonic() - offer.sample.monotonic_s)
+        try:
             self._on_scored(Scored(offer, row))
+        except Exception:
+            # Whatever goes wrong with one camera's score must not cost the others theirs.
+            log.exception("score not taken", camera=camera)
 
     def _embed(self, offers: list[Offer]) -> NDArray[np.float32]:
         started = time.monotonic()
