@@ -91,6 +91,8 @@ def _read(form: str, target: Node, environ: Mapping[str, str]) -> str:
     name = target.value
     if not isinstance(name, str):
         raise ValueError(f"names no {form}; write {{{form}: NAME}}")  # noqa: TRY004 - see above
+    if "://" in name:  # not to be quoted: it may hold a password
+        raise ValueError(f"is given a URL; write the name of the {form} that holds it")
     if form == "env":
         if not environ.get(name):
             raise ValueError(f"the environment variable {name} is not set; set it")
