@@ -178,10 +178,10 @@ def _brawlers(rng: np.random.Generator) -> list[Body]:
     grounds = _approach(rng, meet)
     # During the brawl the two are held by one axis: its middle staggers, it turns, it stretches.
     middle = meet + np.stack([0.4 * _restless(rng, 0.7), 0.22 * _restless(rng, 0.7)], -1)
-    middle += bouts.level(clinch=0.1)[:, None] * np.stack(
-        [_restless(rng, 0.22), _restless(rng, 0.22)], -1
+    middle += bouts.level(clinch=0.17)[:, None] * np.stack(
+        [_restless(rng, 0.25), 0.6 * _restless(rng, 0.25)], -1
     )
-    turn = 0.5 * _restless(rng, 0.9)
+    turn = 0.5 * _restless(rng, 0.9) + bouts.level(clinch=0.5) * _restless(rng, 0.4)
     thrown = np.zeros(POSES)
     for start, _, _ in bouts.spans("shove"):
         thrown = np.maximum(thrown, _pulses([start + 0.25], 0.28, 0.75))
@@ -257,8 +257,8 @@ def _fight(
         flung = root + up * (0.95 * tall) + side * 0.55 * right - 0.1 * forward + 0.1 * wobble
         chest = foe + up * 0.76 * other.look.height + side * 0.12 * right + 0.1 * forward
         hand = guard + wind[:, None] * (side * 0.15 * right - 0.25 * forward)
-        hand += strike[:, None] * (face + 0.08 * wobble - hand)
         hand += clinch[:, None] * (grip - hand)
+        hand += strike[:, None] * (face + 0.08 * wobble - hand)
         hand += push[:, None] * (chest - hand)
         hand += thrown[:, None] * (flung - hand)
         body.hands[:, j] += on[:, None] * (hand - body.hands[:, j])
