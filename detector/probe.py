@@ -61,8 +61,31 @@ class ProbeReport:
     key_frame_share: float | None
     advice: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        """The report for people, one fact a line."""
+        profile = f" ({self.profile})" if self.profile else ""
+        size = f"{self.width}x{self.height}"
+        lines = [f"video      {self.codec}{profile}, {size}, {self.fps:.1f} pictures a second"]
+        if self.bit_rate is not None:
+            lines.append(f"bit rate   {self.bit_rate / 1e6:.2f} Mbit/s")
+            every = (
+                f"every {self.gop_frames} pictures ({self.gop_s:.1f} s)" if self.gop_s else "rare"
+            )
+            b_frames = "with" if self.b_frames else "no"
+            lines.append(f"key frames {every}; {b_frames} B-frames")
+        if self.key_frame_share is not None:
+            lines.append(
+                f"decoding   {self.decode_ms:.1f} ms of one core for each second of video; "
+                f"{self.decode_ms * self.key_frame_share:.1f} ms for key frames alone"
+            )
+        lines += [f"advice     {line}" for line in self.advice]
+        return "\n".join(lines)
 
-def probe(url: StreamUrl, capture: CaptureSettings) -> ProbeReport:
+
+DEFAULTS = CaptureSettings()
+
+
+def probe(url: StreamUrl, capture: CaptureSettings = DEFAULTS) -> ProbeReport:
     """Watch `url` for 3 s, longer where key frames are further apart, and report.
 
     Raises UnauthorisedError or StreamError with what exactly is wrong.

@@ -1,0 +1,121 @@
+"""When pictures were taken: stream time tied to UTC, and how many samples are due."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.capture.clock import Pace, Stamp, StreamClock
+from detector.sampling import SampleClock
+
+BOOT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def stamps(pictures: list[tuple[float | None, float]]) -> list[Stamp]:
+    """Stamp pictures of (stream time, arrival on the monotonic clock)."""
+    clock = StreamClock()
+    return [clock.stamp(pts, at, BOOT + timedelta(seconds=at)) for pts, at in pictures]
+
+
+def seconds(stamp: Stamp) -> float:
+    return (stamp.utc - BOOT).total_seconds()
+
+
+def test_stream_time_counts_from_the_first_picture_wherever_the_camera_counts_from() -> None:
+    first, second = stamps([(9_000.0, 100.0), (9_000.04, 100.04)])
+    assert (first.pts_s, seconds(first)) == (0, 100)
+    assert second.pts_s == pytest.approx(0.04)
+    assert seconds(second) == pytest.approx(100.04)
+
+
+def test_delays_of_the_network_do_not_shake_the_time_stamps() -> None:
+    late = {10: 0.3, 11: 0.26, 12: 0.22, 30: 0.1}
+    placed = stamps([(n / 25, 100 + n / 25 + late.get(n, 0)) for n in range(50)])
+    for number, stamp in enumerate(placed):
+        assert seconds(stamp) == pytest.approx(100 + number / 25, abs=1e-4)
+        assert stamp.lag_s == pytest.approx(late.get(number, 0), abs=1e-4)
+
+
+def test_a_burst_after_connecting_is_placed_by_its_newest_picture() -> None:
+    burst = [(n / 25, 100.0) for n in range(10)]
+    then = [(n / 25, 100.0 + (n - 9) / 25) for n in range(10, 60)]
+    placed = stamps(burst + then)
+    assert seconds(placed[-1]) == pytest.approx(102.0)
+    assert placed[-1].lag_s == pytest.approx(0)
+
+
+def test_a_camera_whose_clock_runs_wrong_is_followed() -> None:
+    # 0.1 % is ten times worse than any quartz; an hour of it
+    placed = stamps([(n * 0.999, 100.0 + n) for n in range(3600)])
+    assert seconds(placed[-1]) == pytest.approx(3699, abs=0.1)
+    placed = stamps([(n * 1.001, 100.0 + n) for n in range(3600)])
+    assert seconds(placed[-1]) == pytest.approx(3699, abs=0.1)
+
+
+@pytest.mark.parametrize("jump", [-5000.0, -3.0, 40.0, 5000.0])
+def test_stream_time_that_jumps_is_anchored_anew(jump: float) -> None:
+    before = [(50 + n / 25, 100 + n / 25) for n in range(50)]
+    after = [(50 + jump + n / 25, 100 + n / 25) for n in range(50, 100)]
+    placed = stamps(before + after)
+    assert placed[-1].pts_s == pytest.approx(99 / 25, abs=0.05)
+    assert seconds(placed[-1]) == pytest.approx(100 + 99 / 25, abs=0.05)
+
+
+def test_a_stream_without_time_stamps_is_placed_by_arrival() -> None:
+    placed = stamps([(None, 100 + n / 25) for n in range(25)])
+    assert placed[-1].pts_s == pytest.approx(24 / 25)
+    assert seconds(placed[-1]) == pytest.approx(100 + 24 / 25)
+
+
+def test_a_first_picture_without_time_stamp_does_no_harm() -> None:
+    placed = stamps([(None, 100.0), *((n / 25, 100 + n / 25) for n in range(1, 25))])
+    assert placed[-1].pts_s == pytest.approx(24 / 25)
+
+
+@given(
+    st.lists(st.tuples(st.none() | st.floats(-1e6, 1e6), st.floats(0, 30)), min_size=1, max_size=40)
+)
+def test_time_never_runs_backwards_and_never_lies_ahead(
+    pictures: list[tuple[float | None, float]],
+) -> None:
+    at, arrivals = 100.0, []
+    for pts, gap in pictures:
+        at += gap
+        arrivals.append((pts, at))
+    placed = stamps(arrivals)
+    for a, b in pairwise(placed):
+        assert b.pts_s >= a.pts_s
+        assert b.utc >= a.utc
+    for stamp, (_, arrived) in zip(placed, arrivals, strict=True):
+        assert seconds(stamp) <= arrived + 1e-3
+
+
+def due(frame_times: list[float]) -> tuple[int, int]:
+    """Samples (due, taken) over pictures at `frame_times`."""
+    ticks, pace, total, taken = SampleClock(), Pace(), 0, 0
+    for at in frame_times:
+        count = pace.due(ticks.ticks(at), at)
+        total += count
+        taken += count > 0
+    return total, taken
+
+
+def test_eight_samples_a_second_are_due_of_a_usual_camera() -> None:
+    assert due([n / 25 for n in range(250)]) == (80, 80)
+
+
+def test_a_camera_slower_than_that_owes_each_of_its_pictures() -> None:
+    owed, taken = due([n / 5 for n in range(250)])
+    assert taken == 250
+    assert owed - taken <= 5  # until its pace is known
+
+
+def test_pictures_that_never_came_are_owed() -> None:
+    frames = [n / 25 for n in range(100)] + [n / 25 for n in range(150, 200)]
+    owed, taken = due(frames)
+    assert owed == 64
+    assert owed - taken == pytest.approx(16, abs=1)
