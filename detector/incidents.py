@@ -14,6 +14,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from detector.smoothing import WINDOW_S
 from detector.types import Incident, Phase, Score
 
 UPDATE_INTERVAL_S = 5.0
@@ -60,13 +61,17 @@ class IncidentTracker:
         delays are measured against is what an operator sees.
         """
         self._survive_clock_set_back(score.utc)
-        if score.smoothed >= self._rules.close_threshold:
+        high = score.smoothed >= self._rules.close_threshold
+        over = self._over(score.utc, high)
+        if self._open is not None and over:
+            return self.close()
+        if not high or over:
+            self._above_since = None
+        if high:
             self._last_above = score.utc
         if self._open is not None:
             return self._follow(self._open, score)
-        if score.smoothed < self._rules.close_threshold:
-            self._above_since = None
-        elif self._above_since is None and score.smoothed >= self._rules.open_threshold:
+        if high and self._above_since is None and score.smoothed >= self._rules.open_threshold:
             self._above_since = score.utc
         if (
             self._above_since is None
@@ -87,24 +92,21 @@ class IncidentTracker:
 
     def quiet(self, utc: datetime) -> Incident | None:
         """No score until `utc` (camera lost, or nothing due): closes what has gone stale."""
-        merge_gap = timedelta(seconds=self._rules.merge_gap_s)
-        if self._open is None or self._last_above is None or utc - self._last_above < merge_gap:
-            return None
-        return self.close()
+        self._survive_clock_set_back(utc)
+        return self.close() if self._over(utc, high=False) else None
 
     def close(self) -> Incident | None:
         """Close the open incident, as of its last high score; None where there is none."""
         if self._open is None:
             return None
-        closed = replace(
-            self._open, closed_at=self._last_above or self._open.opened_at, phase=Phase.CLOSED
-        )
+        opened_at = self._open.opened_at
+        # A clock set back during the incident must not end it before it began.
+        closed_at = max(self._last_above or opened_at, opened_at)
+        closed = replace(self._open, closed_at=closed_at, phase=Phase.CLOSED)
         self._open = self._above_since = self._last_above = None
         return closed
 
     def _follow(self, incident: Incident, score: Score) -> Incident | None:
-        if closed := self.quiet(score.utc):
-            return closed
         self._open = replace(incident, peak=max(incident.peak, score.smoothed), phase=Phase.UPDATED)
         assert self._reported_at is not None
         age_s = (score.utc - self._reported_at).total_seconds()
@@ -112,6 +114,18 @@ class IncidentTracker:
         if age_s >= UPDATE_INTERVAL_S or (risen and age_s >= PEAK_INTERVAL_S):
             return self._report(self._open, score.utc)
         return None
+
+    def _over(self, utc: datetime, high: bool) -> bool:
+        """Whether the last high score lies so far back that what comes is another incident.
+
+        A high score belongs to the one before it while the two share a smoothing window,
+        however short the merge gap: with a gap of 0 every score would be a fight of its own.
+        """
+        if self._last_above is None:
+            return False
+        silence_s = (utc - self._last_above).total_seconds()
+        gap_s = self._rules.merge_gap_s
+        return silence_s > max(gap_s, WINDOW_S) if high else silence_s >= gap_s
 
     def _survive_clock_set_back(self, utc: datetime) -> None:
         """A remembered instant in the future would hold an incident open until it has come."""
