@@ -28,6 +28,9 @@ CREATE TABLE queue (
     attempts INTEGER NOT NULL DEFAULT 0, retry_at REAL NOT NULL DEFAULT 0,
     UNIQUE (sink, alert_id)
 );
+CREATE INDEX alert_images ON alert (image_bytes) WHERE image_bytes > 0;
+CREATE INDEX queue_by_sink ON queue (sink);
+CREATE INDEX queue_by_phase ON queue (sink, phase);
 CREATE INDEX queue_by_incident ON queue (sink, incident_id);
 CREATE INDEX queue_by_alert ON queue (alert_id);
 CREATE TABLE stage (

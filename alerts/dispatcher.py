@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +18,7 @@ import structlog
 from alerts.admission import Stage, Verdict, admit
 from alerts.message import Alert, AlertPhase, CameraNotice, Scene
 from alerts.metrics import AlertMetrics
-from alerts.outbox import ALL_CAMERAS, Outbox, Waiting
+from alerts.outbox import ALL_CAMERAS, Outbox
 from alerts.routing import routes
 from alerts.worker import SinkStatus, SinkWorker
 from config.settings import SinkSettings
@@ -204,24 +203,19 @@ class Dispatcher:
                 partial(self._oldest_age_s, name),
             )
 
-    def _waiting(self, name: str) -> Waiting:
-        try:
-            return self._outbox.waiting(name)
-        except sqlite3.ProgrammingError:
-            return Waiting(0, None)  # a last scrape after `stop`
-
     def _depth(self, name: str) -> int:
-        return self._waiting(name).depth
+        return self._outbox.waiting(name).depth
 
     def _oldest_age_s(self, name: str) -> float:
-        oldest_at = self._waiting(name).oldest_at
+        oldest_at = self._outbox.waiting(name).oldest_at
         return 0.0 if oldest_at is None else max(self._clock().timestamp() - oldest_at, 0.0)
 
     def _cooling(self, settings: SinkSettings, camera: str, now: float) -> bool:
         if not settings.cooldown_s:
             return False
         at = self._outbox.delivered_at(settings.name, camera)
-        return at is not None and 0 <= now - at < settings.cooldown_s
+        # Both ways: after a clock has been set back, a cooldown must not last until then.
+        return at is not None and abs(now - at) < settings.cooldown_s
 
     def _tidy(self, now: float) -> None:
         if now - self._tidied_at >= TIDY_EVERY_S:

@@ -33,24 +33,30 @@ class Alert(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
-    alert_id: UUID
-    incident_id: UUID
-    sequence: int = Field(ge=0)
-    phase: AlertPhase
+    schema_version: Literal[1] = Field(default=1, description="of this format")
+    alert_id: UUID = Field(description="of this message; the same over every attempt to deliver it")
+    incident_id: UUID = Field(
+        description="of the incident, or of one loss of a camera; a UUIDv7, so it sorts by time"
+    )
+    sequence: int = Field(
+        ge=0, description="of this message in its incident, from 0; a sink may skip some"
+    )
+    phase: AlertPhase = Field(
+        description="opened, updated and closed of an incident, or a camera lost and back"
+    )
     exercise: bool = Field(default=False, description="a drill: nothing has happened")
-    late: bool = False
+    late: bool = Field(default=False, description="delivered long after sent_at: no longer fresh")
     label: str = Field(description="violence, or another label; camera for camera notices")
     score: float = Field(ge=0, le=1, description="highest smoothed probability so far")
-    camera: str
-    site: str
-    location: Location
-    station: str | None = None
-    opened_at: AwareDatetime
+    camera: str = Field(description="name of the camera")
+    site: str = Field(description="name of the site")
+    location: Location = Field(description="where the camera hangs; null where it is not known")
+    station: str | None = Field(default=None, description="whom the camera's alerts are for")
+    opened_at: AwareDatetime = Field(description="when it began (UTC)")
     sent_at: AwareDatetime = Field(description="when the monitor wrote this message (UTC)")
     reason: str | None = Field(default=None, description="why it closed, or why the camera is lost")
     image: Base64Bytes | None = Field(default=None, description="JPEG, base64")
-    links: dict[str, str] = {}
+    links: dict[str, str] = Field(default={}, description="name to URL, of more about it")
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,14 @@ KEPT_S = 7 * 86_400.0
 ALL_CAMERAS = ""
 """The name under which a silence of every camera is kept (no camera's name is empty)."""
 
+_DUE = """
+SELECT alert_id, phase, attempts FROM queue AS q
+WHERE sink = ? AND {rank} AND (retry_at <= ? OR retry_at > ?) AND NOT EXISTS (
+    SELECT 1 FROM queue AS before WHERE before.sink = q.sink
+    AND before.incident_id = q.incident_id AND before.position < q.position
+) ORDER BY position LIMIT 1
+"""
+
 T = TypeVar("T")
 
 
@@ -131,36 +139,29 @@ class Outbox:
 
     def next_due(self, sink: str, now: float) -> Message | None:
         """The message to deliver next, or None where nothing is due."""
-        rows = self._read(
-            "SELECT body, image, phase, attempts FROM queue AS q JOIN alert USING (alert_id)"
-            " WHERE sink = ? AND (retry_at <= ? OR retry_at > ?) AND NOT EXISTS ("
-            "  SELECT 1 FROM queue AS before WHERE before.sink = q.sink"
-            "  AND before.incident_id = q.incident_id AND before.position < q.position)"
-            " ORDER BY phase = 'opened' DESC, position LIMIT 1",
-            (sink, now, now + MAX_RETRY_S),
-        )
-        if not rows:
-            return None
-        body, image, phase, attempts = rows[0]
-        alert = Alert.model_validate_json(body)
-        alert = alert.model_copy(update={"image": image, "phase": AlertPhase(phase)})
-        return Message(sink, alert, attempts)
+        with self._mutex:
+            return self._next_due(sink, now)
 
     def next_retry_at(self, sink: str) -> float | None:
         """When the next message is due, or None where none waits."""
         ((when,),) = self._read("SELECT min(retry_at) FROM queue WHERE sink = ?", (sink,))
         return None if when is None else float(when)
 
-    def acknowledge(self, message: Message, now: float) -> None:
-        """The sink has it: forget it, and start the cooldown with an `opened`."""
+    def acknowledge(self, message: Message) -> None:
+        """The sink has it: forget it; an `opened` starts the cooldown.
+
+        The cooldown runs from the alert's `sent_at`: news that an outage has delayed for an
+        hour must not keep a fresh alarm away.
+        """
         alert = message.alert
 
         def write(database: sqlite3.Connection) -> None:
             _forget(database, "sink = ? AND alert_id = ?", (message.sink, str(alert.alert_id)))
             if alert.phase is AlertPhase.OPENED and not alert.exercise:
                 database.execute(
-                    "INSERT OR REPLACE INTO delivered VALUES (?, ?, ?)",
-                    (message.sink, alert.camera, now),
+                    "INSERT INTO delivered VALUES (?, ?, ?) ON CONFLICT DO"
+                    " UPDATE SET at = max(at, excluded.at)",
+                    (message.sink, alert.camera, alert.sent_at.timestamp()),
                 )
 
         self._write(write)
@@ -212,7 +213,7 @@ class Outbox:
         return Stage(rows[0][0]) if rows else None
 
     def delivered_at(self, sink: str, camera: str) -> float | None:
-        """When the sink last acknowledged an `opened` of this camera."""
+        """`sent_at` of the newest `opened` of this camera that the sink has acknowledged."""
         rows = self._read("SELECT at FROM delivered WHERE sink = ? AND camera = ?", (sink, camera))
         return float(rows[0][0]) if rows else None
 
@@ -229,10 +230,13 @@ class Outbox:
         return dict(self._read("SELECT camera, until FROM silence WHERE until > ?", (now,)))
 
     def waiting(self, sink: str) -> Waiting:
-        """How much waits for `sink`."""
-        ((depth, oldest),) = self._read(
-            "SELECT count(*), min(sent_at) FROM queue WHERE sink = ?", (sink,)
-        )
+        """How much waits for `sink`; nothing once the outbox is closed."""
+        try:
+            ((depth, oldest),) = self._read(
+                "SELECT count(*), min(sent_at) FROM queue WHERE sink = ?", (sink,)
+            )
+        except sqlite3.ProgrammingError:
+            return Waiting(0, None)  # a last scrape of the metrics while the daemon ends
         return Waiting(depth, oldest)
 
     def tidy(self, sinks: Collection[str], now: float) -> None:
@@ -249,6 +253,20 @@ class Outbox:
                     _forget(database, "sink = ? AND sent_at < ?", (sink, old))
 
         self._write(write)
+
+    def _next_due(self, sink: str, now: float) -> Message | None:
+        # One query a rank, each answered by an index alone: a sort over all that waits would
+        # read every picture to deliver one.
+        for rank in ("phase = 'opened'", "phase <> 'opened'"):
+            found = self._read(_DUE.format(rank=rank), (sink, now, now + MAX_RETRY_S))
+            for key, phase, attempts in found:
+                ((body, image),) = self._read(
+                    "SELECT body, image FROM alert WHERE alert_id = ?", (key,)
+                )
+                alert = Alert.model_validate_json(body)
+                alert = alert.model_copy(update={"image": image, "phase": AlertPhase(phase)})
+                return Message(sink, alert, attempts)
+        return None
 
     def _read(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         return self._guarded(lambda database: database.execute(query, values).fetchall())
@@ -311,7 +329,9 @@ def _remember(
 
 
 def _drop_images(database: sqlite3.Connection) -> None:
-    (total,) = database.execute("SELECT total(image_bytes) FROM alert").fetchone()
+    (total,) = database.execute(
+        "SELECT total(image_bytes) FROM alert WHERE image_bytes > 0"
+    ).fetchone()
     if total <= MAX_IMAGE_BYTES:
         return
     rows = database.execute(

@@ -229,7 +229,7 @@ class SinkWorker:
             self._log.error("sink has a fault", trace=scrub(traceback.format_exc()))
             self._refused(message, error)
         else:
-            self._outbox.acknowledge(message, self._clock().timestamp())
+            self._outbox.acknowledge(message)
             self.count("late" if late else "delivered")
             self._worked()
             if alert.phase is AlertPhase.OPENED:

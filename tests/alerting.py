@@ -6,13 +6,18 @@ import base64
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
+from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
-from alerts.message import Alert, AlertPhase
+from alerts.dispatcher import Dispatcher
+from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.registry import sink_options
-from config.settings import Location, RouteSettings, SinkSettings
+from config.settings import Location, RouteSettings, Section, SinkSettings
+
+Dispatching = Callable[..., Dispatcher]
+"""Makes a started dispatcher of sinks' settings (see conftest)."""
 
 PICTURE = bytes(range(256)) * 4
 
@@ -72,3 +77,62 @@ def wait_for(met: Callable[[], Any], timeout_s: float = 20.0) -> Any:
             return result
         pause.wait(0.02)
     raise AssertionError(f"not so after {timeout_s} s")
+
+
+class ScriptedOptions(Section):
+    """`tag` serves to make two settings differ."""
+
+    tag: str = ""
+
+
+class ScriptedSink:
+    """A sink that does as the test says: `faults` are raised first, `gate` holds it up."""
+
+    Options: ClassVar[type[BaseModel]] = ScriptedOptions
+    default_expiry_s: ClassVar[float | None] = None
+    phases: ClassVar[frozenset[str]] = frozenset(AlertPhase)
+    made: ClassVar[dict[str, ScriptedSink]] = {}
+    faults: ClassVar[list[Exception]] = []
+    start_faults: ClassVar[list[Exception]] = []
+    gate: ClassVar[threading.Event] = threading.Event()
+
+    def __init__(self, name: str, _options: ScriptedOptions) -> None:
+        self.got: list[Alert] = []
+        self.entered = threading.Event()
+        self.shown: list[CameraNotice] = []
+        self.closed = False
+        ScriptedSink.made[name] = self
+
+    @classmethod
+    def reset(cls) -> None:
+        """As new, for the next test."""
+        cls.made, cls.faults, cls.start_faults, cls.gate = {}, [], [], threading.Event()
+        cls.gate.set()
+
+    def start(self) -> None:
+        """Raise the next of `start_faults`."""
+        if self.start_faults:
+            raise self.start_faults.pop(0)
+
+    def deliver(self, alert: Alert) -> None:
+        """Wait for `gate`, raise the next of `faults`, or take it."""
+        self.entered.set()
+        self.gate.wait(60)
+        if self.faults:
+            raise self.faults.pop(0)
+        self.got.append(alert)
+
+    def show_camera(self, notice: CameraNotice) -> None:
+        """Take it."""
+        self.shown.append(notice)
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+class ScriptedSiren(ScriptedSink):
+    """The same, as a siren is: acts on `opened` only, and drops what is old."""
+
+    default_expiry_s: ClassVar[float | None] = 30.0
+    phases: ClassVar[frozenset[str]] = frozenset({AlertPhase.OPENED})

@@ -1,0 +1,109 @@
+"""`kill -9` between an incident and its delivery: at least once, and ids that allow exactly one."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alerting import PICTURE, Dispatching, ScriptedSink, sink, wait_for
+
+from alerts.outbox import Outbox
+from servers.mqtt import PROTOCOL, MqttBroker, Subscriber, free_port
+
+TESTS = Path(__file__).parents[1]
+
+DAEMON = """
+import sys, threading
+from pathlib import Path
+from prometheus_client import CollectorRegistry
+from alerting import PICTURE, follow_up, make_alert, sink
+from alerts.dispatcher import Dispatcher
+from alerts.metrics import AlertMetrics
+
+folder, port, protocol = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+station = sink("mqtt", "station", host="127.0.0.1", port=port, protocol=protocol)
+# Its pin is on a box that is not there, so that the siren cannot take its alert either.
+siren = sink("siren", "horn", pin=4, pin_factory="pigpio", host="127.0.0.1", port=1)
+dispatcher = Dispatcher(
+    [station, siren], folder / "outbox.sqlite", AlertMetrics(CollectorRegistry())
+)
+dispatcher.start()
+opened = make_alert(image=PICTURE)
+for alert in (opened, follow_up(opened, "updated", 1), follow_up(opened, "closed", 2)):
+    dispatcher.submit(alert)
+    print(alert.alert_id, flush=True)
+print("done", flush=True)
+threading.Event().wait()
+"""
+
+
+def killed_daemon(folder: Path, port: int, *, at_line: int) -> list[str]:
+    """Run the daemon, kill it once it has printed so many lines; returns the ids printed."""
+    daemon = subprocess.Popen(
+        [sys.executable, "-c", DAEMON, str(folder), str(port), PROTOCOL],
+        env={"PYTHONPATH": str(TESTS)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert daemon.stdout is not None
+    lines: list[str] = []
+    for line in daemon.stdout:
+        if line.count("-") == 4 or line == "done\n":
+            lines.append(line.strip())
+        if len(lines) == at_line:
+            break
+    daemon.send_signal(signal.SIGKILL)
+    daemon.wait(10)
+    daemon.stdout.close()
+    assert len(lines) == at_line
+    return [line for line in lines if line != "done"]
+
+
+@pytest.mark.slow
+def test_what_submit_accepted_arrives_after_a_kill(
+    tmp_path: Path, dispatching: Dispatching
+) -> None:
+    port = free_port()
+    ids = killed_daemon(tmp_path, port, at_line=4)
+    with MqttBroker(tmp_path) as broker, Subscriber(broker) as subscriber:
+        dispatcher = dispatching(
+            sink("mqtt", "station", host="127.0.0.1", port=broker.port, protocol=PROTOCOL),
+        )
+        got = subscriber.wait_for_incidents(3)
+        wait_for(lambda: all(status.depth == 0 for status in dispatcher.status()))
+        got = subscriber.incidents()
+    assert list(dict.fromkeys(message["alert_id"] for message in got)) == ids
+    assert [message["phase"] for message in got][:1] == ["opened"]
+    assert len(got[0]["image"]) > len(PICTURE)
+    assert len({message["incident_id"] for message in got}) == 1
+
+
+@pytest.mark.slow
+def test_an_expired_siren_stays_silent_after_a_kill(
+    tmp_path: Path, dispatching: Dispatching
+) -> None:
+    killed_daemon(tmp_path, free_port(), at_line=4)
+    later = datetime.now(UTC) + timedelta(seconds=30)
+    dispatcher = dispatching(sink("siren2", "horn"), clock=lambda: later)
+    wait_for(lambda: dispatcher.status()[0].counts.get("expired"))
+    assert dispatcher.status()[0].depth == 0
+    assert ScriptedSink.made["horn"].got == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at_line", [1, 2, 3])
+def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path, at_line: int) -> None:
+    ids = killed_daemon(tmp_path, free_port(), at_line=at_line)
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    kept = []
+    while message := outbox.next_due("station", 0):
+        kept.append(str(message.alert.alert_id))
+        outbox.acknowledge(message)
+    outbox.close()
+    assert kept[: len(ids)] == ids
+    assert not list(tmp_path.glob("*damaged*"))

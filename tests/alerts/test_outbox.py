@@ -1,0 +1,277 @@
+"""What was accepted is not lost, keeps its order, and keeps its identity."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alerting import PICTURE, follow_up, make_alert
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    rule,
+)
+from structlog.testing import capture_logs
+
+from alerts import outbox as module
+from alerts.admission import Stage
+from alerts.message import Alert, AlertPhase
+from alerts.outbox import ALL_CAMERAS, Message, Outbox
+from config.errors import ConfigError
+
+OPENED, UPDATED, CLOSED = AlertPhase.OPENED, AlertPhase.UPDATED, AlertPhase.CLOSED
+SINKS = ("station", "hook")
+
+
+def next_due(outbox: Outbox, sink: str, now: float = 0) -> Message:
+    message = outbox.next_due(sink, now)
+    assert message is not None
+    return message
+
+
+class OutboxModel(RuleBasedStateMachine):
+    """The outbox beside plain lists, with restarts in between."""
+
+    incidents: Bundle[Alert] = Bundle("incidents")
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.outbox = Outbox(self.folder / "outbox.sqlite")
+        self.waiting: dict[str, list[tuple[Alert, AlertPhase]]] = {sink: [] for sink in SINKS}
+        self.sequence = 0
+        self.now = 0.0
+
+    def _put(self, alert: Alert, sinks: set[str]) -> None:
+        self.outbox.put(alert, dict.fromkeys(sinks, alert.phase))
+        for sink in sinks:
+            if alert.phase is UPDATED:  # only the newest is kept
+                self.waiting[sink] = [
+                    (other, phase)
+                    for other, phase in self.waiting[sink]
+                    if (other.incident_id, phase) != (alert.incident_id, UPDATED)
+                ]
+            self.waiting[sink].append((alert, alert.phase))
+
+    @rule(target=incidents, sinks=st.sets(st.sampled_from(SINKS)), picture=st.booleans())
+    def open(self, sinks: set[str], picture: bool) -> Alert:
+        alert = make_alert(image=PICTURE if picture else None)
+        self._put(alert, sinks)
+        return alert
+
+    @rule(opened=incidents, sinks=st.sets(st.sampled_from(SINKS)))
+    def update(self, opened: Alert, sinks: set[str]) -> None:
+        self.sequence += 1
+        self._put(follow_up(opened, UPDATED, self.sequence), sinks)
+
+    @rule(opened=consumes(incidents), sinks=st.sets(st.sampled_from(SINKS)))
+    def close(self, opened: Alert, sinks: set[str]) -> None:
+        self.sequence += 1
+        self._put(follow_up(opened, CLOSED, self.sequence), sinks)
+
+    @rule(opened=incidents)
+    def put_again(self, opened: Alert) -> None:
+        still = {s for s in SINKS if any(a is opened for a, _ in self.waiting[s])}
+        self.outbox.put(opened, dict.fromkeys(still, OPENED))
+
+    @rule(sink=st.sampled_from(SINKS), works=st.booleans())
+    def deliver(self, sink: str, works: bool) -> None:
+        message = self.outbox.next_due(sink, self.now)
+        if message is None:
+            return
+        first_of_each = {}
+        for alert, phase in self.waiting[sink]:
+            first_of_each.setdefault(alert.incident_id, (alert, phase))
+        expected, phase = first_of_each[message.alert.incident_id]
+        assert message.alert == expected.model_copy(update={"phase": phase})
+        if works:
+            self.outbox.acknowledge(message)
+            self.waiting[sink].remove((expected, phase))
+        else:
+            self.outbox.retry_at(message, self.now + 60)
+
+    @rule(seconds=st.integers(1, 120))
+    def wait(self, seconds: int) -> None:
+        self.now += seconds
+
+    @rule()
+    def restart(self) -> None:
+        self.outbox.close()
+        self.outbox = Outbox(self.folder / "outbox.sqlite")
+
+    @invariant()
+    def counts_agree(self) -> None:
+        if not hasattr(self, "outbox"):
+            return
+        for sink in SINKS:
+            assert self.outbox.waiting(sink).depth == len(self.waiting[sink])
+
+    def teardown(self) -> None:
+        if not hasattr(self, "outbox"):
+            return
+        self.now += 1000
+        for sink in SINKS:
+            while message := self.outbox.next_due(sink, self.now):
+                self.outbox.acknowledge(message)
+                self.waiting[sink].remove(
+                    next(w for w in self.waiting[sink] if w[0].alert_id == message.alert.alert_id)
+                )
+            assert self.waiting[sink] == []
+        # What everybody has is kept nowhere.
+        assert self.outbox._read("SELECT count(*) FROM alert", ()) == [(0,)]
+        self.outbox.close()
+        shutil.rmtree(self.folder)
+
+
+OutboxModel.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestOutboxModel = OutboxModel.TestCase
+
+
+def test_a_fresh_alarm_goes_before_old_news(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    old = make_alert()
+    outbox.put(follow_up(old, UPDATED, 1), {"station": UPDATED})
+    outbox.put(follow_up(old, CLOSED, 2), {"station": CLOSED})
+    outbox.put(make_alert(camera="door"), {"station": OPENED})
+    order = []
+    while message := outbox.next_due("station", 0):
+        order.append(message.alert.phase)
+        outbox.acknowledge(message)
+    assert order == [OPENED, UPDATED, CLOSED]
+    outbox.close()
+
+
+def test_pictures_go_before_alarms_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_IMAGE_BYTES", 2 * len(PICTURE))
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    opened = [make_alert(image=PICTURE) for _ in range(3)]
+    outbox.put(opened[0], {"station": OPENED})
+    outbox.put(follow_up(opened[0], UPDATED, 1, image=PICTURE), {"station": UPDATED})
+    for alert in opened[1:]:
+        outbox.put(alert, {"station": OPENED})
+    got = []
+    while message := outbox.next_due("station", 0):
+        got.append((message.alert.phase, message.alert.image is not None))
+        outbox.acknowledge(message)
+    assert got == [(OPENED, False), (OPENED, True), (OPENED, True), (UPDATED, False)]
+    outbox.close()
+
+
+def test_an_expired_opened_takes_its_incident_along(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    now = datetime.now(UTC)
+    opened = make_alert(sent_at=now - timedelta(seconds=31))
+    outbox.put(opened, {"siren": OPENED, "station": OPENED}, {"siren": Stage.TOLD})
+    outbox.put(follow_up(opened, CLOSED, 1), {"siren": CLOSED})
+    (dropped,) = outbox.expire("siren", now.timestamp() - 30)
+    assert dropped.alert_id == opened.alert_id
+    assert outbox.waiting("siren").depth == 0
+    assert outbox.stage("siren", str(opened.incident_id)) is Stage.WITHHELD
+    assert outbox.waiting("station").depth == 1
+    outbox.close()
+
+
+def test_a_clock_set_back_delays_no_retry(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox.put(make_alert(), {"station": OPENED})
+    message = next_due(outbox, "station", 1e6)
+    outbox.retry_at(message, 1e6 + 60)
+    assert outbox.next_due("station", 1e6 + 59) is None
+    assert next_due(outbox, "station", 1e6 - 86_400).attempts == 1
+    outbox.close()
+
+
+@pytest.mark.parametrize("damage", ["garbage", "middle", "foreign"])
+def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "outbox.sqlite"
+    outbox = Outbox(path)
+    for _ in range(50):
+        outbox.put(make_alert(image=PICTURE), {"station": OPENED})
+    outbox.close()
+    content = bytearray(path.read_bytes())
+    if damage == "garbage":
+        content[:] = b"no database " * 1000
+    elif damage == "middle":
+        content[5000:30000] = bytes(25000)
+    path.write_bytes(content)
+    if damage == "foreign":
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA user_version = 99")
+        database.close()
+    with capture_logs() as logs:
+        outbox = Outbox(path)
+    assert [entry["log_level"] for entry in logs] == ["error"]
+    assert list(tmp_path.glob("outbox.sqlite.damaged-*"))
+    outbox.put(make_alert(), {"station": OPENED})
+    outbox.close()
+    outbox = Outbox(path)
+    assert outbox.waiting("station").depth == 1
+    outbox.close()
+
+
+def test_a_full_disk_does_not_stop_an_alarm(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox.put(make_alert(), {"station": OPENED})
+    outbox._database.execute("PRAGMA max_page_count = 1")  # what a full disk looks like
+    fresh = make_alert(image=PICTURE * 100)
+    with capture_logs() as logs:
+        outbox.put(fresh, {"station": OPENED})
+    assert [entry["log_level"] for entry in logs] == ["error"]
+    assert next_due(outbox, "station").alert.alert_id == fresh.alert_id
+    outbox.close()
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    assert outbox.waiting("station").depth == 1
+    outbox.close()
+
+
+def test_a_state_directory_that_cannot_be_made_does_not_stop_an_alarm(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with capture_logs() as logs:
+        outbox = Outbox(tmp_path / "file" / "state" / "outbox.sqlite")
+    assert [entry["log_level"] for entry in logs] == ["error"]
+    outbox.put(make_alert(), {"station": OPENED})
+    assert outbox.waiting("station").depth == 1
+    outbox.close()
+
+
+def test_a_second_daemon_is_told_so(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    with pytest.raises(ConfigError, match="another jikimi daemon"):
+        Outbox(tmp_path / "outbox.sqlite")
+    outbox.close()
+    Outbox(tmp_path / "outbox.sqlite").close()
+
+
+def test_silence_outlives_a_restart_and_ends(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox.silence("gate", 100)
+    outbox.silence(ALL_CAMERAS, 50)
+    outbox.close()
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    assert outbox.silences(49) == {"gate": 100, ALL_CAMERAS: 50}
+    assert outbox.silences(50) == {"gate": 100}
+    outbox.silence("gate", 0)
+    assert outbox.silences(50) == {}
+    outbox.close()
+
+
+def test_what_waits_for_a_sink_that_is_gone_is_kept_a_week(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    alert = make_alert()
+    sent = alert.sent_at.timestamp()
+    outbox.put(alert, {"gone": OPENED, "station": OPENED})
+    outbox.tidy(["station"], sent + 6 * 86_400)
+    assert outbox.waiting("gone").depth == 1
+    outbox.tidy(["station"], sent + 8 * 86_400)
+    assert outbox.waiting("gone").depth == 0
+    assert outbox.waiting("station").depth == 1
+    outbox.close()
