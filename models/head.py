@@ -1,0 +1,82 @@
+"""The linear head on the embeddings: fitted, calibrated, written; small enough to explain.
+
+Standardise, then L2 logistic regression in which each clip weighs the same, however long it
+is. The daemon has its own reader of what is written here (`detector.inference`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.features import Features, Floats
+
+STRENGTH = 0.003
+"""Inverse weight of the L2 penalty (scikit-learn's C): 576 numbers from few scenes overfit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearHead:
+    """`mean`, `scale`: [d]; `weight`: [d, 1]; `bias`: [1]; all float32."""
+
+    mean: Floats
+    scale: Floats
+    weight: Floats
+    bias: Floats
+
+    def logits(self, embeddings: Floats) -> Floats:
+        """Logits [n] of embeddings [n, d], not calibrated."""
+        standard = (embeddings - self.mean) / self.scale
+        return np.asarray((standard @ self.weight + self.bias)[:, 0], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Platt:
+    """Calibration: probability = 1 / (1 + exp(−(slope · logit + intercept)))."""
+
+    slope: float
+    intercept: float
+
+    def __call__(self, logits: Floats) -> Floats:
+        """Probabilities of logits, elementwise."""
+        calibrated = self.slope * logits + self.intercept
+        return np.asarray(1 / (1 + np.exp(-np.clip(calibrated, -30, 30))), np.float32)
+
+
+def fit_head(clips: list[Features], strength: float = STRENGTH) -> LinearHead:
+    """The head that tells violent clips' views from the others'."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (training only)
+
+    embeddings, targets, weights = _stacked(clips)
+    mean = np.average(embeddings, axis=0, weights=weights)
+    scale = np.sqrt(np.average((embeddings - mean) ** 2, axis=0, weights=weights)) + 1e-6
+    model = LogisticRegression(C=strength, max_iter=2000)
+    model.fit((embeddings - mean) / scale, targets, sample_weight=weights)
+    parts = (mean, scale, model.coef_.T, model.intercept_)
+    return LinearHead(*(np.asarray(part, np.float32) for part in parts))
+
+
+def fit_platt(logits: list[Floats], violent: list[bool]) -> Platt:
+    """Calibration on the view logits of clips that the head was not fitted on."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (training only)
+
+    kept = [(own, truth) for own, truth in zip(logits, violent, strict=True) if len(own)]
+    weights = np.concatenate([np.full(len(own), 1 / len(own)) for own, _ in kept])
+    targets = np.concatenate([np.full(len(own), truth) for own, truth in kept])
+    model = LogisticRegression(C=1e6)
+    model.fit(np.concatenate([own for own, _ in kept])[:, None], targets, sample_weight=weights)
+    return Platt(float(model.coef_[0, 0]), float(model.intercept_[0]))
+
+
+def _stacked(clips: list[Features]) -> tuple[Floats, NDArray[np.bool_], NDArray[np.float64]]:
+    """All views [n, 576] with their clip's label [n] and weight [n]; the weights' mean is 1."""
+    kept = [clip for clip in clips if len(clip.embeddings)]
+    embeddings = np.concatenate([clip.embeddings for clip in kept])
+    targets = np.concatenate([np.full(len(c.embeddings), c.clip.violent) for c in kept])
+    per_clip = len(embeddings) / len(kept)
+    weights = np.concatenate(
+        [np.full(len(c.embeddings), per_clip / len(c.embeddings)) for c in kept]
+    )
+    return embeddings, targets, weights
