@@ -38,7 +38,9 @@ class Mistake:
     text: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (str(self.place), self.key, self.text) if part)
+        line = ": ".join(part for part in (str(self.place), self.key, self.text) if part)
+        # A key or file name may hold anything, and this is to stay one line.
+        return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,7 @@ def _split_credentials(text: str) -> tuple[str | None, str]:
         return None, text
     head = re.split(r"[/?]", text, maxsplit=1)[0]
     if "@" not in head and len(head) < len(text):
-        if ":" not in head.partition("]")[2 if head.startswith("[") else 0] and "#" not in head:
+        if not re.search(r"[:#]", re.sub(r"^\[[^]]*\]", "", head)):
             return None, text
         match = _ADDRESS.fullmatch(head)
         if match is not None and not match["rest"]:

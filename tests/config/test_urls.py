@@ -1,5 +1,6 @@
 """Camera URLs as technicians type them."""
 
+import re
 import string
 from contextlib import suppress
 from urllib.parse import unquote, urlsplit
@@ -35,6 +36,8 @@ def meant(typed: str) -> str:
 def test_any_password_gives_back_host_and_path(
     user: str, password: str, host: str, port: str, path: str
 ) -> None:
+    # `a.b:80/x@cam` is read as a host with a port and a path
+    assume(not (re.match(r"\d+[/?]", password) and ("." in user or user == "localhost")))
     url = StreamUrl.parse(f"rtsp://{user}:{password}@{host}{port}{path}")
     login, at, rest = url.url.removeprefix("rtsp://").partition("@")
     assert at
@@ -51,6 +54,7 @@ def test_any_password_gives_back_host_and_path(
 def test_a_password_is_never_shown(user: str, password: str, host: str) -> None:
     assume(len(password) >= 4 and password not in f"rtsp://{user}:***@{host}/stream1")
     assume(password not in StreamUrl.parse(f"rtsp://{user}@{host}/stream1").redacted)
+    assume(not (re.match(r"\d+[/?]", password) and ("." in user or user == "localhost")))
     url = StreamUrl.parse(f"rtsp://{user}:{password}@{host}/stream1")
     assert password not in f"{url} {url!r} {url.redacted}"
     assert password not in scrub(f"failed: {password}!")
@@ -88,6 +92,8 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         ("RTSPS://h/s", "rtsps://h/s", "rtsps://h/s"),
         ("rtsp://h/path@2x", "rtsp://h/path@2x", "rtsp://h/path@2x"),
         ("rtsp://192.0.2.1:554/a@b", "rtsp://192.0.2.1:554/a@b", "rtsp://192.0.2.1:554/a@b"),
+        ("rtsp://[:?@192.0.2.1/s", "rtsp://%5B:%3F@192.0.2.1/s", "rtsp://%5B:***@192.0.2.1/s"),
+        ("rtsp://[2001:db8::5]/a@b", "rtsp://[2001:db8::5]/a@b", "rtsp://[2001:db8::5]/a@b"),
         ("rtsp://admin:12/34@h/s", "rtsp://admin:12%2F34@h/s", "rtsp://admin:***@h/s"),
         (
             "http://cam.example:80/v?user=me&pwd=p@ss&x=1",
