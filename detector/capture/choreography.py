@@ -174,7 +174,7 @@ def _brawlers(rng: np.random.Generator) -> list[Body]:
     """Two people who meet, argue, brawl for `BRAWL_START_S` to `BRAWL_END_S`, and part."""
     bouts = _Bouts(rng)
     on = bouts.level(0.2, box=1, clinch=1, shove=1)
-    meet = np.array([rng.uniform(-0.6, 0.6), rng.uniform(5.0, 5.5)])
+    meet = np.array([rng.uniform(-0.6, 0.6), rng.uniform(5.4, 5.9)])
     grounds = _approach(rng, meet)
     # During the brawl the two are held by one axis: its middle staggers, it turns, it stretches.
     middle = meet + np.stack([0.4 * _restless(rng, 0.7), 0.22 * _restless(rng, 0.7)], -1)
@@ -189,7 +189,7 @@ def _brawlers(rng: np.random.Generator) -> list[Body]:
     axis = np.stack([np.cos(turn), np.sin(turn)], -1) * apart[:, None] / 2
     bodies = []
     for k, look in enumerate(
-        [Look(1.82, 214, 48, 35, 160), Look(1.74, 44, 118, 70, 145, stripe=190)]
+        [Look(1.82, 236, 34, 30, 175), Look(1.74, 30, 165, 28, 165, stripe=205)]
     ):
         fighting = middle + (axis if k else -axis)
         ground = grounds[k] + on[:, None] * (fighting - grounds[k])
