@@ -88,7 +88,9 @@ def test_availability_and_camera_state_are_retained_and_outlive_the_broker(
 ) -> None:
     def retained(topic: str) -> bytes:
         with Subscriber(broker, topic) as late_comer:
-            return late_comer.wait_until(bool)[-1].payload
+            # amqtt sends every retained message to every new subscriber
+            found = late_comer.wait_until(lambda messages: any(m.topic == topic for m in messages))
+            return next(m.payload for m in reversed(found) if m.topic == topic)
 
     notice = CameraNotice("gate", "yard", "live", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     with dispatching(tmp_path, station(broker)) as dispatcher:

@@ -151,7 +151,7 @@ def test_a_fresh_alarm_goes_before_old_news(tmp_path: Path) -> None:
 
 
 def test_pictures_go_before_alarms_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_IMAGE_BYTES", 2 * len(PICTURE))
+    monkeypatch.setattr(module, "MAX_IMAGE_BYTES", 2.5 * len(PICTURE))
     outbox = Outbox(tmp_path / "outbox.sqlite")
     opened = [make_alert(image=PICTURE) for _ in range(3)]
     outbox.put(opened[0], {"station": OPENED})

@@ -168,10 +168,10 @@ class MqttBroker:
             }
         config: dict[str, Any] = {"listeners": {"default": listener}, "plugins": {}}
         if self.users:
-            from passlib.hash import sha512_crypt
+            from pwdlib.hashers.argon2 import Argon2Hasher
 
             passwords = self.folder / "passwords"
-            hashed = (f"{name}:{sha512_crypt.hash(word)}" for name, word in self.users.items())
+            hashed = (f"{name}:{Argon2Hasher().hash(word)}" for name, word in self.users.items())
             passwords.write_text("\n".join(hashed) + "\n")
             config["plugins"] = {
                 "amqtt.plugins.authentication.FileAuthPlugin": {"password_file": str(passwords)}
