@@ -75,6 +75,7 @@ _TYPES = {
     "tuple_type": _LIST,
     "model_type": _SECTION,
     "dict_type": _SECTION,
+    "string_too_short": ("is too short", "write at least {min_length} character(s)"),
     "string_pattern_mismatch": (_NAME_RULE, "write e.g. north-gate"),
     "too_short": ("must have at least {min_length} entries", "add some"),
     "too_long": ("must have at most {max_length} entries", "remove some"),
@@ -156,9 +157,9 @@ def _words(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
         word, bound = _BOUNDS[kind]
         words, remedy = f"must be {word} {context[bound]:g}", ""
     else:
-        message = details["msg"][:1].lower() + details["msg"][1:]
-        words, remedy = _TYPES.get(kind, (message, ""))
-        words = words.format(**context)
+        words, remedy = details["msg"][:1].lower() + details["msg"][1:], ""
+        if kind in _TYPES:
+            words, remedy = (text.format(**context) for text in _TYPES[kind])
     name = next((part for part in reversed(loc) if isinstance(part, str)), "")
     if kind == "model_type":
         return words, f"put below it, further in: {', '.join(_fields(model, loc))}"

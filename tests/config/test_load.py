@@ -179,19 +179,25 @@ def test_plain_passwords_are_kept_out_of_logs(tmp_path: Path, sink_options: Opti
     path = write(
         tmp_path,
         "cameras:\n  gate: {url: rtsp://h/, user: u, password: camera-pw}\n"
-        "sinks:\n  police: {type: mqtt, host: b, username: u, password: broker-pw}\n",
+        "sinks:\n  police: {type: mqtt, host: b, username: u, password: broker-pw}\n"
+        "  hook: {type: webhook, url: https://hooks.example/T0/path-pw}\n",
     )
     load_settings(path, {"JIKIMI_CAMERAS": "yard=rtsp://u:yard-pw@h/"}, [], sink_options)
     assert scrub("camera-pw broker-pw yard-pw") == "*** *** ***"
+    assert "path-pw" not in scrub("failed: https://hooks.example/T0/path-pw")
 
 
 def test_names_and_passwords_that_yaml_would_reinterpret(
     tmp_path: Path, sink_options: Options
 ) -> None:
     path = write(
-        tmp_path, "cameras:\n  on: rtsp://h/\n  1: {url: rtsp://h/, user: no, password: 0012}\n"
+        tmp_path,
+        "station: 'null'\n"
+        "cameras:\n  on: rtsp://h/\n  1: {url: rtsp://h/, user: no, password: 0012}\n",
     )
-    assert urls(load_settings(path, {}, [], sink_options)) == {
+    settings = load_settings(path, {}, [], sink_options)
+    assert settings.station == "null"
+    assert urls(settings) == {
         "on": "rtsp://h/",
         "1": "rtsp://no:0012@h/",
     }
