@@ -23,8 +23,8 @@ CREATE TABLE alert (
 );
 CREATE TABLE queue (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
-    sink TEXT NOT NULL, alert_id TEXT NOT NULL, incident_id TEXT NOT NULL, camera TEXT NOT NULL,
-    phase TEXT NOT NULL, exercise INTEGER NOT NULL, sent_at REAL NOT NULL,
+    sink TEXT NOT NULL, alert_id TEXT NOT NULL, incident_id TEXT NOT NULL,
+    phase TEXT NOT NULL, sent_at REAL NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0, retry_at REAL NOT NULL DEFAULT 0,
     UNIQUE (sink, alert_id)
 );

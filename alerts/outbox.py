@@ -130,9 +130,9 @@ class Outbox:
                         (sink, incident, phase, key),
                     )
                 database.execute(
-                    "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, camera, phase,"
-                    " exercise, sent_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (sink, key, incident, alert.camera, phase, alert.exercise, sent_at),
+                    "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, phase, sent_at)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (sink, key, incident, phase, sent_at),
                 )
             for sink, stage in (stages or {}).items():
                 _remember(database, sink, incident, stage, sent_at)

@@ -28,6 +28,11 @@ REJECTIONS = frozenset({400, 409, TOO_LARGE, 422})
 meet the next one too, so the sink backs off as a whole. Either way nothing is given up: it is
 tried again, at least every ten minutes, until the receiver is mended."""
 
+_JSON = {"Content-Type": "application/json"}
+
+MASKED_FROM = 6
+"""Characters from which a header counts as a secret: masking every "7" makes logs unreadable."""
+
 
 class WebhookOptions(Section):
     """Where to post, and as whom. The URL is a secret: many receivers put their key into it."""
@@ -64,11 +69,7 @@ class WebhookSink:
         url = urlsplit(options.url.get_secret_value())
         self._host = url.hostname or ""
         self._url = urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2]))
-        self._headers = {
-            "User-Agent": "jikimi",
-            **{key: value.get_secret_value() for key, value in options.headers.items()},
-            "Content-Type": "application/json",
-        }
+        self._headers = {key: value.get_secret_value() for key, value in options.headers.items()}
         if url.username is not None:
             pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
             self._headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
@@ -79,9 +80,11 @@ class WebhookSink:
             options.url.get_secret_value(),
             unquote(url.password or ""),
             self._headers.get("Authorization", "").partition(" ")[2],
-            *(value.get_secret_value() for value in options.headers.values()),
+            *self._headers.values(),
         ):
-            register_secret(secret)
+            if len(secret) >= MASKED_FROM:
+                register_secret(secret)
+        self._headers = {"User-Agent": "jikimi", **self._headers, **_JSON}
         self._opener = build_opener(_NoRedirect)
 
     def start(self) -> None:

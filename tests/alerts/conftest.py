@@ -11,7 +11,7 @@ import pytest
 from alerting import Dispatching, ScriptedSink
 from prometheus_client import CollectorRegistry
 
-from alerts import registry
+from alerts import backoff, registry, worker
 from alerts.dispatcher import Dispatcher
 from alerts.metrics import AlertMetrics
 from config.settings import SinkSettings
@@ -30,6 +30,9 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         lambda: [*real, *(EntryPoint(k, v, registry.GROUP) for k, v in extra.items())],
     )
     ScriptedSink.reset()
+    # Waits for a second try would be most of the tests' time.
+    monkeypatch.setattr(backoff, "FIRST_S", 0.05)
+    monkeypatch.setattr(worker, "FIRST_S", 0.05)
     return extra
 
 

@@ -15,6 +15,7 @@ from gpiozero.pins.mock import MockFactory
 from pydantic import ValidationError
 
 from alerts.sinks import relay as module
+from alerts.sinks import siren as siren_module
 from alerts.sinks.relay import FloodlightSink, RelayOptions, relays_off
 from alerts.sinks.siren import SirenOptions, SirenSink
 from config.errors import DeliveryError
@@ -144,30 +145,36 @@ def test_siren_on_a_relay() -> None:
     assert not siren.relay.is_on
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sound that lives for a moment counts as sounding."""
+    monkeypatch.setattr(siren_module, "FAILS_WITHIN_S", 0.01)
+
+
 def command(tmp_path: Path, code: str) -> list[str]:
     script = tmp_path / "sound.py"
     script.write_text(code)
     return [sys.executable, str(script)]
 
 
-def test_a_sound_knows_the_camera_and_ends_in_time(tmp_path: Path) -> None:
+def test_a_sound_knows_the_camera_and_ends_in_time(tmp_path: Path, hasty: None) -> None:
     noted = tmp_path / "noted"
     code = f"""
 import os, signal
-open({str(noted)!r}, "w").write(os.environ["JIKIMI_CAMERA"] + os.environ["JIKIMI_EXERCISE"])
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open({str(noted)!r}, "w").write(os.environ["JIKIMI_CAMERA"] + os.environ["JIKIMI_EXERCISE"])
 signal.pause()
 """
-    siren = SirenSink("siren", SirenOptions(command=command(tmp_path, code), on_s=0.1))
+    siren = SirenSink("siren", SirenOptions(command=command(tmp_path, code), on_s=0.5))
     siren.start()
     siren.deliver(make_alert(exercise=True))
-    assert noted.read_text() == "gate1"
+    wait_for(lambda: noted.exists() and noted.read_text() == "gate1")
     assert siren.sound is not None
     wait_for(lambda: siren.sound and not siren.sound.is_playing)
     siren.close()
 
 
-def test_a_sound_is_cut_at_stop_and_extended_by_another_alert(tmp_path: Path) -> None:
+def test_a_sound_is_cut_at_stop_and_extended_by_another_alert(tmp_path: Path, hasty: None) -> None:
     pids = tmp_path / "pids"
     code = f"""
 import os, signal
@@ -177,7 +184,7 @@ signal.pause()
     siren = SirenSink("siren", SirenOptions(command=command(tmp_path, code)))
     siren.deliver(make_alert())
     siren.deliver(make_alert())
-    (pid,) = pids.read_text().split()
+    (pid,) = wait_for(lambda: pids.exists() and pids.read_text().split())
     siren.close()
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), signal.SIG_DFL)
