@@ -79,25 +79,30 @@ class Relay:
                 raise self._cannot("be claimed", error) from error
 
     def switch_on(self) -> None:
-        """On for `on_s` from now, also where it is on already; raises DeliveryError."""
+        """On for `on_s` from now, also where it is on already; raises DeliveryError.
+
+        A pin that failed is claimed anew by the next call: a remote pigpio that was restarted
+        knows nothing of the old connection.
+        """
         with self._mutex:
-            if self.device is None:
-                raise DeliveryError(f"pin {self._options.pin} is not claimed")
+            device = self._device()
             try:
-                self.device.on()
+                device.on()
             except Exception as error:
+                self._let_go()
                 raise self._cannot("be switched on", error) from error
             self._off_after(self._options.on_s)
 
     def release(self) -> None:
         """Off, and the pin free for others; raises DeliveryError where it may still be on."""
         with self._mutex:
-            if self._timer:
-                self._timer.cancel()
-            if self.device is None:
+            pending, self._timer = self._timer, None
+            if pending:
+                pending.cancel()
+            if self.device is None and pending is None:
                 return
             try:
-                self.device.off()
+                self._device().off()  # claimed anew where it failed while it was on
             except Exception as error:
                 raise self._cannot("be switched off", error) from error
             finally:
@@ -113,16 +118,22 @@ class Relay:
 
     def _time_is_up(self, timer: threading.Timer) -> None:
         with self._mutex:
-            if self.device is None or timer is not self._timer:
+            if timer is not self._timer:
                 return  # extended or released while this one waited for the lock
             try:
-                self.device.off()
+                self._device().off()
             except Exception as error:  # noqa: BLE001 - as in claim
                 structlog.get_logger().error(
                     "relay cannot be switched off, will try again",
                     reason=str(self._cannot("be switched off", error)),
                 )
+                self._let_go()
                 self._off_after(OFF_RETRY_S)
+
+    def _device(self) -> DigitalOutputDevice:
+        if self.device is None:
+            self.claim()
+        return self.device
 
     def _let_go(self) -> None:
         for part in (self.device, self._factory):
@@ -135,7 +146,11 @@ class Relay:
 
     def _cannot(self, what: str, error: Exception) -> DeliveryError:
         options = self._options
+        if isinstance(error, DeliveryError):
+            return error
         reason = scrub(str(error) or type(error).__name__)
+        if isinstance(error, ImportError):
+            reason += "; pip install 'jikimi[gpio]'"
         return DeliveryError(
             f"pin {options.pin} cannot {what} through {options.pin_factory}: {reason}"
         )

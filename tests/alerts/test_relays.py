@@ -79,17 +79,30 @@ def test_a_relay_that_will_not_go_off_is_tried_until_it_does(
     monkeypatch.setattr(module, "OFF_RETRY_S", 0.01)
     device = light.relay.device
     assert device is not None
-    real, failed = device.off, threading.Event()
+    failed = threading.Event()
 
-    def off_at_second_try() -> None:
-        if not failed.is_set():
-            failed.set()
-            raise OSError("bus error")
-        real()
+    def off() -> None:
+        failed.set()
+        raise OSError("connection lost")
 
-    monkeypatch.setattr(device, "off", off_at_second_try)
+    monkeypatch.setattr(device, "off", off)
     light.deliver(make_alert())
-    wait_for(lambda: failed.is_set() and not light.relay.is_on)
+    wait_for(lambda: failed.is_set() and light.relay.device not in (None, device))
+    assert not light.relay.is_on
+
+
+def test_a_pin_that_failed_is_claimed_anew(
+    light: FloodlightSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on() -> None:
+        raise BrokenPipeError("Broken pipe")
+
+    assert light.relay.device is not None
+    monkeypatch.setattr(light.relay.device, "on", on)
+    with pytest.raises(DeliveryError, match="cannot be switched on"):
+        light.deliver(make_alert())
+    light.deliver(make_alert())
+    assert light.relay.is_on
 
 
 def test_missing_hardware_is_a_delivery_error() -> None:
@@ -98,7 +111,7 @@ def test_missing_hardware_is_a_delivery_error() -> None:
     )
     with pytest.raises(DeliveryError, match="pin 17 cannot be claimed through pigpio"):
         light.start()
-    with pytest.raises(DeliveryError, match="not claimed"):
+    with pytest.raises(DeliveryError, match="cannot be claimed"):
         light.deliver(make_alert())
     light.close()
 
