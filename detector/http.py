@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socketserver
+import sys
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -10,12 +12,27 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from structlog import get_logger
 
 from config.errors import ConfigError
 from config.settings import HttpSettings
 
 SOCKET_TIMEOUT_S = 10.0
 """A client that sends nothing for so long is dropped, so that none can pile up threads."""
+
+log = get_logger()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Bind, without asking DNS for our own name: that takes seconds where none answers."""
+        socketserver.TCPServer.server_bind(self)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log it: socketserver would write a traceback past the log and its scrubbing."""
+        log.warning("http request failed", exc_info=sys.exception())
 
 
 class HttpServer:
@@ -50,13 +67,12 @@ class HttpServer:
 
         address = (settings.host, settings.port)
         try:
-            self._server = ThreadingHTTPServer(address, Handler)
+            self._server = _Server(address, Handler)
         except OSError as error:
             raise ConfigError(
                 f"http: cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
                 "is another jikimi running? Choose another http.port (JIKIMI_HTTP__PORT)"
             ) from error
-        self._server.daemon_threads = True
         self.url = f"http://{settings.host}:{self._server.server_address[1]}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="http", kwargs={"poll_interval": 0.2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from typing import Any
 
 import structlog
@@ -14,7 +15,7 @@ from config.settings import LogSettings
 
 
 def configure_logging(settings: LogSettings) -> None:
-    """Send structlog's events and other libraries' records to standard error.
+    """Send structlog's events, other libraries' records and dying threads to standard error.
 
     `auto` writes for people on a terminal and JSON elsewhere (journald, containers).
     """
@@ -27,7 +28,13 @@ def configure_logging(settings: LogSettings) -> None:
     ]
     finish: list[Processor] = [structlog.processors.format_exc_info, _scrub_values]
     if people_read:
-        finish.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        finish.append(
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                # exceptions arrive as scrubbed text; the pretty formatters want the objects
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        )
     else:
         finish.append(structlog.processors.JSONRenderer(ensure_ascii=False))
     level = logging.getLevelNamesMapping()[settings.level.upper()]
@@ -44,6 +51,14 @@ def configure_logging(settings: LogSettings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+    threading.excepthook = _log_dead_thread
+
+
+def _log_dead_thread(end: threading.ExceptHookArgs) -> None:
+    """Python's own hook would print the traceback as it is, a camera's URL perhaps in it."""
+    exc_info = (end.exc_type, end.exc_value, end.exc_traceback)
+    name = end.thread.name if end.thread else "unknown"
+    structlog.get_logger().error("thread died", thread=name, exc_info=exc_info)
 
 
 def _scrub_values(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
@@ -57,4 +72,6 @@ def _scrubbed(value: Any) -> Any:
         return [_scrubbed(item) for item in value]
     if isinstance(value, dict):
         return {key: _scrubbed(item) for key, item in value.items()}
+    if isinstance(value, bytes):  # whose own str() escapes what scrub looks for
+        value = value.decode(errors="backslashreplace")
     return scrub(str(value))
