@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import socketserver
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,6 +31,14 @@ log = get_logger()
 Commands = Mapping[str, Callable[[dict[str, Any]], Any]]
 
 
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log it: socketserver would write a traceback past the log and its scrubbing."""
+        log.warning("control connection failed", exc_info=sys.exception())
+
+
 class ControlServer:
     """Answers on `path`; each command is a function from request to JSON-able result."""
 
@@ -49,11 +58,16 @@ class ControlServer:
                 f"{path}: another jikimi runs on this state directory; stop it, or give this "
                 "one its own with state_dir (JIKIMI_STATE_DIR)"
             )
-        path.unlink(missing_ok=True)
         self._path = path
-        self._server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
-        self._server.daemon_threads = True
-        path.chmod(0o600)
+        try:
+            path.unlink(missing_ok=True)
+            self._server = _Server(str(path), Handler)
+            path.chmod(0o600)
+        except OSError as error:
+            raise ControlError(
+                f"{path}: cannot be made ({error.strerror}); make the folder writable, or "
+                "choose another with state_dir (JIKIMI_STATE_DIR)"
+            ) from error
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="control", kwargs={"poll_interval": 0.2}
         )
@@ -94,8 +108,10 @@ def _answers(path: Path) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(TIMEOUT_S)
             connection.connect(str(path))
-    except OSError:
+    except (FileNotFoundError, ConnectionRefusedError):
         return False
+    except OSError:
+        return True  # busy, or somebody else's: certainly not ours to remove
     return True
 
 
