@@ -7,6 +7,7 @@ hold up every camera just when something happens.
 from __future__ import annotations
 
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -68,6 +69,10 @@ class Desk:
 
     def _sequence(self, news: News) -> int:
         """Number of this message within its incident; exercises stay out of the journal."""
-        if news.exercise:
-            return 0 if news.incident.phase is Phase.OPENED else 1
-        return self._journal.record(news.incident, news.reason)
+        if not news.exercise:
+            try:
+                return self._journal.record(news.incident, news.reason)
+            except sqlite3.Error:
+                # A full disk must not cost the alarm: it goes out, if with a poorer number.
+                log.exception("incident not journalled", incident=str(news.incident.id))
+        return 0 if news.incident.phase is Phase.OPENED else 1
