@@ -5,16 +5,26 @@ from __future__ import annotations
 import os
 import socket
 
+from structlog import get_logger
+
+log = get_logger()
+
 
 def notify(state: str) -> None:
-    """Send `state`, such as `READY=1`, to the service manager; silent where there is none."""
+    """Send `state`, such as `READY=1`, to the service manager; nothing where there is none.
+
+    One that has gone away is logged: cameras are watched with or without it.
+    """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.sendto(state.encode(), address)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.sendto(state.encode(), address)
+    except OSError as error:
+        log.warning("service manager not told", state=state, error=str(error))
 
 
 def watchdog_interval_s() -> float | None:
