@@ -6,11 +6,13 @@ and alerts work from the first event, and is gone when the camera is removed.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from alerts.metrics import AlertMetrics
 from detector.types import CameraState, Score
 
 AGE_BUCKETS_S = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -59,7 +61,7 @@ class DetectorMetrics:
         self.dropped = make(
             Counter,
             "samples_dropped_total",
-            "Samples due but not scored, by reason: " + ", ".join(DROP_REASONS),
+            "Samples due but not scored, by reason",
             ["camera", "reason"],
         )
         self.age = make(
@@ -182,3 +184,48 @@ class CaptureMetrics:
     def missed(self, camera: str, reason: str, count: int) -> None:
         """`count` due samples were not taken."""
         self._metrics.dropped.labels(camera, reason).inc(count)
+
+
+DOCUMENT_HEAD = """\
+# Metrics
+
+What `/metrics` tells of Jikimi, beside Prometheus' own figures of the process. Written by
+`python -m detector.metrics`; a histogram has the usual `_bucket`, `_count` and `_sum`.
+
+"""
+
+
+def describe(registry: CollectorRegistry) -> str:
+    """A Markdown table of the `jikimi_` collectors in `registry`: name, type, labels, meaning.
+
+    Labels are those of the series that exist; one with several values shows them.
+    """
+    rows = ["| name | type | labels | meaning |", "|---|---|---|---|"]
+    for metric in sorted(registry.collect(), key=lambda metric: metric.name):
+        if metric.name.startswith("jikimi_"):
+            name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+            values: dict[str, list[str]] = {}
+            for sample in metric.samples:
+                for label, value in sample.labels.items():
+                    if label != "le" and value not in values.setdefault(label, []):
+                        values[label].append(value)
+            labels = ", ".join(
+                f"{label} ({', '.join(seen)})" if len(seen) > 1 else label
+                for label, seen in values.items()
+            )
+            rows.append(f"| `{name}` | {metric.type} | {labels} | {metric.documentation} |")
+    return "\n".join(rows) + "\n"
+
+
+def document() -> str:
+    """The page `deploy/METRICS.md`, from one example of each series."""
+    registry = CollectorRegistry()
+    metrics = DetectorMetrics(registry)
+    metrics.build.labels("", "", "")
+    metrics.add_camera("gate", "default", ["violence"])
+    AlertMetrics(registry).add_sink("police", lambda: 0.0, lambda: 0.0)
+    return DOCUMENT_HEAD + describe(registry)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())
