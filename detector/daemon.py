@@ -15,7 +15,12 @@ from importlib.metadata import version
 from typing import Any
 from uuid import UUID
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from structlog import get_logger
 
 from alerts.dispatcher import Dispatcher
@@ -76,6 +81,7 @@ class Daemon:
                 f"state_dir: cannot write to {state_dir} ({error.strerror}); "
                 "make it writable or choose another (JIKIMI_STATE_DIR)"
             ) from error
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
