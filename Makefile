@@ -36,12 +36,15 @@ run: $(VENV)/.run ## watch CAMERAS="[name=]url …", or two rendered demo camera
 test: $(VENV)/.dev ## every test this machine can run
 	@$(BIN)/python -m pytest
 
-.PHONY: check
-check: $(VENV)/.dev ## ruff, mypy, import-linter and the fast tests, in under a minute
+.PHONY: lint
+lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache 2>&1 | tail -n 20
+	@$(BIN)/lint-imports --no-cache
+
+.PHONY: check
+check: lint ## lint and the fast tests, in under a minute
 	@$(BIN)/python -m pytest -q -m "not slow"
 
 .PHONY: train-env
