@@ -1,15 +1,18 @@
 """A real RTSP server with endless H.264 streams, as its own process, and clips for it.
 
 GStreamer's RTSP server serves them where Debian's `gir1.2-gst-rtsp-server-1.0` and
-`python3-gi` are installed; `RtspServer` skips the test where they are not.
+`python3-gi` are installed; elsewhere aio-rtsp-toolkit does, which can do less.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,7 +28,11 @@ import numpy as np
 import pytest
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-SCRIPT = Path(__file__).with_name("gst_rtsp.py")
+HERE = Path(__file__).parent
+INSTALL = (
+    "apt install gir1.2-gst-rtsp-server-1.0 python3-gi "
+    "gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
+)
 HEADER = struct.Struct("<qqI?")
 _PROBE = (
     "import gi; gi.require_version('GstRtspServer', '1.0'); gi.require_version('Gst', '1.0');"
@@ -48,7 +55,9 @@ class Feed:
 
 @cache
 def gst_available() -> bool:
-    """Whether the system's Python can serve RTSP."""
+    """Whether the system's Python can serve RTSP; `JIKIMI_TEST_RTSP=aio` pretends it cannot."""
+    if os.environ.get("JIKIMI_TEST_RTSP") == "aio":
+        return False
     try:
         done = subprocess.run([SYSTEM_PYTHON, "-c", _PROBE], capture_output=True, check=False)
     except OSError:
@@ -57,12 +66,9 @@ def gst_available() -> bool:
 
 
 def needs_rtsp_server() -> None:
-    """Skip the test where there is no server to be had."""
+    """Skip a test that needs all that GStreamer's server can do."""
     if not gst_available():
-        pytest.skip(
-            "no RTSP server here: apt install gir1.2-gst-rtsp-server-1.0 python3-gi "
-            "gstreamer1.0-plugins-good"
-        )
+        pytest.skip(f"the RTSP server at hand can do too little: {INSTALL}")
 
 
 def free_port() -> int:
@@ -75,7 +81,8 @@ def free_port() -> int:
 class RtspServer:
     """The server, from `__enter__` to `__exit__`; may be killed and started again in between.
 
-    `streams`: the file or `Feed` of each path. With `user`, clients log in (digest).
+    `streams`: the file or `Feed` of each path. With `user`, clients log in (digest). Where only
+    aio-rtsp-toolkit is at hand, a test that needs a log-in or more than one plain file is skipped.
     """
 
     def __init__(
@@ -85,14 +92,18 @@ class RtspServer:
         password: str | None = None,
         port: int = 0,
     ) -> None:
-        needs_rtsp_server()
         self.port = port or free_port()
         self.user, self.password = user, password
         self._feeds = {
             name: feed if isinstance(feed, Feed) else Feed((feed,))
             for name, feed in streams.items()
         }
+        self._gst = gst_available()
+        plain = all(feed == Feed(feed.files[:1]) for feed in self._feeds.values())
+        if not self._gst and (user or not plain):
+            pytest.skip(f"the RTSP server at hand can only play plain files: {INSTALL}")
         self._stack = ExitStack()
+        self._command: list[str] = []
         self._plan = ""
         self._process: subprocess.Popen[str] | None = None
 
@@ -102,21 +113,18 @@ class RtspServer:
         if self.user:
             secret = self.password if password is None else password
             login = f"{quote(self.user, safe='')}:{quote(secret or '', safe='')}@"
-        return f"rtsp://{login}127.0.0.1:{self.port}/{name}"
+        path = name if self._gst else f"{name}.mp4/play_count_0"  # 0: endlessly
+        return f"rtsp://{login}127.0.0.1:{self.port}/{path}"
 
     def __enter__(self) -> Self:
         folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="rtsp-")))
-        prepared: dict[tuple[Path, ...], Path] = {}
-        for feed in self._feeds.values():
-            if feed.files not in prepared:
-                prepared[feed.files] = _prepare(feed.files, folder / f"{len(prepared)}.units")
-        streams = {
-            name: {"file": str(prepared[feed.files]), "silent_after": feed.silent_after}
-            for name, feed in self._feeds.items()
-        }
-        self._plan = json.dumps(
-            {"port": self.port, "user": self.user, "password": self.password, "streams": streams}
-        )
+        if self._gst:
+            self._command = [SYSTEM_PYTHON, str(HERE / "gst_rtsp.py")]
+            self._plan = self._gst_plan(folder)
+        else:
+            self._command = [sys.executable, str(HERE / "aio_rtsp.py"), str(folder), str(self.port)]
+            for name, feed in self._feeds.items():
+                shutil.copy(feed.files[0], folder / f"{name}.mp4")
         self.start()
         return self
 
@@ -133,17 +141,15 @@ class RtspServer:
         """Start the process, on the same port as before; returns when it listens."""
         assert self._process is None
         self._process = subprocess.Popen(
-            [SYSTEM_PYTHON, str(SCRIPT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(self._plan)
         self._process.stdin.close()
-        said = self._process.stdout.readline()
-        assert said.startswith("ready"), "the RTSP server did not start"
+        if not self._process.stdout.readline().startswith("ready"):
+            self.kill()
+            raise RuntimeError("the RTSP server did not start; see standard error")
 
     def kill(self) -> None:
         """Kill -9 the process, as a power cut would; harmless when repeated."""
@@ -153,6 +159,19 @@ class RtspServer:
             assert self._process.stdout
             self._process.stdout.close()
             self._process = None
+
+    def _gst_plan(self, folder: Path) -> str:
+        prepared: dict[tuple[Path, ...], Path] = {}
+        for feed in self._feeds.values():
+            if feed.files not in prepared:
+                prepared[feed.files] = _prepare(feed.files, folder / f"{len(prepared)}.units")
+        streams = {
+            name: {"file": str(prepared[feed.files]), "silent_after": feed.silent_after}
+            for name, feed in self._feeds.items()
+        }
+        return json.dumps(
+            {"port": self.port, "user": self.user, "password": self.password, "streams": streams}
+        )
 
 
 def _prepare(files: tuple[Path, ...], target: Path) -> Path:
