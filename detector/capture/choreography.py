@@ -97,16 +97,22 @@ def _pick(rng: np.random.Generator) -> Look:
     )
 
 
-def _passers(rng: np.random.Generator, starts: Sequence[float]) -> list[Body]:
-    """People who cross the yard, setting out at about `starts`, at 1.1 to 1.4 m/s."""
+def _passers(rng: np.random.Generator, *groups: Sequence[float]) -> list[Body]:
+    """People who cross the yard at 1.1 to 1.4 m/s, setting out at about the given seconds.
+
+    Those of a group walk the same way, one group's against the other's, so that nobody meets
+    in mid-yard: people who cross each other are what the first weights mistake for a fight.
+    """
     bodies = []
-    for start in starts:
-        near, far = rng.uniform(5.6, 8.2), rng.uniform(5.6, 8.2)
-        ends = [(-8.0, near), (rng.uniform(-1, 1), (near + far) / 2), (8.0, far)]
-        if rng.random() < 0.5:
-            ends.reverse()
-        begin = start + rng.uniform(-0.5, 2.0)
-        bodies.append(_walk(_pick(rng), begin, rng.uniform(1.1, 1.4), *ends))
+    way = rng.choice([-1.0, 1.0])
+    for starts in groups:
+        way = -way
+        for start in starts:
+            first, last = rng.uniform(5.6, 8.2), rng.uniform(5.6, 8.2)
+            middle = (rng.uniform(-1, 1), (first + last) / 2)
+            begin = start + rng.uniform(-0.5, 2.0)
+            path = (-8.0 * way, first), middle, (8.0 * way, last)
+            bodies.append(_walk(_pick(rng), begin, rng.uniform(1.1, 1.4), *path))
     return bodies
 
 
@@ -297,7 +303,7 @@ def figures(scene: SceneName, cycle: int) -> tuple[Figure, ...]:
     rng = np.random.default_rng([cycle, len(scene)])
     bodies = _talkers(rng)
     if scene == "scuffle":
-        bodies += _passers(rng, (0.0, 36.0, 43.0)) + _brawlers(rng)
+        bodies += _passers(rng, [0.0], [36.0, 43.0]) + _brawlers(rng)
     else:
-        bodies += _passers(rng, (0.0, 8.0, 17.0, 23.0, 31.0, 39.0, 43.0))
+        bodies += _passers(rng, [0.0, 7.0, 14.0], [30.0, 37.0, 43.0])
     return tuple(solve(body) for body in bodies)

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import numpy as np
@@ -11,9 +12,15 @@ from config.errors import StreamError
 from detector.capture import figures as fig
 from detector.capture import pattern
 from detector.capture.choreography import BRAWL_END_S, BRAWL_START_S, SceneName, figures
-from detector.capture.pattern import PatternStream, render
+from detector.capture.pattern import PatternPicture, PatternStream, render
 from detector.capture.scene import HEIGHT, WIDTH, project
 from detector.capture.streams import Arrival
+from detector.incidents import IncidentTracker
+from detector.inference.weights import load_classifier
+from detector.motion import MotionTracker
+from detector.sampling import SampleClock
+from detector.smoothing import Smoother
+from detector.types import Incident, Phase, Sample, Score
 
 SCENES = get_args(SceneName)
 BONES = [
@@ -158,3 +165,38 @@ def test_closing_ends_a_waiting_reader(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_scene_is_named_with_the_known_ones() -> None:
     with pytest.raises(StreamError, match=r"pattern://riot.*pattern://calm, pattern://scuffle"):
         PatternStream("riot")
+
+
+def _incidents(scene: SceneName, start_s: float, end_s: float) -> list[Incident]:
+    """What the shipped weights, and nothing else, make of a stretch of `scene`."""
+    classifier = load_classifier()
+    tracker, smoother, clock = MotionTracker(), Smoother(), SampleClock()
+    follower = IncidentTracker(scene, "violence", classifier.rules()["violence"])
+    reports = []
+    for number in range(int(start_s * 25), int(end_s * 25)):
+        pts_s = number / 25
+        if not clock.ticks(pts_s):
+            continue
+        utc = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=pts_s)
+        grey = PatternPicture(scene, pts_s, pts_s).grey()
+        view = tracker.push(Sample(scene, utc, pts_s, pts_s, grey))
+        if view is None:
+            continue
+        probability = 0.0
+        if view.moving:
+            embedding = classifier.engine.embed(view.pixels[None])
+            probability = float(classifier.head(embedding, [None])[0, 0])
+        smoothed = smoother.push(utc, probability)
+        reports.append(follower.push(Score(scene, utc, "violence", probability, smoothed)))
+    return [report for report in reports if report]
+
+
+@pytest.mark.slow
+def test_the_shipped_weights_see_the_brawl_and_nothing_in_the_calm() -> None:
+    for minute in (0, 60):
+        opened, *later = _incidents("scuffle", minute, minute + 60)
+        seconds = (opened.opened_at - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds() - minute
+        assert BRAWL_START_S < seconds < BRAWL_START_S + 4
+        assert {report.id for report in later} == {opened.id}
+        assert later[-1].phase is Phase.CLOSED
+        assert _incidents("calm", minute, minute + 60) == []
