@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import JikimiError
+from detector.recording import decoded_frames, open_recording
 from detector.scoring import FileScore, Moment
 
 AMBER, RED = (0, 200, 255), (60, 60, 230)
@@ -20,21 +21,32 @@ AMBER, RED = (0, 200, 255), (60, 60, 230)
 
 
 def annotate(video: Path, score: FileScore, out: Path) -> None:
-    """Write `video` to `out` (H.264) with the newest score, its bar and its crop in each frame."""
+    """Write `video` to `out` (H.264) with the newest score, its bar and its crop in each frame.
+
+    Raises JikimiError where `out` cannot be written.
+    """
+    if out.exists() and out.samefile(video):
+        raise JikimiError(f"{out}: is the video itself; name another file to write")
+    try:
+        _annotate(video, score, out)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise JikimiError(
+            f"{out}: cannot be written ({reason}); name an .mp4 in a folder that is there"
+        ) from error
+
+
+def _annotate(video: Path, score: FileScore, out: Path) -> None:
     times = [moment.at_s for moment in score.moments]
-    with av.open(str(video)) as source, av.open(str(out), "w") as target:
+    with open_recording(video) as source, av.open(str(out.absolute()), "w") as target:
         stream = source.streams.video[0]
         encoded = target.add_stream("libx264", rate=stream.average_rate or Fraction(25))
         encoded.pix_fmt = "yuv420p"
-        first_s: float | None = None
-        for frame in source.decode(stream):
-            if frame.pts is None:
-                continue
-            at_s = frame.time - (first_s := frame.time if first_s is None else first_s)
-            # libx264 wants even sides
-            even = np.s_[: frame.height & ~1, : frame.width & ~1]
-            picture = np.array(frame.to_ndarray(format="bgr24")[even], np.uint8)
-            encoded.height, encoded.width = picture.shape[:2]
+        # libx264 wants even sides, and the same ones throughout
+        encoded.width, encoded.height = stream.width & ~1, stream.height & ~1
+        for frame, at_s in decoded_frames(source):
+            fitted = frame.reformat(encoded.width, encoded.height, format="bgr24")
+            picture = np.array(fitted.to_ndarray(), np.uint8)
             index = bisect_right(times, at_s) - 1
             if index >= 0:
                 inside = any(e.start_s <= at_s <= e.end_s for e in score.episodes)
@@ -64,7 +76,10 @@ def draw(picture: NDArray[np.uint8], moment: Moment, *, inside: bool) -> None:
 
 
 def plot(scores: Sequence[FileScore], thresholds: Mapping[str, float], out: Path) -> None:
-    """Write a picture of each file's scores over time; raises JikimiError without matplotlib."""
+    """Write a picture of each file's scores over time.
+
+    Raises JikimiError without matplotlib, and where `out` cannot be written.
+    """
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - 60 MB that only plots need
     except ImportError as error:
@@ -82,4 +97,10 @@ def plot(scores: Sequence[FileScore], thresholds: Mapping[str, float], out: Path
             axes.axvspan(episode.start_s, episode.end_s, color="C3", alpha=0.15)
         axes.set(ylim=(0, 1), xlabel="seconds", ylabel="probability", title=Path(score.video).name)
         axes.legend(loc="upper right", fontsize="small")
-    figure.savefig(out, dpi=100)
+    try:
+        figure.savefig(out, dpi=100)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise JikimiError(
+            f"{out}: cannot be written ({reason}); name a .png in a folder that is there"
+        ) from error

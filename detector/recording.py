@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import av
+from av.container import InputContainer
 
 from config.errors import StreamError
 from detector.capture.frames import AvFrame
@@ -17,6 +18,30 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """A file knows no wall clock: its samples count from here."""
 
 
+def open_recording(path: Path) -> InputContainer:
+    """The video file at `path`, opened; raises what libav raises."""
+    # Absolute, because libav takes a relative 12:30.mp4 for a protocol named 12. A title in
+    # another encoding than UTF-8 is no reason to refuse the pictures.
+    return av.open(str(path.absolute()), metadata_errors="ignore")
+
+
+def decoded_frames(container: InputContainer) -> Iterator[tuple[av.VideoFrame, float]]:
+    """Every frame of the first video stream and its seconds since the first; damaged ones not."""
+    stream = container.streams.video[0]
+    stream.thread_type = "NONE"  # the order of errors, and two cores, are worth more
+    first_s: float | None = None
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            continue
+        for frame in frames:
+            if frame.pts is None:
+                continue
+            first_s = frame.time if first_s is None else first_s
+            yield frame, frame.time - first_s
+
+
 def recorded_samples(path: Path, camera: str = "file") -> Iterator[Sample]:
     """Every sample of the video at `path`; damaged frames are skipped.
 
@@ -24,28 +49,15 @@ def recorded_samples(path: Path, camera: str = "file") -> Iterator[Sample]:
     """
     clock, scaler, sampled = SampleClock(), GreyScaler(), 0
     try:
-        # a title in another encoding than UTF-8 is no reason to refuse the pictures
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with open_recording(path) as container:
             if not container.streams.video:
                 raise StreamError(f"{path}: no video stream in this file")
-            stream = container.streams.video[0]
-            stream.thread_type = "NONE"  # the order of errors, and two cores, are worth more
-            first_s: float | None = None
-            for packet in container.demux(stream):
-                try:
-                    frames = packet.decode()
-                except av.InvalidDataError:
+            for frame, pts_s in decoded_frames(container):
+                if not clock.ticks(pts_s):
                     continue
-                for frame in frames:
-                    if frame.pts is None:
-                        continue
-                    first_s = frame.time if first_s is None else first_s
-                    pts_s = frame.time - first_s
-                    if not clock.ticks(pts_s):
-                        continue
-                    sampled += 1
-                    utc = EPOCH + timedelta(seconds=pts_s)
-                    yield Sample(camera, utc, pts_s, pts_s, scaler(frame), AvFrame(frame))
+                sampled += 1
+                utc = EPOCH + timedelta(seconds=pts_s)
+                yield Sample(camera, utc, pts_s, pts_s, scaler(frame), AvFrame(frame))
     except (av.FFmpegError, OSError) as error:
         raise StreamError(f"{path}: cannot be read as video ({error.strerror})") from error
     if not sampled:
@@ -55,7 +67,7 @@ def recorded_samples(path: Path, camera: str = "file") -> Iterator[Sample]:
 def recorded_seconds(path: Path) -> float:
     """Length of the video at `path` in seconds, as its container states it; 0 if it does not."""
     try:
-        with av.open(str(path)) as container:
+        with open_recording(path) as container:
             return (container.duration or 0) / av.time_base
     except (av.FFmpegError, OSError) as error:
         raise StreamError(f"{path}: cannot be read as video ({error.strerror})") from error

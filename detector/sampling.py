@@ -41,7 +41,10 @@ class SampleClock:
 
 
 def grey_size(width: int, height: int) -> tuple[int, int]:
-    """Size (width, height) of the grey for a picture: never enlarged, even, at least 2."""
+    """Size (width, height) of the grey for a picture: even, at least 2.
+
+    Never enlarged, but for the one row or column that makes a small odd side even.
+    """
     scale = min(1.0, GREY_SIDE / max(width, height))
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
