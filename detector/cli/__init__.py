@@ -1,7 +1,8 @@
 """The `jikimi` command: one module a group of subcommands, this one to bind them.
 
 Exit codes: 0 done, 1 unexpected, 2 configuration, 3 stream, 4 model, 5 delivery, 6 no daemon
-answers, 64 wrong usage. Errors go to standard error in one or a few lines, never a traceback.
+answers, 64 wrong usage. Errors go to standard error in one or a few lines; a traceback is for
+what nobody expected, and holds no password either.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
+from traceback import format_exc
 from typing import NoReturn
 
 from config.errors import USAGE_EXIT_CODE, JikimiError
 from config.secrets import scrub
+from config.urls import StreamUrl, split_camera
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,6 +25,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print usage and `message`; exit with 64."""
+        for word in message.split():
+            # a camera's URL in the wrong place: parsing it makes its password known to scrub
+            with suppress(ValueError):
+                StreamUrl.parse(split_camera(word.strip("'"))[1])
         self.print_usage(sys.stderr)
         self.exit(USAGE_EXIT_CODE, f"{self.prog}: {scrub(message)}\n")
 
@@ -52,4 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # `jikimi incidents | head`: whoever read us has seen enough.
         sys.stderr.close()
         return 0
+    except Exception:  # noqa: BLE001 - Python itself would print it with whatever URL it holds
+        print(f"jikimi: unexpected\n{scrub(format_exc())}", file=sys.stderr)
+        return JikimiError.exit_code
     return code

@@ -40,7 +40,11 @@ def _score(chosen: argparse.Namespace) -> int:
     for video in chosen.videos:
         try:
             with tqdm(
-                total=round(recorded_seconds(video), 1), unit="s", desc=video.name, leave=False
+                total=round(recorded_seconds(video), 1),
+                unit="s",
+                desc=video.name,
+                leave=False,
+                disable=None,  # no bar in a file or a journal
             ) as bar:
                 score = score_file(
                     video, classifier, DetectionSettings(), lambda at_s: _show(bar, at_s)
