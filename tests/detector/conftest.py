@@ -156,7 +156,8 @@ def make_video(tmp_path: Path) -> MakeVideo:
             stream.pix_fmt = "yuv420p"
             stream.options = {"preset": "ultrafast", "crf": str(quality)}
             for picture in pictures:
-                stream.height, stream.width = picture.shape[:2]
+                if not stream.codec_context.is_open:
+                    stream.height, stream.width = picture.shape[:2]
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
             container.mux(stream.encode(None))
         return path
