@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.schema import SCHEMA_PATH
-from alerts.sinks.mqtt import MqttOptions
+from alerts.sinks.mqtt import MqttOptions, MqttSink
 from config.settings import SinkSettings
 from servers.mqtt import MOSQUITTO, PROTOCOL, MqttBroker, Subscriber, Tls
 
@@ -37,9 +38,9 @@ def station(broker: MqttBroker, **options: Any) -> SinkSettings:
 
 
 @contextmanager
-def dispatching(tmp_path: Path, *sinks: SinkSettings) -> Iterator[Dispatcher]:
+def dispatching(tmp_path: Path, *sinks: SinkSettings, **options: Any) -> Iterator[Dispatcher]:
     metrics = AlertMetrics(CollectorRegistry())
-    dispatcher = Dispatcher(sinks, tmp_path / "state" / "outbox.sqlite", metrics)
+    dispatcher = Dispatcher(sinks, tmp_path / "state" / "outbox.sqlite", metrics, **options)
     dispatcher.start()
     try:
         yield dispatcher
@@ -153,6 +154,31 @@ def test_a_broker_that_hangs_gets_the_alert_once_it_answers(
     assert {m["alert_id"] for m in got} == {str(alert.alert_id)}
 
 
+@pytest.mark.slow
+def test_an_alert_lost_in_a_hung_broker_comes_late_and_says_so(
+    tmp_path: Path, broker: MqttBroker
+) -> None:
+    alert = make_alert()
+    hours = timedelta(0)
+    with (
+        Subscriber(broker) as subscriber,
+        dispatching(
+            tmp_path, station(broker, timeout_s=1), clock=lambda: datetime.now(UTC) + hours
+        ) as dispatcher,
+    ):
+        subscriber.wait_until(lambda messages: any(m.payload == b"online" for m in messages))
+        broker.freeze()
+        dispatcher.submit(alert)
+        wait_for(lambda: dispatcher.status()[0].counts.get("failed"))
+        broker.kill()
+        hours = timedelta(hours=1)
+        broker.start()
+        subscriber.wait_for_incidents(1)
+        wait_for(lambda: delivered(dispatcher))
+        got = subscriber.incidents()
+    assert {(m["alert_id"], m["late"]) for m in got} == {(str(alert.alert_id), True)}
+
+
 def test_wrong_password_is_said_and_shown_nowhere(tmp_path: Path) -> None:
     with MqttBroker(tmp_path, users={"jikimi": "right"}) as broker, capture_logs() as logs:
         settings = station(broker, username="jikimi", password="wr0ng/pass")
@@ -197,3 +223,17 @@ def test_speaks_3_1_1_too(tmp_path: Path, broker: MqttBroker) -> None:
     with Subscriber(broker) as subscriber, dispatching(tmp_path, settings) as dispatcher:
         dispatcher.submit(make_alert())
         subscriber.wait_for_incidents(1)
+
+
+def test_says_when_the_broker_is_back(broker: MqttBroker) -> None:
+    ready = threading.Event()
+    options = station(broker).options
+    assert isinstance(options, MqttOptions)
+    way_out = MqttSink("station", options)
+    way_out.on_ready(ready.set)
+    way_out.start()
+    assert ready.wait(20)
+    ready.clear()
+    broker.restart()
+    assert ready.wait(20)
+    way_out.close()

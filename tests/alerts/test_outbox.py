@@ -153,16 +153,22 @@ def test_a_fresh_alarm_goes_before_old_news(tmp_path: Path) -> None:
 def test_pictures_go_before_alarms_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_IMAGE_BYTES", 2.5 * len(PICTURE))
     outbox = Outbox(tmp_path / "outbox.sqlite")
-    opened = [make_alert(image=PICTURE) for _ in range(3)]
-    outbox.put(opened[0], {"station": OPENED})
-    outbox.put(follow_up(opened[0], UPDATED, 1, image=PICTURE), {"station": UPDATED})
-    for alert in opened[1:]:
-        outbox.put(alert, {"station": OPENED})
+    first, second = make_alert(image=PICTURE), make_alert(image=PICTURE)
+    outbox.put(first, {"station": OPENED})
+    outbox.put(follow_up(first, UPDATED, 1, image=PICTURE), {"station": UPDATED})
+    outbox.put(second, {"station": OPENED})
     got = []
     while message := outbox.next_due("station", 0):
         got.append((message.alert.phase, message.alert.image is not None))
         outbox.acknowledge(message)
-    assert got == [(OPENED, False), (OPENED, True), (OPENED, True), (UPDATED, False)]
+    assert got == [(OPENED, True), (OPENED, True), (UPDATED, False)]
+    for _ in range(4):
+        outbox.put(make_alert(image=PICTURE), {"station": OPENED})
+    got = []
+    while message := outbox.next_due("station", 0):
+        got.append((message.alert.phase, message.alert.image is not None))
+        outbox.acknowledge(message)
+    assert got == [(OPENED, False), (OPENED, False), (OPENED, True), (OPENED, True)]
     outbox.close()
 
 

@@ -133,8 +133,9 @@ class MqttBroker:
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(how)
+            if how is not signal.SIGKILL:  # which a frozen one obeys, and nothing else
+                self._process.send_signal(signal.SIGCONT)
             self._process.wait(10)
             self._process = None
 
