@@ -58,6 +58,14 @@ lock: ## pin every requirement again (needs uv)
 			--no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 			$${out#*:} -o $${out%%:*}; done
 
+.PHONY: wheel
+wheel: $(VENV)/.run ## build the wheel, weights inside, into dist/
+	@$(BIN)/python -m hatchling build -t wheel
+
+.PHONY: image-check
+image-check: $(VENV)/.dev ## build the container image with buildah and drive it (root, apt; minutes)
+	@tests/deploy/image_check.sh
+
 .PHONY: clean
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
@@ -65,3 +73,7 @@ clean: ## remove the environment and caches
 .PHONY: bench
 bench: $(VENV)/.dev ## CPU, memory and time against floors of the same run (BENCH="--soak 600")
 	@PYTHONPATH=tests $(BIN)/python tests/bench/run.py $(BENCH)
+
+.PHONY: metrics
+metrics: $(VENV)/.dev ## write deploy/METRICS.md from the code
+	@$(BIN)/python -m detector.metrics > deploy/METRICS.md

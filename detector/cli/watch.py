@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from alerts.registry import sink_options
+from alerts.registry import fill_site, sink_options
 from config.errors import ConfigError
 from config.load import load_settings
 from config.settings import CameraSettings, Settings, SinkSettings
@@ -63,9 +63,9 @@ def _settled(settings: Settings, config: Path | None) -> Settings:
             CameraSettings(name=name, url=StreamUrl.parse(f"pattern://{name}"), site=settings.site)
             for name in DEMO_CAMERAS
         ]
-    if not settings.sinks:
-        options = sink_options()["log"]()
-        changes["sinks"] = [SinkSettings(name="log", type="log", options=options)]
+    options = sink_options()["log"]()
+    sinks = settings.sinks or [SinkSettings(name="log", type="log", options=options)]
+    changes["sinks"] = fill_site(sinks, settings.site)
     return settings.model_copy(update=changes)
 
 
