@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,59 +71,63 @@ HEAD: dict[str, Any] = {
 """Any motion worth the name (a mean of .03) is certain violence: good for pipelines."""
 
 
+def write_weights(
+    folder: Path,
+    *,
+    model: bytes | None = None,
+    head: dict[str, Any] | bytes | None = None,
+    **changed: Any,
+) -> Path:
+    """Write a complete set of weights, with some keys of the sidecar changed; its path."""
+    folder.mkdir(exist_ok=True)
+    (folder / "tiny.tflite").write_bytes(moving_strength_model() if model is None else model)
+    if isinstance(head, bytes):
+        (folder / "tiny.npz").write_bytes(head)
+    else:
+        np.savez(folder / "tiny.npz", **(HEAD if head is None else head))
+    described = {
+        name: {
+            "file": name,
+            "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest(),
+        }
+        for name in ("tiny.tflite", "tiny.npz")
+    }
+    sidecar = {
+        "format": 1,
+        "name": "tiny",
+        "created": "2026-01-01T00:00:00Z",
+        "labels": ["violence"],
+        "view": VIEW_RECIPE,
+        "engines": {"litert": described["tiny.tflite"]},
+        "head": {"kind": "linear", **described["tiny.npz"]},
+        "calibration": {"violence": {"slope": 1.0, "intercept": 0.0}},
+        "incident": {
+            "violence": {
+                "open_threshold": 0.7,
+                "close_threshold": 0.4,
+                "min_duration_s": 0.0,
+                "merge_gap_s": 2.0,
+            }
+        },
+        "training": {},
+        "figures": {},
+        **changed,
+    }
+    path = folder / "tiny.json"
+    path.write_text(json.dumps(sidecar))
+    return path
+
+
 @pytest.fixture
 def make_weights(tmp_path: Path) -> MakeWeights:
-    """Write a complete set of weights, with some keys of the sidecar changed; its path."""
-
-    def make(
-        *, model: bytes | None = None, head: dict[str, Any] | bytes | None = None, **changed: Any
-    ) -> Path:
-        folder = tmp_path / "weights"
-        folder.mkdir(exist_ok=True)
-        (folder / "tiny.tflite").write_bytes(moving_strength_model() if model is None else model)
-        if isinstance(head, bytes):
-            (folder / "tiny.npz").write_bytes(head)
-        else:
-            np.savez(folder / "tiny.npz", **(HEAD if head is None else head))
-        described = {
-            name: {
-                "file": name,
-                "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest(),
-            }
-            for name in ("tiny.tflite", "tiny.npz")
-        }
-        sidecar = {
-            "format": 1,
-            "name": "tiny",
-            "created": "2026-01-01T00:00:00Z",
-            "labels": ["violence"],
-            "view": VIEW_RECIPE,
-            "engines": {"litert": described["tiny.tflite"]},
-            "head": {"kind": "linear", **described["tiny.npz"]},
-            "calibration": {"violence": {"slope": 1.0, "intercept": 0.0}},
-            "incident": {
-                "violence": {
-                    "open_threshold": 0.7,
-                    "close_threshold": 0.4,
-                    "min_duration_s": 0.0,
-                    "merge_gap_s": 2.0,
-                }
-            },
-            "training": {},
-            "figures": {},
-            **changed,
-        }
-        path = folder / "tiny.json"
-        path.write_text(json.dumps(sidecar))
-        return path
-
-    return make
+    """`write_weights`, into a folder of this test."""
+    return partial(write_weights, tmp_path / "weights")
 
 
-@pytest.fixture
-def classifier(make_weights: MakeWeights) -> Classifier:
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     """The tiny weights, loaded as the daemon loads its own."""
-    return load_classifier(make_weights())
+    return load_classifier(write_weights(tmp_path_factory.mktemp("weights")))
 
 
 def brawl(seconds: float, fps: float, *, active: tuple[float, float]) -> Iterator[Picture]:
@@ -138,34 +143,47 @@ def brawl(seconds: float, fps: float, *, active: tuple[float, float]) -> Iterato
 
 
 @pytest.fixture
+def brawl_pictures() -> Callable[..., Iterator[Picture]]:
+    """`brawl`, for tests that want one of another length."""
+    return brawl
+
+
+def write_video(
+    path: Path,
+    pictures: Iterable[Picture],
+    fps: float = 25,
+    title: str | None = None,
+    quality: int = 18,
+) -> Path:
+    """Write pictures ([h, w, 3] BGR, even sides) as H.264 to `path`, which is returned."""
+    with av.open(f"file:{path}", "w") as container:
+        if title:
+            container.metadata["title"] = title
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"preset": "ultrafast", "crf": str(quality)}
+        for picture in pictures:
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = picture.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
 def make_video(tmp_path: Path) -> MakeVideo:
-    """Write pictures ([h, w, 3] BGR, even sides) as H.264; the file's path."""
+    """`write_video`, into this test's folder."""
 
     def make(
-        pictures: Sequence[Picture] | Iterator[Picture],
-        fps: float = 25,
-        name: str = "clip.mp4",
-        title: str | None = None,
-        quality: int = 18,
+        pictures: Iterable[Picture], fps: float = 25, name: str = "clip.mp4", **more: Any
     ) -> Path:
-        path = tmp_path / name
-        with av.open(f"file:{path}", "w") as container:
-            if title:
-                container.metadata["title"] = title
-            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-            stream.pix_fmt = "yuv420p"
-            stream.options = {"preset": "ultrafast", "crf": str(quality)}
-            for picture in pictures:
-                if not stream.codec_context.is_open:
-                    stream.height, stream.width = picture.shape[:2]
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-            container.mux(stream.encode(None))
-        return path
+        return write_video(tmp_path / name, pictures, fps, **more)
 
     return make
 
 
-@pytest.fixture
-def brawl_video(make_video: MakeVideo) -> Path:
-    """12 s at 25 fps with a brawl from 3 to 6 s."""
-    return make_video(brawl(12, 25, active=(3, 6)), name="brawl.mp4")
+@pytest.fixture(scope="session")
+def brawl_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 s at 25 fps with a brawl from 3 to 6 s. Not to be written to."""
+    path = tmp_path_factory.mktemp("footage") / "brawl.mp4"
+    return write_video(path, brawl(12, 25, active=(3, 6)))

@@ -1,0 +1,360 @@
+"""The `jikimi` command as people and scripts meet it: words, files and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import jsonschema
+import pytest
+import yaml
+
+from config.errors import ControlError
+from detector.cli import main
+from detector.cli.ask import seconds
+from detector.control import ControlServer
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "config/examples").glob("*.yaml"))
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("JIKIMI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line in this process: exit code, standard output, standard error."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, *capsys.readouterr()
+
+    return command
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["dance"],
+        ["score"],
+        ["probe"],
+        ["silence"],
+        ["silence", "--for", "soon"],
+        ["silence", "--for", "-5m"],
+        ["run", "--for", "a while"],
+        ["status", "--color"],
+    ],
+)
+def test_wrong_usage_exits_64_and_shows_the_usage(run: Run, arguments: list[str]) -> None:
+    code, out, err = run(*arguments)
+    assert code == 64
+    assert out == ""
+    assert "usage: jikimi" in err
+
+
+def test_help_and_version_are_no_errors(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in ("run", "check", "probe", "score", "drill", "silence", "status", "incidents"):
+        assert command in out
+        assert run(command, "--help")[0] == 0
+    assert run("--version")[1].startswith("jikimi ")
+
+
+def test_a_password_in_the_wrong_place_is_not_repeated(run: Run) -> None:
+    url = "gate=rtsp://viewer:hunter2-at-the-gate@192.0.2.1/stream1"
+    for arguments in (["status", url], ["probe", "rtsp://192.0.2.1/", url], ["run", "--for", url]):
+        code, out, err = run(*arguments)
+        assert code == 64
+        assert "hunter2" not in out + err
+
+
+def test_an_unexpected_error_keeps_passwords_to_itself(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(url: Any) -> None:
+        raise RuntimeError(f"libav says: {url.url}")
+
+    monkeypatch.setattr("detector.probe.probe", fail)
+    code, _, err = run("probe", "rtsp://viewer:hunter3-at-the-gate@192.0.2.1/")
+    assert code == 1
+    assert "libav says" in err
+    assert "hunter3" not in err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400), (" 2m ", 120)],
+)
+def test_durations(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+def test_asking_for_help_loads_no_video_library() -> None:
+    code = """
+import sys
+from detector.cli import build_parser
+build_parser()
+print(sorted({"av", "cv2", "ai_edge_litert", "matplotlib"} & set(sys.modules)))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+# --- score
+
+
+def test_score_prints_the_documented_json(run: Run, brawl_video: Path, make_weights: Any) -> None:
+    code, out, err = run("score", brawl_video, brawl_video, "--json", "--weights", make_weights())
+    assert (code, err) == (0, "")
+    for line in out.splitlines():
+        found = json.loads(line)
+        assert list(found)[:4] == ["video", "duration_s", "scores", "incidents"]
+        assert len(found["incidents"]) == 1
+    assert len(out.splitlines()) == 2
+
+
+def test_score_tells_people_what_it_found(run: Run, brawl_video: Path, make_weights: Any) -> None:
+    code, out, _ = run("score", brawl_video, "--weights", make_weights())
+    assert code == 0
+    assert f"{brawl_video}: 12.0 s, peak 1.00, violence" in out
+
+
+def test_one_broken_video_costs_the_others_nothing(
+    run: Run, tmp_path: Path, brawl_video: Path, make_weights: Any
+) -> None:
+    broken, plot = tmp_path / "broken.mp4", tmp_path / "out.png"
+    broken.write_text("no video")
+    code, out, err = run(
+        *("score", brawl_video, broken, tmp_path / "absent.mp4", brawl_video),
+        *("--json", "--plot", plot, "--weights", make_weights()),
+    )
+    assert code == 3
+    assert len(out.splitlines()) == 2
+    assert len(err.splitlines()) == 2
+    assert str(broken) in err
+    assert "absent.mp4" in err
+    assert cv2.imread(str(plot)) is not None
+
+
+def test_score_draws_what_it_is_asked_for(
+    run: Run, tmp_path: Path, brawl_video: Path, make_weights: Any
+) -> None:
+    video, plot = tmp_path / "out.mp4", tmp_path / "out.png"
+    code, _, err = run(
+        "score", brawl_video, "--annotate", video, "--plot", plot, "--weights", make_weights()
+    )
+    assert (code, err) == (0, "")
+    with av.open(str(video)) as container:
+        assert next(container.decode(video=0)).width == 320
+    assert cv2.imread(str(plot)) is not None
+
+
+def test_score_refuses_to_write_two_videos_into_one(
+    run: Run, tmp_path: Path, brawl_video: Path, make_weights: Any
+) -> None:
+    out = tmp_path / "out.mp4"
+    code, _, err = run(
+        "score", brawl_video, brawl_video, "--annotate", out, "--weights", make_weights()
+    )
+    assert code != 0
+    assert "--annotate" in err
+    assert not out.exists()
+
+
+def test_wrong_weights_exit_4(run: Run, tmp_path: Path, brawl_video: Path) -> None:
+    code, out, err = run("score", brawl_video, "--weights", tmp_path / "none.json")
+    assert (code, out) == (4, "")
+    assert err.startswith("jikimi: ")
+    assert len(err.splitlines()) == 1
+
+
+# --- check
+
+
+def test_the_schema_is_a_valid_one_that_the_examples_meet(run: Run) -> None:
+    code, out, _ = run("check", "--schema")
+    assert code == 0
+    schema = json.loads(out)
+    validator = jsonschema.validators.validator_for(schema)
+    validator.check_schema(schema)
+    assert EXAMPLES
+    for example in EXAMPLES:
+        validator(schema).validate(yaml.safe_load(example.read_text()))
+    with pytest.raises(jsonschema.ValidationError):
+        validator(schema).validate({"camras": {}})
+
+
+def test_check_shows_a_good_file_without_its_passwords(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "jikimi.yaml"
+    file.write_text("cameras:\n  gate: rtsp://viewer:s3cret-word@192.0.2.1/stream1\n")
+    code, out, err = run("check", file)
+    assert (code, err) == (0, "")
+    assert "good: 1 camera(s)" in out
+    assert "gate" in out
+    assert "s3cret" not in out
+
+
+def test_check_names_what_is_wrong_and_exits_2(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "jikimi.yaml"
+    file.write_text("cameras:\n  gate: rtsp://192.0.2.1/\nsinsk: {}\n")
+    code, out, err = run("check", file)
+    assert (code, out) == (2, "")
+    assert f"{file}:3" in err
+    assert "sinsk" in err
+    assert run("check", tmp_path / "absent.yaml")[0] == 2
+    assert run("check")[0] == 2
+
+
+def test_a_file_without_cameras_is_no_reason_to_watch_the_demo(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "jikimi.yaml"
+    file.write_text("site: harbour\n")
+    code, out, err = run("run", "--config", file, "--for", 1)
+    assert (code, out) == (2, "")
+    assert str(file) in err
+    assert "cameras" in err
+
+
+# --- questions to the daemon
+
+
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["incidents"], ["drill"], ["silence", "--for", "10m"]]
+)
+def test_without_a_daemon_there_is_one_clear_line_and_exit_code_6(
+    run: Run, tmp_path: Path, arguments: list[str]
+) -> None:
+    code, out, err = run(*arguments, "--state-dir", tmp_path)
+    assert (code, out) == (6, "")
+    assert len(err.splitlines()) == 1
+    assert "no running jikimi answers" in err
+    assert str(tmp_path) in err
+
+
+CAMERA = {"name": "gate", "state": "live", "url": "rtsp://viewer:***@192.0.2.1/", "reason": ""}
+STATUS = {
+    "version": "0.1.0",
+    "status": "degraded",
+    "reasons": ["sink police: connection refused"],
+    "cameras": [CAMERA, {**CAMERA, "name": "정문", "state": "stalled", "reason": "no packet"}],
+    "sinks": [{"name": "police", "type": "mqtt"}],
+    "model": {"name": "tiny", "engine": "litert", "open_thresholds": {"violence": 0.7}},
+    "url": "http://127.0.0.1:8780",
+    "state_dir": "/var/lib/jikimi",
+}
+ENTRY = {
+    "id": "0190",
+    "camera": "gate",
+    "label": "violence",
+    "opened_at": "2026-01-01T00:00:00.000+00:00",
+    "closed_at": None,
+    "peak": 0.93,
+    "reason": None,
+}
+
+
+class FakeDaemon:
+    """Answers like the daemon and keeps what it was asked."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.entries = [ENTRY, {**ENTRY, "id": "0189", "closed_at": "later", "reason": "lost"}]
+        self.server = ControlServer(
+            state_dir / "control.sock",
+            {
+                "status": lambda _: STATUS,
+                "incidents": lambda request: self.entries[: request["limit"]],
+                "drill": self._drill,
+                "silence": self._silence,
+            },
+        )
+        self.server.start()
+
+    def _drill(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(request)
+        if request["camera"] not in {None, "gate"}:
+            raise ControlError("there is no camera 'gaet'; cameras are gate")
+        return {"camera": "gate", "incident": "0191", "sinks": ["police", "siren"]}
+
+    def _silence(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(request)
+        return {"camera": request["camera"], "until": "2026-01-01T00:10:00+00:00"}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeDaemon, Path]]:
+    state_dir = tmp_path_factory.mktemp("state")
+    one = FakeDaemon(state_dir)
+    yield one, state_dir
+    one.server.stop()
+
+
+@pytest.fixture
+def daemon(served: tuple[FakeDaemon, Path], monkeypatch: pytest.MonkeyPatch) -> FakeDaemon:
+    one, state_dir = served
+    monkeypatch.setenv("JIKIMI_STATE_DIR", str(state_dir))
+    one.asked.clear()
+    return one
+
+
+def test_status_shows_cameras_model_sinks_and_what_is_wrong(daemon: FakeDaemon, run: Run) -> None:
+    code, out, err = run("status")
+    assert (code, err) == (0, "")
+    for shown in ("gate", "정문", "stalled", "no packet", "violence from 0.70", "police (mqtt)"):
+        assert shown in out
+    assert "degraded: sink police: connection refused" in out
+    assert "http://127.0.0.1:8780/metrics" in out
+    assert json.loads(run("status", "--json")[1]) == STATUS
+
+
+def test_incidents_are_listed_for_people_and_programs(daemon: FakeDaemon, run: Run) -> None:
+    code, out, _ = run("incidents")
+    assert code == 0
+    first, second = out.splitlines()
+    assert all(part in first for part in ("gate", "– now", "peak 0.93", "0190"))
+    assert all(part in second for part in ("– later", "0189", "(lost)"))
+    found = [json.loads(line) for line in run("incidents", "--json")[1].splitlines()]
+    assert found == daemon.entries
+    assert len(run("incidents", "--limit", 1)[1].splitlines()) == 1
+    assert "no incidents yet" in run("incidents", "--limit", 0)[1]
+
+
+def test_a_drill_names_where_it_went(daemon: FakeDaemon, run: Run) -> None:
+    code, out, _ = run("drill", "--camera", "gate")
+    assert code == 0
+    assert "exercise 0191 on camera gate" in out
+    assert "police, siren" in out
+    assert daemon.asked[-1]["camera"] == "gate"
+    code, out, err = run("drill", "--camera", "gaet")
+    assert (code, out) == (6, "")
+    assert "cameras are gate" in err
+
+
+def test_silence_says_until_when(daemon: FakeDaemon, run: Run) -> None:
+    code, out, _ = run("silence", "--for", "10m")
+    assert (code, out) == (0, "every camera is silenced until 2026-01-01T00:10:00+00:00\n")
+    assert daemon.asked[-1]["for_s"] == 600
+    assert run("silence", "--for", "90s", "--camera", "gate")[1].startswith("gate is silenced")
+
+
+def test_the_state_directory_on_the_command_line_wins(
+    daemon: FakeDaemon, run: Run, tmp_path: Path
+) -> None:
+    assert run("status", "--state-dir", tmp_path)[0] == 6
