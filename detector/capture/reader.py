@@ -153,6 +153,8 @@ class CameraReader:
                 last_picture_s = arrival.at_s
                 continue
             for picture in stream.pictures():
+                if self._stop.is_set():  # a burst may hold seconds of pictures
+                    return
                 last_picture_s = time.monotonic()
                 self._backoff.live(last_picture_s)
                 self._enter(CameraState.LIVE)

@@ -29,6 +29,7 @@ class Watched:
         self.samples: list[Sample] = []
         self.states: list[StateChange] = []
         self.counts: Counter[str] = Counter()
+        self.on_sample: Callable[[Sample], object] | None = None
         self.reader = CameraReader(camera, self._sample, self._state, self, backoff=Backoff())
 
     def wait(self, what: Callable[[Watched], object], within_s: float = 20.0) -> None:
@@ -51,6 +52,8 @@ class Watched:
         return self.states[-1].state if self.states else None
 
     def _sample(self, sample: Sample) -> None:
+        if self.on_sample:
+            self.on_sample(sample)
         self._note(self.samples, sample)
 
     def _state(self, change: StateChange) -> None:
@@ -92,8 +95,11 @@ def watch() -> Iterator[Callable[..., Watched]]:
     """Start a reader on a URL; stopped after the test."""
     started: list[Watched] = []
 
-    def begin(url: str, **capture: object) -> Watched:
+    def begin(
+        url: str, on_sample: Callable[[Sample], object] | None = None, **capture: object
+    ) -> Watched:
         watched = Watched(url, **capture)
+        watched.on_sample = on_sample
         started.append(watched)
         watched.reader.start()
         return watched

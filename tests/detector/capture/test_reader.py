@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from config.settings import CameraSettings, CaptureSettings
-from detector.capture.reader import CameraReader
 from detector.types import CameraState
 from servers.faults import GarbageProxy, SilentServer
 from servers.rtsp import INSTALL, Feed, RtspServer, free_port, gst_available
@@ -121,6 +120,20 @@ def test_a_change_of_picture_size_is_survived(watch: Callable, clip: Path, tall_
     assert {s.grey.shape for s in watched.samples} == {(320, 240), (180, 320)}
 
 
+@pytest.mark.slow
+def test_a_reader_that_cannot_keep_up_skips_to_the_newest(watch: Callable, clip: Path) -> None:
+    with RtspServer({"gate": clip}) as server:
+        never = threading.Event()
+        # each sample takes 0.3 s, 2.4 times as long as a reader has
+        watched = watch(server.url("gate"), on_sample=lambda _: never.wait(0.3))
+        watched.wait(lambda w: w.counts["late"] > 8)
+        watched.wait(lambda w: any(b.pts_s - a.pts_s > 0.9 for a, b in pairwise(w.samples)))
+        watched.reader.stop()
+    assert watched.counts["frames"] < watched.counts["packets"] - 20
+    not_taken = watched.counts["late"] + watched.counts["missed"]
+    assert watched.counts["due"] == len(watched.samples) + not_taken
+
+
 def test_the_password_is_in_nothing_that_is_written(clip: Path) -> None:
     """A process of its own, so that what libav prints to file descriptor 2 is seen too."""
     script = textwrap.dedent(
@@ -169,6 +182,7 @@ def test_the_password_is_in_nothing_that_is_written(clip: Path) -> None:
     assert done.returncode == 0, said
     assert "LIVE" in said
     assert "UNAUTHORISED" in said
+    assert " @ 0x" not in said  # libav's own log lines, which may hold whole URLs
     for secret in (PASSWORD, ENCODED, "ss:w/or", "or#d%"):
         assert secret not in said
 
@@ -221,27 +235,16 @@ def test_nothing_is_called_after_stop(watch: Callable, clip: Path) -> None:
     assert seen == (len(watched.samples), len(watched.states), watched.counts)
 
 
-def test_a_fault_in_a_callback_does_not_end_the_camera(clip: Path) -> None:
-    import threading
-
-    recovered = threading.Event()
-    samples = []
-
-    class Silent:
-        def __getattr__(self, name: str) -> Callable:
-            return lambda *_: None
+def test_a_fault_in_a_callback_does_not_end_the_camera(watch: Callable, clip: Path) -> None:
+    calls = []
 
     def stumble(sample: object) -> None:
-        samples.append(sample)
-        if len(samples) == 1:
+        calls.append(sample)
+        if len(calls) == 1:
             raise RuntimeError("a fault of ours")
-        recovered.set()
 
     with RtspServer({"gate": clip}) as server:
-        camera = CameraSettings(
-            name="gate", url=server.url("gate"), site="yard", capture=CaptureSettings()
-        )
-        reader = CameraReader(camera, stumble, lambda _: None, Silent())
-        reader.start()
-        assert recovered.wait(20)
-        reader.stop()
+        watched = watch(server.url("gate"), on_sample=stumble)
+        watched.wait(lambda w: len(w.samples) > 4)
+    assert watched.history[:4] == [CameraState.CONNECTING, LIVE, OFFLINE, LIVE]
+    assert "internal error" in watched.states[2].reason
