@@ -11,6 +11,7 @@ import csv
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,7 +145,7 @@ def each_stream(
             try:
                 views = views_of(parts, data, cache)
             except StreamError as error:
-                progress.write(f"skipped: {error}")
+                progress.write(f"skipped: {error}", file=sys.stderr)
                 continue
             yield tuple(parts), views
 

@@ -1,7 +1,7 @@
 """The linear head on the embeddings: fitted, calibrated, written; small enough to explain.
 
-Standardise, then L2 logistic regression in which each clip weighs the same, however long it
-is. The daemon has its own reader of what is written here (`detector.inference`).
+Standardise, then L2 logistic regression in which clips weigh the same, however long they
+are. The daemon has its own reader of what is written here (`detector.inference`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from models.features import Features, Floats
 
 STRENGTH = 0.003
 """Inverse weight of the L2 penalty (scikit-learn's C): 576 numbers from few scenes overfit."""
+
+FURTHER_WEIGHT = 0.5
+"""What a clip of the further sets weighs beside one of the two main sets.
+
+They teach normal days of other cameras, but hold no fights: at full weight the two cities'
+ranking of each other suffers (.891 → .859 one way), at none other cameras alarm more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,10 +79,9 @@ def fit_platt(logits: list[Floats], violent: list[bool]) -> Platt:
 def _stacked(clips: list[Features]) -> tuple[Floats, NDArray[np.bool_], NDArray[np.float64]]:
     """All views [n, 576] with their clip's label [n] and weight [n]; the weights' mean is 1."""
     kept = [clip for clip in clips if len(clip.embeddings)]
+    counts = [len(clip.embeddings) for clip in kept]
+    targets = np.repeat([clip.clip.violent for clip in kept], counts)
+    shares = [FURTHER_WEIGHT if clip.clip.fold is None else 1.0 for clip in kept]
+    weights = np.repeat(np.array(shares) / counts, counts)
     embeddings = np.concatenate([clip.embeddings for clip in kept])
-    targets = np.concatenate([np.full(len(c.embeddings), c.clip.violent) for c in kept])
-    per_clip = len(embeddings) / len(kept)
-    weights = np.concatenate(
-        [np.full(len(c.embeddings), per_clip / len(c.embeddings)) for c in kept]
-    )
-    return embeddings, targets, weights
+    return embeddings, targets, weights / weights.mean()
