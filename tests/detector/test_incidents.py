@@ -158,6 +158,13 @@ def test_a_fight_after_the_merge_gap_is_another_incident() -> None:
     assert closed.closed_at == at(7 * STEP_S)
 
 
+def test_what_was_high_and_is_middling_when_its_time_is_up_opens_only_when_high_again() -> None:
+    news = play([0.9] + [0.5] * 20 + [0.8] + [0.5] * 20)
+    assert phases(news)[0] is Phase.OPENED
+    assert news[0].opened_at == at(21 * STEP_S)
+    assert news[0].peak == 0.8
+
+
 def test_a_score_that_wavers_between_the_thresholds_opens_once() -> None:
     found = phases(play([0.75, 0.45] * 200))
     assert found.count(Phase.OPENED) == 1

@@ -31,6 +31,31 @@ def test_weights_give_the_probability_that_their_arrays_spell_out(make_weights: 
     assert classifier.rules()["violence"].open_threshold == 0.7
 
 
+def test_a_head_standardises_weighs_and_calibrates_each_label(make_weights: Any) -> None:
+    head = {
+        "mean": np.array([0.1, 0.2, 0.3]),
+        "scale": np.array([0.5, 1, 2]),
+        "weight": np.array([[1, -1], [2, 0], [0, 3]]),
+        "bias": np.array([0.5, -0.5]),
+    }
+    rules = {"open_threshold": 0.7, "close_threshold": 0.4, "min_duration_s": 0, "merge_gap_s": 2}
+    classifier = load_classifier(
+        make_weights(
+            head=head,
+            labels=["violence", "fire"],
+            calibration={
+                "fire": {"slope": 3, "intercept": -1},
+                "violence": {"slope": 2, "intercept": 0},
+            },
+            incident={"violence": rules, "fire": rules},
+        )
+    )
+    [found] = classifier.head(np.array([[0.6, 0.2, 2.3]], np.float32), [None])
+    # standardised: 1, 0, 1; logits: 1.5 and 1.5
+    np.testing.assert_allclose(found, 1 / (1 + np.exp([-3, -3.5])), rtol=1e-5)
+    assert (classifier.head.rest(None) == [0, 0]).all()
+
+
 def test_a_view_scores_the_same_alone_and_in_any_batch(make_weights: Any) -> None:
     engine = load_classifier(make_weights()).engine
     views = np.random.default_rng(1).uniform(-1, 1, (19, 96, 96, 3)).astype(np.float32)

@@ -285,6 +285,17 @@ def test_a_camera_removed_during_an_inference_leaves_no_trace(bench: Any) -> Non
     assert b.log.drops == []
 
 
+def test_a_camera_added_again_starts_without_its_old_view(bench: Any) -> None:
+    b = bench("gate", "first")
+    b.occupy("first")
+    b.worker.offer(offer("gate", 0.1))
+    b.worker.remove("gate")
+    b.worker.add("gate")
+    b.engine.go.set()
+    b.worker.stop(DEADLINE_S)
+    assert [camera for camera, _ in b.log.scores] == ["first"]
+
+
 def test_a_camera_that_pauses_does_not_hold_up_the_others(bench: Any) -> None:
     b = bench("gate", "asleep")
     b.engine.go.set()
