@@ -22,7 +22,7 @@ ENCODED = "p%40ss%3Aw%2For%23d%25"
 LIVE, OFFLINE, STALLED = CameraState.LIVE, CameraState.OFFLINE, CameraState.STALLED
 
 
-@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.parametrize("transport", ["tcp", pytest.param("udp", marks=pytest.mark.slow)])
 def test_a_live_camera_gives_eight_small_greys_a_second(
     watch: Callable, clip: Path, transport: str
 ) -> None:
@@ -30,14 +30,14 @@ def test_a_live_camera_gives_eight_small_greys_a_second(
         pytest.skip(f"the RTSP server at hand speaks TCP only: {INSTALL}")
     with RtspServer({"gate": clip}) as server:
         watched = watch(server.url("gate"), transport=transport)
-        watched.wait(lambda w: len(w.samples) >= 25)
-    first, *_, last = watched.samples[:25]
+        watched.wait(lambda w: len(w.samples) >= 17)
+    first, *_, last = watched.samples[:17]
     assert watched.history[:2] == [CameraState.CONNECTING, LIVE]
     assert first.camera == "gate"
     assert first.grey.shape == (180, 320)
     assert first.grey.dtype == np.uint8
-    assert last.pts_s - first.pts_s == pytest.approx(24 / 8, abs=0.1)
-    assert (last.utc - first.utc).total_seconds() == pytest.approx(24 / 8, abs=0.5)
+    assert last.pts_s - first.pts_s == pytest.approx(16 / 8, abs=0.1)
+    assert (last.utc - first.utc).total_seconds() == pytest.approx(16 / 8, abs=0.5)
     assert all(b.pts_s > a.pts_s and b.utc >= a.utc for a, b in pairwise(watched.samples))
     assert first.frame.bgr(max_side=200).shape == (112, 200, 3)
     assert watched.counts["missed"] == watched.counts["late"] == 0
