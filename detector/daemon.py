@@ -88,6 +88,10 @@ class Daemon:
         self._metrics = DetectorMetrics(registry)
         sidecar = classifier.sidecar
         self._metrics.build.labels(version("jikimi"), sidecar.name, classifier.engine.name).set(1)
+        # First, for its lock refuses a second daemon before that takes over anything else.
+        self._dispatcher = Dispatcher(
+            settings.sinks, state_dir / "outbox.sqlite", AlertMetrics(registry)
+        )
         self._control = ControlServer(
             state_dir / "control.sock",
             {
@@ -99,9 +103,6 @@ class Daemon:
         )
         self._http = HttpServer(settings.http, registry, self.health)
         self._journal = Journal(state_dir / "incidents.sqlite")
-        self._dispatcher = Dispatcher(
-            settings.sinks, state_dir / "outbox.sqlite", AlertMetrics(registry)
-        )
         self._desk = Desk(self._journal, self._dispatcher.submit)
         self._worker = InferenceWorker(
             classifier.engine, classifier.head, self._on_scored, WorkerMetrics(self._metrics)

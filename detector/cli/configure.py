@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alerts.registry import sink_options
-from config.errors import ConfigError
+from config.errors import ConfigError, DeliveryError
 from config.schema import settings_schema
 from config.urls import StreamUrl
 from detector.cli.watch import read_settings
@@ -63,5 +63,7 @@ def _probe(chosen: argparse.Namespace) -> int:
 def _relays_off(chosen: argparse.Namespace) -> int:
     from alerts.sinks.relay import relays_off  # noqa: PLC0415 - loads gpiozero
 
-    relays_off(read_settings(chosen.config).sinks)
+    still_on = relays_off(read_settings(chosen.config).sinks)
+    if still_on:
+        raise DeliveryError("\n".join(still_on))
     return 0
