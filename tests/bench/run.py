@@ -33,8 +33,6 @@ WARM_UP_S = 6.0
 TICKS = os.sysconf("SC_CLK_TCK")
 READER = """
 import sys, av
-from av.logging import PANIC, set_level
-set_level(PANIC)
 with av.open(sys.argv[1], options={"rtsp_transport": "tcp"}) as container:
     stream = container.streams.video[0]
     stream.thread_type = "NONE"
