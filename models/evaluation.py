@@ -89,7 +89,13 @@ def auc_of(scored: Sequence[ScoredStream], seed: int = 0) -> Auc:
         if weights[violent].any() and weights[~violent].any():
             drawn.append(auc(weights))
     low, high = np.quantile(drawn, (0.025, 0.975))
-    return Auc(auc(np.ones(len(clips))), float(low), float(high), len(clips), len(names))
+    return Auc(
+        auc=round(auc(np.ones(len(clips))), 4),
+        low=round(float(low), 4),
+        high=round(float(high), 4),
+        clips=len(clips),
+        scenes=len(names),
+    )
 
 
 def event_streams(clips: Sequence[Clip]) -> list[tuple[Clip, ...]]:
@@ -142,7 +148,7 @@ def alarms_of(streams: Sequence[ScoredStream], rules: IncidentRules) -> Alarms:
         alarmed += not due and bool(opened)
         alarms += len(opened) - len(hits)
         normal_s += sum(b - a for a, b in spans) - sum(b - a for a, b in due)
-    return Alarms(fights, found, normals, alarmed, alarms, normal_s / 3600)
+    return Alarms(fights, found, normals, alarmed, alarms, round(normal_s / 3600, 4))
 
 
 def _spans(features: Features) -> list[tuple[float, float]]:

@@ -28,30 +28,21 @@ PARITY_TOLERANCE = 1e-3
 """Largest difference of an embedding number between TensorFlow and LiteRT; they reach 6."""
 
 
-def to_litert(network: Any, samples: NDArray[np.float16] | None = None) -> bytes:
-    """The network as a .tflite with float32 input and output and any batch size.
-
-    Given `samples`, real views [n, 96, 96, 3], weights and activations become int8 inside.
-    """
+def to_litert(network: Any) -> bytes:
+    """The network as a .tflite with float32 input and output and any batch size."""
     import tensorflow as tf  # noqa: PLC0415 (seconds to import, and only training has it)
     from tensorflow.python.framework.convert_to_constants import (  # noqa: PLC0415
         convert_variables_to_constants_v2,
     )
 
-    # A batch of None is written as 1 and can be resized. Variables left in make int8
-    # models fail when they are invoked.
+    # A batch of None is written as 1 and can be resized. Frozen, because variables left in
+    # make some models fail only when they are invoked.
     signature = tf.TensorSpec([None, *network.input_shape[1:]], tf.float32, name="views")
     traced = tf.function(lambda views: network(views, training=False)).get_concrete_function(
         signature
     )
     frozen = convert_variables_to_constants_v2(traced)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
-    if samples is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: (
-            [sample[None].astype(np.float32)] for sample in samples
-        )
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     return bytes(converter.convert())
 
 
@@ -92,23 +83,19 @@ def check_parity(model: bytes, views: NDArray[Any], expected: Floats) -> float:
 
 def write_weights(
     out: Path,
-    models: dict[str, bytes],
+    model: bytes,
     head: LinearHead,
     platt: Platt,
     rules: IncidentRules,
     facts: dict[str, dict[str, Any]],
 ) -> Path:
-    """Write networks, head and sidecar into the folder `out`; the sidecar's path.
+    """Write network, head and sidecar into the folder `out`; the sidecar's path.
 
-    `models`: .tflite contents by engine name, "litert" first. `facts`: the sections
-    `training` and `figures` of the sidecar.
+    `model`: the .tflite. `facts`: the sections `training` and `figures` of the sidecar.
     """
     out.mkdir(parents=True, exist_ok=True)
-    engines = {}
-    for engine, content in models.items():
-        file = f"{LABEL}{engine.removeprefix('litert')}.tflite"
-        (out / file).write_bytes(content)
-        engines[engine] = {"file": file, "sha256": _sha256(out / file), "input": "float32"}
+    model_file = out / f"{LABEL}.tflite"
+    model_file.write_bytes(model)
     head_file = out / f"{LABEL}.npz"
     np.savez(head_file, mean=head.mean, scale=head.scale, weight=head.weight, bias=head.bias)
     sidecar = {
@@ -117,7 +104,13 @@ def write_weights(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "labels": [LABEL],
         "view": VIEW_RECIPE,
-        "engines": engines,
+        "engines": {
+            "litert": {
+                "file": model_file.name,
+                "sha256": _sha256(model_file),
+                "input": "float32",
+            }
+        },
         "head": {"kind": "linear", "file": head_file.name, "sha256": _sha256(head_file)},
         "calibration": {LABEL: asdict(platt)},
         "incident": {LABEL: asdict(rules)},

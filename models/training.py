@@ -163,7 +163,7 @@ def train(data: Path, pretrained: str, out: Path, cache: Path) -> Path:
         },
         "figures": figures,
     }
-    return write_weights(out, {"litert": model}, head, folds.platt, rules_at(OPEN_THRESHOLD), facts)
+    return write_weights(out, model, head, folds.platt, rules_at(OPEN_THRESHOLD), facts)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def test_clips_played_as_one_stream_share_one_time(tmp_path: Path) -> None:
     assert views.part.tolist() == [0] * 4 + [1] * 8 + [2] * 8
     assert np.allclose(np.diff(views.times_s), 0.125, atol=0.05)
     assert not views.moving[:4].any()
-    assert views.moving[4:14].all()  # the walk, and the jump back
+    assert views.moving[6:14].all()  # the walk, which starts where the still stood, and the jump
     assert not views.moving[-4:].any()
 
 
