@@ -89,11 +89,12 @@ def test_median_is_the_median() -> None:
     assert np.array_equal(median_of_five(*greys), np.median(greys, axis=0))
 
 
+@pytest.mark.parametrize("square", [0.2, 0.8])  # small windows are enlarged, large ones averaged
 @pytest.mark.parametrize(
     "size", [(320, 180), (320, 240), (180, 320), (96, 64), (64, 96), (320, 158), (24, 24)]
 )
-def test_view_follows_the_recipe(size: tuple[int, int]) -> None:
-    greys = walk(size)
+def test_view_follows_the_recipe(size: tuple[int, int], square: float) -> None:
+    greys = walk(size, square=square, start=(0.1, 0.1))
     seen = views(greys)
     assert len(seen) == len(greys) - 4
     for i, view in enumerate(seen):
