@@ -127,7 +127,8 @@ class SinkSettings(Section):
     type: str
     route: RouteSettings = RouteSettings()
     expiry_s: Seconds | None = Field(
-        default=None, description="older alerts are dropped by siren and floodlight, marked late by the rest"
+        default=None,
+        description="older alerts are dropped by siren and floodlight, marked late by the rest",
     )
     cooldown_s: Seconds = Field(
         default=0.0,

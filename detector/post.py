@@ -58,8 +58,10 @@ class CameraPost:
             label: rules_for(rule, camera.detection) for label, rule in classifier.rules().items()
         }
         self._watch = CameraWatch(camera.name, rules)
-        # The inference thread pushes scores; the supervisor closes what has gone quiet.
+        # The inference thread pushes scores, the supervisor closes what has gone quiet: under
+        # the lock until it is reported, for news of one incident must stay in order.
         self._watch_lock = threading.Lock()
+        self._stopped = False
         self._loss = LossTracker(camera.capture.offline_grace_s, time.monotonic())
         self._loss_id: UUID = uuid7()
         self._change = StateChange(camera.name, CameraState.CONNECTING, datetime.now(UTC))
@@ -83,9 +85,9 @@ class CameraPost:
         self._reader.stop(wait_s)
         self._worker.remove(self.camera.name)
         with self._watch_lock:
-            left = self._watch.close()
-        for incident in left:
-            self._report(incident, None, reason)
+            self._stopped = True
+            for incident in self._watch.close():
+                self._report(incident, None, reason)
 
     def forget(self) -> None:
         """Drop this camera's metrics, once it is not coming back."""
@@ -95,19 +97,22 @@ class CameraPost:
         """Judge one scored view (called by the inference worker)."""
         offer = scored.offer
         with self._watch_lock:
+            if self._stopped:
+                return
             scores, news = self._watch.push(offer.view.utc, scored.probabilities.tolist())
-        for score in scores:
-            self._metrics.observe_score(score)
-            self._scores[score.label] = score.smoothed
-        for incident in news:
-            self._report(incident, offer, None)
+            for incident in news:
+                self._report(incident, offer, None)
+            for score in scores:
+                self._metrics.observe_score(score)
+            self._scores = {score.label: score.smoothed for score in scores}
 
     def tick(self, now_s: float, utc: datetime) -> None:
         """Do what has become due by `now_s` (monotonic): notices, incidents gone quiet."""
+        state = self._change.state
+        reason = None if state is CameraState.LIVE else f"camera {state.value}"
         with self._watch_lock:
-            stale = self._watch.quiet(utc) if self._change.state is not CameraState.LIVE else []
-        for incident in stale:
-            self._report(incident, None, f"camera {self._change.state.value}")
+            for incident in self._watch.quiet(utc):
+                self._report(incident, None, reason)
         if notice := self._loss.tick(now_s):
             self._tell(notice, utc)
 
