@@ -47,5 +47,7 @@ class ControlError(JikimiError):
     exit_code = 6
 
 
-USAGE_EXIT_CODE = 64
-"""Exit code for a wrong command line (EX_USAGE of sysexits.h)."""
+class UsageError(JikimiError):
+    """The command line asks for something that makes no sense (EX_USAGE of sysexits.h)."""
+
+    exit_code = 64

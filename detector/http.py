@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import socketserver
 import sys
 import threading
@@ -25,6 +26,10 @@ log = get_logger()
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
 
     def server_bind(self) -> None:
         """Bind, without asking DNS for our own name: that takes seconds where none answers."""
@@ -65,15 +70,15 @@ class HttpServer:
             def log_message(self, *_: Any) -> None:
                 """Scrapes every few seconds are no events."""
 
-        address = (settings.host, settings.port)
         try:
-            self._server = _Server(address, Handler)
+            self._server = _Server((settings.host, settings.port), Handler)
         except OSError as error:
             raise ConfigError(
                 f"http: cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
                 "is another jikimi running? Choose another http.port (JIKIMI_HTTP__PORT)"
             ) from error
-        self.url = f"http://{settings.host}:{self._server.server_address[1]}"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self.url = f"http://{host}:{self._server.server_address[1]}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="http", kwargs={"poll_interval": 0.2}
         )

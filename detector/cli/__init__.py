@@ -15,7 +15,7 @@ from importlib.metadata import version
 from traceback import format_exc
 from typing import NoReturn
 
-from config.errors import USAGE_EXIT_CODE, JikimiError
+from config.errors import JikimiError, UsageError
 from config.secrets import scrub
 from config.urls import StreamUrl, split_camera
 
@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
             with suppress(ValueError):
                 StreamUrl.parse(split_camera(word.strip("'"))[1])
         self.print_usage(sys.stderr)
-        self.exit(USAGE_EXIT_CODE, f"{self.prog}: {scrub(message)}\n")
+        self.exit(UsageError.exit_code, f"{self.prog}: {scrub(message)}\n")
 
 
 def build_parser() -> Parser:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alerts.registry import sink_options
-from config.errors import ConfigError, DeliveryError
+from config.errors import ConfigError, DeliveryError, UsageError
 from config.schema import settings_schema
 from config.urls import StreamUrl
 from detector.cli.watch import read_settings
@@ -38,7 +38,7 @@ def _check(chosen: argparse.Namespace) -> int:
         print(json.dumps(settings_schema(sink_options()), indent=2, ensure_ascii=False))
         return 0
     if chosen.file is None:
-        raise ConfigError("name the file to check, such as `jikimi check /etc/jikimi/jikimi.yaml`")
+        raise UsageError("name the file to check, such as `jikimi check /etc/jikimi/jikimi.yaml`")
     settings = read_settings(chosen.file)
     print(f"{chosen.file}: good: {len(settings.cameras)} camera(s), {len(settings.sinks)} sink(s)")
     for camera in settings.cameras:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from config.errors import JikimiError, StreamError
+from config.errors import StreamError, UsageError
 from config.settings import DetectionSettings
 
 
@@ -33,7 +33,7 @@ def _score(chosen: argparse.Namespace) -> int:
     from detector.scoring import FileScore, score_file  # noqa: PLC0415
 
     if chosen.annotate and len(chosen.videos) > 1:
-        raise JikimiError("--annotate writes one file: give it one video")
+        raise UsageError("--annotate writes one file: give it one video")
     classifier = load_classifier(chosen.weights)
     scores: list[FileScore] = []
     failed: StreamError | None = None

@@ -15,6 +15,9 @@ from config.settings import CameraSettings, Settings, SinkSettings
 from config.urls import StreamUrl
 
 DEMO_CAMERAS = ("calm", "scuffle")
+DEMO_HINT = """\
+Two rendered demo cameras: people walk; on the second, two of them brawl 20 s into each minute.
+Give your own cameras as `jikimi run gate=rtsp://…`, or CAMERAS="gate=rtsp://…" make run."""
 
 
 def add_commands(commands: Any) -> None:
@@ -45,6 +48,8 @@ def _run(chosen: argparse.Namespace) -> int:
 
     settings = read()
     configure_logging(settings.log)
+    if all(camera.url.kind == "pattern" for camera in settings.cameras):
+        print(DEMO_HINT)
     daemon = Daemon(settings, load_classifier(settings.weights), read)
     daemon.run(chosen.for_s, lambda: print(summary(daemon.status()), flush=True))
     return 0

@@ -15,15 +15,10 @@ import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as tfl
-from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
 from detector.inference.weights import Classifier, load_classifier
 from detector.motion import VIEW_RECIPE
-
-# How long an example takes says more about the machine's other work than about the code.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
 
 Picture = NDArray[np.uint8]
 MakeVideo = Callable[..., Path]

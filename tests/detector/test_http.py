@@ -124,3 +124,15 @@ def test_the_port_is_free_again_after_stop() -> None:
     again = HttpServer(HttpSettings(port=port), CollectorRegistry(), dict)
     again.start()
     again.stop()
+
+
+def test_an_ipv6_address_is_served() -> None:
+    server = HttpServer(
+        HttpSettings(host="::1", port=0), CollectorRegistry(), lambda: {"live": True}
+    )
+    server.start()
+    try:
+        with urlopen(f"{server.url}/livez", timeout=5) as answer:
+            assert answer.status == 200
+    finally:
+        server.stop()

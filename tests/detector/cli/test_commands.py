@@ -220,7 +220,7 @@ def test_check_names_what_is_wrong_and_exits_2(run: Run, tmp_path: Path) -> None
     assert f"{file}:3" in err
     assert "sinsk" in err
     assert run("check", tmp_path / "absent.yaml")[0] == 2
-    assert run("check")[0] == 2
+    assert run("check")[0] == 64
 
 
 def test_a_file_without_cameras_is_no_reason_to_watch_the_demo(run: Run, tmp_path: Path) -> None:
