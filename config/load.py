@@ -27,7 +27,7 @@ from config.environment import CAMERAS, environment_tree
 from config.errors import ConfigError
 from config.references import is_reference, referenced_variables, resolve
 from config.secrets import scrub
-from config.settings import Settings
+from config.settings import Settings, SinkSettings
 from config.tree import Mistake, Node, Place, lay_over
 from config.urls import split_camera, split_cameras
 from config.yaml_file import read_yaml
@@ -62,6 +62,32 @@ def load_settings(
     if mistakes or settings is None:
         raise _error(mistakes)
     return settings
+
+
+def load_sinks(
+    path: Path | None, environ: Mapping[str, str], sink_options: Mapping[str, type[BaseModel]]
+) -> list[SinkSettings]:
+    """Only the sinks of the types in `sink_options`, without their routes.
+
+    Nothing else is checked or resolved: an ExecStopPost= of systemd 252 cannot read credentials,
+    and a half-edited camera is no reason to leave a siren on. Raises ConfigError.
+    """
+    tree, mistakes = read_yaml(path) if path else (Node({}, Place("no file")), [])
+    if mistakes and not tree.children():
+        raise _error(mistakes)
+    tree = lay_over(tree, environment_tree(environ, tree, referenced_variables(tree))) or tree
+    sinks = tree.children().get("sinks") or Node({}, tree.place)
+    wanted = {}
+    for name, sink in sinks.children().items():
+        entries = {key: node for key, node in sink.children().items() if key != "route"}
+        if "type" in entries and entries["type"].value in sink_options:
+            wanted[name] = replace(sink, value=entries)
+    tree, found = resolve(replace(tree, value={"sinks": replace(sinks, value=wanted)}), environ)
+    builder = Builder(sink_options)
+    settings = builder.settings(tree)
+    if found or settings is None:
+        raise _error([*found, *builder.mistakes])
+    return settings.sinks
 
 
 def _error(mistakes: Sequence[Mistake]) -> ConfigError:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from alerts.registry import sink_options
 from config.errors import ConfigError, DeliveryError, UsageError
+from config.load import load_sinks
 from config.schema import settings_schema
 from config.urls import StreamUrl
 from detector.cli.watch import read_settings
@@ -63,7 +65,10 @@ def _probe(chosen: argparse.Namespace) -> int:
 def _relays_off(chosen: argparse.Namespace) -> int:
     from alerts.sinks.relay import relays_off  # noqa: PLC0415 - loads gpiozero
 
-    still_on = relays_off(read_settings(chosen.config).sinks)
+    with_pins = {
+        name: options for name, options in sink_options().items() if "pin" in options.model_fields
+    }
+    still_on = relays_off(load_sinks(chosen.config, os.environ, with_pins))
     if still_on:
         raise DeliveryError("\n".join(still_on))
     return 0
