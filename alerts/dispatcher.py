@@ -16,11 +16,12 @@ from pathlib import Path
 import structlog
 
 from alerts.admission import Stage, Verdict, admit
+from alerts.certificates import first_end_s, tls_files
 from alerts.message import Alert, AlertPhase, CameraNotice, Scene
 from alerts.metrics import AlertMetrics
 from alerts.outbox import ALL_CAMERAS, Outbox
 from alerts.routing import routes
-from alerts.worker import SinkStatus, SinkWorker
+from alerts.worker import SinkState, SinkStatus, SinkWorker
 from config.settings import SinkSettings
 
 STOP_TIMEOUT_S = 3.0
@@ -201,7 +202,10 @@ class Dispatcher:
                 name,
                 partial(self._depth, name),
                 partial(self._oldest_age_s, name),
+                partial(self._failing, name),
             )
+            if files := tls_files(self._workers[name].settings.options):
+                self._metrics.show_expiry(name, partial(first_end_s, files))
 
     def _depth(self, name: str) -> int:
         return self._outbox.waiting(name).depth
@@ -209,6 +213,10 @@ class Dispatcher:
     def _oldest_age_s(self, name: str) -> float:
         oldest_at = self._outbox.waiting(name).oldest_at
         return 0.0 if oldest_at is None else max(self._clock().timestamp() - oldest_at, 0.0)
+
+    def _failing(self, name: str) -> bool:
+        worker = self._workers.get(name)
+        return worker is not None and worker.state is SinkState.FAILING
 
     def _cooling(self, settings: SinkSettings, camera: str, now: float) -> bool:
         if not settings.cooldown_s:

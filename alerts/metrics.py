@@ -28,6 +28,18 @@ class AlertMetrics:
             ["sink"],
             registry=registry,
         )
+        self.failing = Gauge(
+            "jikimi_sink_failing",
+            "1 while a sink's last attempt failed or it knows the other side to be away",
+            ["sink"],
+            registry=registry,
+        )
+        self.certificate_expiry = Gauge(
+            "jikimi_certificate_expiry_timestamp_seconds",
+            "When the first certificate in a sink's TLS files ends, in Unix time; not the broker's",
+            ["sink"],
+            registry=registry,
+        )
         self.deliveries = Counter(
             "jikimi_deliveries",
             "Alerts by sink and result; failed counts attempts that will be repeated",
@@ -43,19 +55,30 @@ class AlertMetrics:
         )
 
     def add_sink(
-        self, sink: str, depth: Callable[[], float], oldest_age_s: Callable[[], float]
+        self,
+        sink: str,
+        depth: Callable[[], float],
+        oldest_age_s: Callable[[], float],
+        failing: Callable[[], bool],
     ) -> None:
-        """Create every series of `sink`; the two callables are read at each scrape."""
+        """Create every series of `sink`; the callables are read at each scrape."""
         self.depth.labels(sink).set_function(depth)
         self.oldest_age.labels(sink).set_function(oldest_age_s)
+        self.failing.labels(sink).set_function(failing)
+        self.certificate_expiry.remove_by_labels({"sink": sink})  # it may have had some before
         self.seconds.labels(sink)
         for result in RESULTS:
             self.deliveries.labels(sink, result)
 
+    def show_expiry(self, sink: str, ends_s: Callable[[], float]) -> None:
+        """Show when the certificates of `sink` end: Unix time, NaN where that cannot be told."""
+        self.certificate_expiry.labels(sink).set_function(ends_s)
+
     def remove_sink(self, sink: str) -> None:
         """Forget `sink`: it is no longer configured."""
-        for collector in (self.depth, self.oldest_age, self.seconds):
+        for collector in (self.depth, self.oldest_age, self.seconds, self.failing):
             collector.remove(sink)
+        self.certificate_expiry.remove_by_labels({"sink": sink})
         for result in RESULTS:
             self.deliveries.remove(sink, result)
 

@@ -51,7 +51,10 @@ class StateSink(Protocol):
 
 @runtime_checkable
 class ConnectedSink(Protocol):
-    """A sink that notices by itself when the other side is back."""
+    """A sink that keeps a connection: it knows of trouble before there is anything to deliver."""
 
     def on_ready(self, wake: Callable[[], None]) -> None:
         """Call `wake`, from any thread, when delivering is worth another try; called once."""
+
+    def trouble(self) -> str | None:
+        """Why the other side cannot be reached now; None where it can, or nobody has tried."""

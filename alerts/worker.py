@@ -135,12 +135,23 @@ class SinkWorker:
         return SinkStatus(
             name=self.settings.name,
             type=self.settings.type,
-            state=self._state,
+            state=self.state,
             depth=waiting.depth,
             oldest_age_s=max(age_s, 0.0),
-            last_error=self._last_error,
+            last_error=self._trouble() or self._last_error,
             counts=counts,
         )
+
+    @property
+    def state(self) -> SinkState:
+        """How the sink is doing; a lost connection counts before an alert has failed by it."""
+        if self._state is SinkState.WORKING and self._trouble():
+            return SinkState.FAILING
+        return self._state
+
+    def _trouble(self) -> str | None:
+        sink: object = self._sink
+        return sink.trouble() if isinstance(sink, ConnectedSink) else None
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -107,6 +111,10 @@ class Daemon:
         self._worker = InferenceWorker(
             classifier.engine, classifier.head, self._on_scored, WorkerMetrics(self._metrics)
         )
+        age = self._metrics.progress_age
+        age.labels("inference").set_function(lambda: time.monotonic() - self._worker.progress_s)
+        age.labels("supervisor").set_function(lambda: time.monotonic() - self._ticked_s)
+        self._metrics.disk_free.set_function(partial(_free_bytes, state_dir))
 
     @property
     def url(self) -> str:
@@ -327,6 +335,14 @@ class Daemon:
 
     def _list_incidents(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         return [_entry_json(entry) for entry in self._journal.recent(int(request.get("limit", 50)))]
+
+
+def _free_bytes(folder: Path) -> float:
+    """Space that this user may still fill; NaN where the disk does not answer."""
+    try:
+        return float(shutil.disk_usage(folder).free)
+    except OSError:
+        return math.nan
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:

@@ -22,6 +22,8 @@ INFERENCE_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 SCORE_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 DROP_REASONS = ("missed", "late", "warming", "superseded", "stale", "failed")
+PARTS = ("inference", "supervisor")
+"""What the daemon cannot do without: beyond 10 s without progress it is not alive."""
 
 
 class DetectorMetrics:
@@ -34,6 +36,17 @@ class DetectorMetrics:
         self.build = make(
             Gauge, "build_info", "Version and weights; always 1", ["version", "weights", "engine"]
         )
+        self.progress_age = make(
+            Gauge,
+            "progress_age_seconds",
+            "Time since a part of the daemon last made progress; over 10 s it is stuck",
+            ["part"],
+        )
+        self.disk_free = make(
+            Gauge, "state_disk_free_bytes", "Space left where the state directory lies"
+        )
+        for part in PARTS:
+            self.progress_age.labels(part)
         self.camera_state = make(
             Gauge,
             "camera_state",
@@ -86,6 +99,12 @@ class DetectorMetrics:
         self.incidents_open = make(
             Gauge, "incidents_open", "Incidents under way", ["camera", "label"]
         )
+        self.open_threshold = make(
+            Gauge,
+            "open_threshold",
+            "Smoothed probability from which an incident opens",
+            ["camera", "label"],
+        )
         self.exercises = make(Counter, "exercises_total", "Exercises (drills) sent", ["camera"])
 
     def add_camera(self, camera: str, site: str, labels: Iterable[str]) -> None:
@@ -130,7 +149,7 @@ class DetectorMetrics:
         )
 
     def _by_label(self) -> tuple[Any, ...]:
-        return (self.score, self.incidents, self.incidents_open)
+        return (self.score, self.incidents, self.incidents_open, self.open_threshold)
 
 
 class WorkerMetrics:
@@ -223,7 +242,9 @@ def document() -> str:
     metrics = DetectorMetrics(registry)
     metrics.build.labels("", "", "")
     metrics.add_camera("gate", "default", ["violence"])
-    AlertMetrics(registry).add_sink("police", lambda: 0.0, lambda: 0.0)
+    alerts = AlertMetrics(registry)
+    alerts.add_sink("police", lambda: 0.0, lambda: 0.0, lambda: False)
+    alerts.show_expiry("police", lambda: 0.0)
     return DOCUMENT_HEAD + describe(registry)
 
 

@@ -57,6 +57,8 @@ class CameraPost:
         rules = {
             label: rules_for(rule, camera.detection) for label, rule in classifier.rules().items()
         }
+        for label, rule in rules.items():
+            metrics.open_threshold.labels(camera.name, label).set(rule.open_threshold)
         self._watch = CameraWatch(camera.name, rules)
         # The inference thread pushes scores, the supervisor closes what has gone quiet: under
         # the lock until it is reported, for news of one incident must stay in order.

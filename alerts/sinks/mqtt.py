@@ -130,6 +130,10 @@ class MqttSink:
         """Call `wake` whenever the broker has accepted a connection."""
         self._wake = wake
 
+    def trouble(self) -> str | None:
+        """Why there is no connection; None where there is one or the first is being made."""
+        return self._trouble
+
     def start(self) -> None:
         """Begin to connect; raises DeliveryError where the TLS files are no good."""
         try:

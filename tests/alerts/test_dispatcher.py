@@ -318,10 +318,29 @@ def test_metrics_stand_at_0_from_the_start(
     value = prometheus.get_sample_value
     for result in RESULTS:
         assert value("jikimi_deliveries_total", {"sink": "recording", "result": result}) == 0
-    for name in ("outbox_depth", "outbox_oldest_age_seconds", "delivery_seconds_count"):
+    for name in (
+        "outbox_depth",
+        "outbox_oldest_age_seconds",
+        "delivery_seconds_count",
+        "sink_failing",
+    ):
         assert value(f"jikimi_{name}", {"sink": "recording"}) == 0
     dispatcher.stop()
     assert value("jikimi_outbox_depth", {"sink": "recording"}) == 0
+
+
+def test_a_sink_shows_as_failing_until_it_works_again(
+    dispatching: Dispatching, prometheus: CollectorRegistry
+) -> None:
+    ScriptedSink.start_faults = [OSError("no such pin")] * 3
+    dispatching(sink("scripted"), sink("recording"))
+
+    def failing(name: str) -> float | None:
+        return prometheus.get_sample_value("jikimi_sink_failing", {"sink": name})
+
+    wait_for(lambda: failing("scripted"))
+    assert failing("recording") == 0
+    wait_for(lambda: failing("scripted") == 0)
 
 
 def test_a_stopped_dispatcher_takes_nothing(dispatching: Dispatching) -> None:

@@ -22,6 +22,7 @@ from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.schema import SCHEMA_PATH
 from alerts.sinks.mqtt import MqttOptions, MqttSink
+from alerts.worker import SinkState
 from config.settings import SinkSettings
 from servers.mqtt import MOSQUITTO, PROTOCOL, MqttBroker, Subscriber, Tls
 
@@ -237,3 +238,26 @@ def test_says_when_the_broker_is_back(broker: MqttBroker) -> None:
     broker.restart()
     assert ready.wait(20)
     way_out.close()
+
+
+def test_a_broker_that_went_away_is_seen_before_there_is_an_alert(
+    tmp_path: Path, broker: MqttBroker
+) -> None:
+    registry = CollectorRegistry()
+    metrics = AlertMetrics(registry)
+    dispatcher = Dispatcher([station(broker)], tmp_path / "outbox.sqlite", metrics)
+    dispatcher.start()
+
+    def failing() -> bool:
+        return registry.get_sample_value("jikimi_sink_failing", {"sink": "station"}) == 1
+
+    with Subscriber(broker, "jikimi/yard/availability") as subscriber:
+        subscriber.wait_until(lambda messages: any(m.payload == b"online" for m in messages))
+        assert not failing()
+        broker.stop()
+        wait_for(failing)
+        assert dispatcher.status()[0].state is SinkState.FAILING
+        assert dispatcher.status()[0].last_error
+        broker.start()
+        wait_for(lambda: not failing())
+    dispatcher.stop()

@@ -1,0 +1,90 @@
+"""When the certificates in a sink's TLS files end, so that somebody is told in time.
+
+Only what lies in files here: this client's own certificate and the authority it trusts. When
+the other side's ends, connecting fails, and that is told as any failure of the sink is.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_EXPLICIT_VERSION = 0xA0
+_UTC_TIME = 0x17
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of the authorities trusted and of this client."""
+
+    ca: Path | None
+    certificate: Path | None
+
+
+def tls_files(options: BaseModel) -> TlsFiles | None:
+    """The files named in the section `tls` of a sink's options; None where there are none."""
+    tls = getattr(options, "tls", None)
+    files = TlsFiles(getattr(tls, "ca", None), getattr(tls, "certificate", None))
+    return files if files.ca or files.certificate else None
+
+
+def first_end_s(files: TlsFiles) -> float:
+    """Unix time from which the files serve no more; NaN where they cannot be read.
+
+    A client's chain ends with its first certificate, a file of authorities with its last: while
+    authorities change, the old and the new lie side by side.
+    """
+    try:
+        ends = [max(_ends(files.ca))] if files.ca else []
+        ends += [min(_ends(files.certificate))] if files.certificate else []
+        return min(ends)
+    except (OSError, ValueError, IndexError):
+        return math.nan
+
+
+def _ends(path: Path) -> list[float]:
+    return [not_after_s(ssl.PEM_cert_to_DER_cert(pem)) for pem in _PEM.findall(path.read_text())]
+
+
+def not_after_s(der: bytes) -> float:
+    """The end of a certificate's validity (RFC 5280, 4.1.2.5), in Unix time.
+
+    Raises ValueError or IndexError for what is no certificate. The standard library reads it
+    only of a peer, and cryptography would be a large package for one date.
+    """
+    certificate = _element(der, 0)
+    signed = _element(der, certificate.start)
+    position = signed.start
+    if der[position] == _EXPLICIT_VERSION:
+        position = _element(der, position).end
+    for _ in ("serial number", "signature algorithm", "issuer"):
+        position = _element(der, position).end
+    validity = _element(der, position)
+    not_after = _element(der, _element(der, validity.start).end)
+    text = der[not_after.start : not_after.end].decode("ascii")
+    if der[not_after.start - 2] == _UTC_TIME:
+        text = ("20" if int(text[:2]) < 50 else "19") + text
+    return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """Where the content of a DER element lies."""
+
+    start: int
+    end: int
+
+
+def _element(der: bytes, position: int) -> _Element:
+    length, start = der[position + 1], position + 2
+    if length & 0x80:
+        count = length & 0x7F
+        length, start = int.from_bytes(der[start : start + count]), start + count
+    return _Element(start, start + length)
