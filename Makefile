@@ -28,7 +28,7 @@ help: ## list the targets
 
 # The cameras go through the environment: a command line, and so `ps`, would show their passwords.
 .PHONY: run
-run: export JIKIMI_CAMERAS := $(value CAMERAS)
+run: export JIKIMI_CAMERAS := $(or $(value CAMERAS),$(value JIKIMI_CAMERAS))
 run: $(VENV)/.run ## watch CAMERAS="[name=]url …", or two rendered demo cameras
 	@unset CAMERAS MAKEFLAGS MAKEOVERRIDES; exec $(BIN)/jikimi run
 
