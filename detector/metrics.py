@@ -236,8 +236,8 @@ def describe(registry: CollectorRegistry) -> str:
     return "\n".join(rows) + "\n"
 
 
-def document() -> str:
-    """The page `deploy/METRICS.md`, from one example of each series."""
+def example() -> CollectorRegistry:
+    """One of each series that the daemon can show."""
     registry = CollectorRegistry()
     metrics = DetectorMetrics(registry)
     metrics.build.labels("", "", "")
@@ -245,7 +245,12 @@ def document() -> str:
     alerts = AlertMetrics(registry)
     alerts.add_sink("police", lambda: 0.0, lambda: 0.0, lambda: False)
     alerts.show_expiry("police", lambda: 0.0)
-    return DOCUMENT_HEAD + describe(registry)
+    return registry
+
+
+def document() -> str:
+    """The page `deploy/METRICS.md`."""
+    return DOCUMENT_HEAD + describe(example())
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -44,10 +43,15 @@ class DaemonProcess:
         config: str | None = None,
         cameras: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
+        command: Sequence[str] = COMMAND,
     ) -> None:
-        """`config`: text of a YAML file; `cameras`: name → URL, handed over by environment."""
+        """`config`: text of a YAML file; `cameras`: name → URL, handed over by environment.
+
+        `command`: what stands for `jikimi`, such as `servers.hanging`.
+        """
         folder.mkdir(exist_ok=True)
         self.folder = folder
+        self._command = command
         self.state_dir = folder / "state"
         self.log_path = folder / "log.jsonl"
         self.config_path = folder / "jikimi.yaml"
@@ -72,12 +76,7 @@ class DaemonProcess:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -86,7 +85,7 @@ class DaemonProcess:
         """Start it (again, on the same state) and wait until it answers."""
         with self.log_path.open("ab") as log, (self.folder / "out.txt").open("ab") as out:
             self.process = subprocess.Popen(
-                [*COMMAND, "run", *self._arguments],
+                [*self._command, "run", *self._arguments],
                 env={**os.environ, **self._environment},
                 stdout=out,
                 stderr=log,

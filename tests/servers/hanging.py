@@ -1,0 +1,32 @@
+"""`jikimi` whose engine blocks for as long as a file exists: a worker that hangs, on demand.
+
+Run as `python hanging.py FILE run …`; everything else is the daemon's own.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+from detector.cli import main
+from detector.inference.engine import Floats, LiteRTEngine
+
+POLL_S = 0.1
+
+
+def hang_while(file: Path) -> None:
+    """Make every inference wait until `file` is gone."""
+    embed, never = LiteRTEngine.embed, threading.Event()
+
+    def slow(engine: LiteRTEngine, views: Floats) -> Floats:
+        while file.exists():
+            never.wait(POLL_S)
+        return embed(engine, views)
+
+    LiteRTEngine.embed = slow  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    hang_while(Path(sys.argv[1]))
+    sys.exit(main(sys.argv[2:]))
