@@ -15,7 +15,8 @@ from config.errors import StreamError
 from config.settings import CaptureSettings
 from config.urls import StreamUrl
 from detector.capture.network import AvStream
-from detector.capture.streams import Picture, Stream, open_stream
+from detector.capture.source import open_stream
+from detector.capture.streams import Picture, Stream
 from detector.types import SAMPLE_RATE_HZ
 
 WATCH_S = 3.0

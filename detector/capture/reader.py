@@ -24,7 +24,8 @@ from detector.capture.backlog import Backlog
 from detector.capture.backoff import Backoff
 from detector.capture.clock import Pace, StreamClock
 from detector.capture.faults import StalledError
-from detector.capture.streams import Picture, Stream, open_stream
+from detector.capture.source import open_stream
+from detector.capture.streams import Picture, Stream
 from detector.sampling import SampleClock
 from detector.types import CameraState, Grey, Sample
 

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from config.settings import CaptureSettings
-from config.urls import StreamUrl
 from detector.types import FrameHandle, Grey
 
 
@@ -67,21 +65,3 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """Let go of the connection and the decoder; quick, and harmless when repeated."""
-
-
-def open_stream(url: StreamUrl, capture: CaptureSettings) -> Stream:
-    """Connect to `url`: log in, find the video, be ready to receive.
-
-    Raises UnauthorisedError or StreamError, whose messages never hold a password.
-    """
-    if url.kind == "pattern":
-        from detector.capture.pattern import PatternStream  # noqa: PLC0415 - renders only if used
-
-        return PatternStream(url.url.removeprefix("pattern://"))
-    if url.kind == "device":
-        from detector.capture.device import DeviceStream  # noqa: PLC0415 - imports all of OpenCV
-
-        return DeviceStream(url)
-    from detector.capture.network import AvStream  # noqa: PLC0415 - AvStream knows this module
-
-    return AvStream(url, capture)

@@ -76,7 +76,7 @@ def town(tmp_path_factory: pytest.TempPathFactory, walk_clip: Path) -> Iterator[
             for name in GOOD:
                 daemon.wait_state(name, "live")
             yield Town(daemon, killed, proxy, absent)
-    absent.__exit__(None, None, None)
+    absent.__exit__()
 
 
 def test_a_server_that_was_killed_is_watched_again_six_seconds_after_it_is_back(town: Town) -> None:

@@ -142,7 +142,7 @@ def test_the_password_is_in_nothing_that_is_written(clip: Path) -> None:
         from config.settings import CameraSettings
         from config.errors import StreamError
         from detector.capture.reader import CameraReader
-        from detector.capture.streams import open_stream
+        from detector.capture.source import open_stream
 
         class Silent:
             def __getattr__(self, name):

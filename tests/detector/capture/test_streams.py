@@ -13,7 +13,7 @@ from config.errors import StreamError
 from config.settings import CaptureSettings
 from config.urls import StreamUrl
 from detector.capture.faults import StalledError
-from detector.capture.streams import open_stream
+from detector.capture.source import open_stream
 from detector.types import CameraState
 from servers.faults import SilentServer
 from servers.rtsp import free_port, make_clip
