@@ -103,6 +103,7 @@ do_install() {
         [ $# = 1 ] || die "there are several wheels in $source/dist; name one with --wheel"
         wheel=$1
     fi
+    [ -f "$wheel" ] || die "there is no wheel $wheel"
     version=$(basename "$wheel" | cut -d- -f2)
     content=$(cat "$wheel" "$source/requirements.txt" "$source/deploy/requirements-gpio.txt" \
         "$here/jikimi.service" | sha256sum)
