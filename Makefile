@@ -66,6 +66,10 @@ wheel: $(VENV)/.run ## build the wheel, weights inside, into dist/
 image-check: $(VENV)/.dev ## build the container image with buildah and drive it (root, apt; minutes)
 	@tests/deploy/image_check.sh
 
+.PHONY: service-check
+service-check: $(VENV)/.dev ## boot Debian in a container and drive the service there (root, apt; minutes)
+	@JIKIMI_SERVICE_CHECK=1 $(BIN)/python -m pytest -v tests/deploy/test_service.py
+
 .PHONY: clean
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

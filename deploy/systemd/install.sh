@@ -83,10 +83,10 @@ switch_to() {
 restart() { # fails where the daemon does not get ready
     on_system && [ -n "$changed" ] || return 0
     systemctl daemon-reload
-    if systemctl is-active -q jikimi || systemctl is-failed -q jikimi; then
-        systemctl reset-failed jikimi || true
-        systemctl restart jikimi
-    fi
+    # Whoever stopped it wants it stopped; one that fails, or is about to try again, wants mending.
+    [ "$(systemctl is-active jikimi)" != inactive ] || return 0
+    systemctl reset-failed jikimi || true
+    systemctl restart jikimi
 }
 
 roll_back() {
