@@ -75,6 +75,10 @@ def test_every_query_goes_to_the_chosen_data_source(board: dict[str, Any]) -> No
     chosen = {"type": "prometheus", "uid": "${datasource}"}
     for panel in dashboards.panels(board):
         assert all(source["datasource"] == chosen for source in (panel, *panel["targets"]))
+    asking = [v for v in board["templating"]["list"] if v["type"] == "query"]
+    asking += [a for a in board["annotations"]["list"] if "expr" in a]
+    assert len(asking) >= 4
+    assert all(one["datasource"] == chosen for one in asking)
     names = [variable["name"] for variable in board["templating"]["list"]]
     assert names[:3] == ["datasource", "site", "camera"]
 

@@ -47,9 +47,16 @@ def test_alertmanager_takes_its_configuration() -> None:
 
 
 def test_every_target_file_of_one_folder_is_in_the_other() -> None:
-    for folder in ("targets", "targets-compose"):
-        files = {path.name for path in (DEPLOY / "prometheus" / folder).iterdir()}
-        assert files == {"jikimi.yml", "alertmanager.yml"}
+    hosts = {"targets": ("127.0.0.1", "127.0.0.1"), "targets-compose": ("jikimi", "alertmanager")}
+    for folder, (jikimi, alertmanager) in hosts.items():
+        found = {
+            path.name: yaml.safe_load(path.read_text())
+            for path in (DEPLOY / "prometheus" / folder).iterdir()
+        }
+        assert found == {
+            "jikimi.yml": [{"targets": [f"{jikimi}:8780"]}],
+            "alertmanager.yml": [{"targets": [f"{alertmanager}:9093"]}],
+        }
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["alert"]))
