@@ -50,13 +50,14 @@ check: lint ## lint and the fast tests, in under a minute
 .PHONY: train-env
 train-env: $(VENV)/.train ## add TensorFlow, for training and export
 
+UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --quiet \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
 .PHONY: lock
 lock: ## pin every requirement again (needs uv)
-	@for out in requirements-train.txt:"--extra tensorflow --extra gpio --group build --group dev" \
-		requirements-dev.txt:"--group build --group dev" requirements.txt:"--group build"; do \
-		uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
-			--no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-			$${out#*:} -o $${out%%:*}; done
+	@$(UV_COMPILE) --extra tensorflow --extra gpio --group build --group dev -o requirements-train.txt
+	@$(UV_COMPILE) --group build --group dev -c requirements-train.txt -o requirements-dev.txt
+	@$(UV_COMPILE) --group build -c requirements-train.txt -o requirements.txt
 
 .PHONY: wheel
 wheel: $(VENV)/.run ## build the wheel, weights inside, into dist/

@@ -46,9 +46,8 @@ http: {port: 0}
 HANGING = """
 [Service]
 ExecStart=
-ExecStart=/opt/jikimi/current/bin/python /source/tests/deploy/hanging_daemon.py \
+ExecStart=/opt/jikimi/current/bin/python /source/tests/servers/hanging.py /run/jikimi/hang \
     run --config /etc/jikimi/jikimi.yaml
-Environment=HANG_FILE=/run/jikimi/hang
 """
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from servers import hanging
 from servers.daemon import DaemonProcess, wait_until
 from servers.faults import SilentServer
 from servers.rtsp import Feed, RtspServer, make_clip, needs_rtsp_server
@@ -54,20 +55,19 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     manager.close()
 
 
-def supervised(manager: Manager, **more: str) -> dict[str, str]:
+def supervised(manager: Manager) -> dict[str, str]:
     """What systemd puts into the environment."""
     watchdog_us = str(round(2e6 * INTERVAL_S))
-    return {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": watchdog_us, **more}
+    return {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": watchdog_us}
 
 
 def test_pings_stop_when_the_worker_hangs(tmp_path: Path, manager: Manager) -> None:
-    script = Path(__file__).with_name("hanging_daemon.py")
     hang = tmp_path / "hang"
     with DaemonProcess(
         tmp_path / "jikimi",
         cameras={"yard": "pattern://scuffle"},
-        environment=supervised(manager, HANG_FILE=str(hang)),
-        command=(sys.executable, str(script)),
+        environment=supervised(manager),
+        command=(sys.executable, hanging.__file__, str(hang)),
     ) as daemon:
         assert manager.hears() == "READY=1"
         wait_until(lambda: daemon.metric("jikimi_samples_scored_total") > 8, "scores")
