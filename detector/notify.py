@@ -7,13 +7,16 @@ import socket
 
 from structlog import get_logger
 
+TIMEOUT_S = 1.0
+"""A manager whose queue of ten datagrams is full must not hold up whoever looks after cameras."""
+
 log = get_logger()
 
 
 def notify(state: str) -> None:
     """Send `state`, such as `READY=1`, to the service manager; nothing where there is none.
 
-    One that has gone away is logged: cameras are watched with or without it.
+    One that has gone away, or does not listen, is logged: cameras are watched all the same.
     """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
@@ -22,6 +25,7 @@ def notify(state: str) -> None:
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.settimeout(TIMEOUT_S)
             manager.sendto(state.encode(), address)
     except OSError as error:
         log.warning("service manager not told", state=state, error=str(error))

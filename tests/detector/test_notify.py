@@ -42,3 +42,18 @@ def test_a_sign_of_life_is_due_at_half_the_watchdogs_time(monkeypatch: pytest.Mo
     assert watchdog_interval_s() == 15
     monkeypatch.delenv("WATCHDOG_USEC")
     assert watchdog_interval_s() is None
+
+
+@pytest.mark.timeout(30)
+def test_a_service_manager_that_does_not_listen_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full socket would block for ever, and the watchdog then kill a healthy daemon."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setattr("detector.notify.TIMEOUT_S", 0.01)
+        queue = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text())
+        for _ in range(queue + 10):
+            notify("WATCHDOG=1")
+        assert manager.recv(100) == b"WATCHDOG=1"
