@@ -11,10 +11,10 @@ import re
 import shutil
 import subprocess
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
@@ -46,7 +46,7 @@ class Series:
     values: list[tuple[float, float]]
 
 
-class _Server:
+class _Server(ABC):
     """A program that serves HTTP on 127.0.0.1, from `__enter__` to `__exit__`."""
 
     def __init__(self, folder: Path) -> None:
@@ -62,18 +62,14 @@ class _Server:
         wait_until(self._ready, f"{type(self).__name__}; its log lies in {self.folder}")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._process:
             self._process.terminate()
             self._process.wait(20)
 
+    @abstractmethod
     def _command(self) -> list[str]:
-        raise NotImplementedError
+        """What to start."""
 
     def _ready(self) -> bool:
         assert self._process
