@@ -44,6 +44,7 @@ def test_a_live_camera_gives_eight_small_greys_a_second(
     assert watched.counts["decode_errors"] == 0
 
 
+@pytest.mark.slow
 def test_a_camera_that_hangs_up_is_live_again_when_it_is_back(watch: Callable, clip: Path) -> None:
     with RtspServer({"gate": clip}) as server:
         watched = watch(server.url("gate"))
@@ -56,6 +57,7 @@ def test_a_camera_that_hangs_up_is_live_again_when_it_is_back(watch: Callable, c
     assert watched.history[:4] == [CameraState.CONNECTING, LIVE, OFFLINE, LIVE]
 
 
+@pytest.mark.slow
 def test_a_camera_absent_at_start_is_tried_until_it_is_there(watch: Callable, clip: Path) -> None:
     server = RtspServer({"gate": clip})
     watched = watch(server.url("gate"))
@@ -85,6 +87,7 @@ def test_a_server_that_accepts_and_says_nothing_is_offline(watch: Callable) -> N
     assert "no answer within 0.5 s" in watched.states[-1].reason
 
 
+@pytest.mark.slow
 def test_a_wrong_password_is_told_and_not_hammered(watch: Callable, clip: Path) -> None:
     with RtspServer({"gate": clip}, "admin", PASSWORD) as server:
         watched = watch(server.url("gate", "guessed"))
@@ -134,6 +137,7 @@ def test_a_reader_that_cannot_keep_up_skips_to_the_newest(watch: Callable, clip:
     assert watched.counts["due"] == len(watched.samples) + not_taken
 
 
+@pytest.mark.slow
 def test_the_password_is_in_nothing_that_is_written(clip: Path) -> None:
     """A process of its own, so that what libav prints to file descriptor 2 is seen too."""
     script = textwrap.dedent(
@@ -235,6 +239,7 @@ def test_nothing_is_called_after_stop(watch: Callable, clip: Path) -> None:
     assert seen == (len(watched.samples), len(watched.states), watched.counts)
 
 
+@pytest.mark.slow
 def test_a_fault_in_a_callback_does_not_end_the_camera(watch: Callable, clip: Path) -> None:
     calls = []
 

@@ -21,6 +21,7 @@ from servers.rtsp import free_port, make_clip
 CAPTURE = CaptureSettings(open_timeout_s=0.5, read_timeout_s=0.5)
 
 
+@pytest.mark.slow
 def test_a_file_is_played_in_real_time_and_then_again(watch: Callable, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "short.mp4", seconds=1)
     watched = watch(str(clip))
@@ -120,6 +121,7 @@ def test_a_rendered_camera_is_a_camera_like_any_other(watch: Callable) -> None:
     assert watched.states[-1].state is CameraState.LIVE
 
 
+@pytest.mark.slow
 def test_a_still_picture_is_a_warning_and_no_more(
     monkeypatch: pytest.MonkeyPatch, watch: Callable, tmp_path: Path
 ) -> None:
