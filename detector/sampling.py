@@ -40,13 +40,18 @@ class SampleClock:
         return passed
 
 
-def grey_size(width: int, height: int) -> tuple[int, int]:
-    """Size (width, height) of the grey for a picture: even, at least 2.
+def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
+    """Size (width, height) of a picture brought to `max_side` at most: even, at least 2.
 
     Never enlarged, but for the one row or column that makes a small odd side even.
     """
-    scale = min(1.0, GREY_SIDE / max(width, height))
+    scale = min(1.0, max_side / max(width, height))
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+
+
+def grey_size(width: int, height: int) -> tuple[int, int]:
+    """Size (width, height) of the grey for a picture."""
+    return fitted_size(width, height, GREY_SIDE)
 
 
 class GreyScaler:

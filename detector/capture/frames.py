@@ -9,10 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-
-def _fit(width: int, height: int, max_side: int) -> tuple[int, int]:
-    scale = min(1.0, max_side / max(width, height))
-    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+from detector.sampling import fitted_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +20,7 @@ class AvFrame:
 
     def bgr(self, max_side: int) -> NDArray[np.uint8]:
         """The picture as [h, w, 3] uint8 BGR, longer side at most `max_side` pixels."""
-        width, height = _fit(self.frame.width, self.frame.height, max_side)
+        width, height = fitted_size(self.frame.width, self.frame.height, max_side)
         picture = self.frame.reformat(width, height, format="bgr24").to_ndarray()
         return picture.astype(np.uint8, copy=False)
 
@@ -38,7 +35,7 @@ class ArrayFrame:
         """The picture as [h, w, 3] uint8 BGR, longer side at most `max_side` pixels."""
         height, width = self.picture.shape[:2]
         picture = cv2.resize(
-            self.picture, _fit(width, height, max_side), interpolation=cv2.INTER_AREA
+            self.picture, fitted_size(width, height, max_side), interpolation=cv2.INTER_AREA
         )
         if picture.ndim == 2:
             picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
