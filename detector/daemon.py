@@ -155,15 +155,7 @@ class Daemon:
 
     def health(self) -> dict[str, Any]:
         """The body of /healthz: alive or stuck, and what is not as it should be."""
-        now_s = time.monotonic()
-        stuck = [
-            f"{what} has made no progress for {now_s - since_s:.0f} s"
-            for what, since_s in (
-                ("the inference worker", self._worker.progress_s),
-                ("the supervisor", self._ticked_s),
-            )
-            if now_s - since_s > STUCK_AFTER_S
-        ]
+        stuck = self._stuck()
         cameras = [post.status() for post in self._all_posts()]
         sinks = self._dispatcher.status()
         reasons = stuck + [
@@ -183,6 +175,18 @@ class Daemon:
             "cameras": cameras,
             "sinks": [asdict(sink) for sink in sinks],
         }
+
+    def _stuck(self) -> list[str]:
+        """What has made no progress; asks no sink and no disk, which may be slow themselves."""
+        now_s = time.monotonic()
+        return [
+            f"{what} has made no progress for {now_s - since_s:.0f} s"
+            for what, since_s in (
+                ("the inference worker", self._worker.progress_s),
+                ("the supervisor", self._ticked_s),
+            )
+            if now_s - since_s > STUCK_AFTER_S
+        ]
 
     def _start(self) -> None:
         now = datetime.now(UTC)
@@ -212,7 +216,7 @@ class Daemon:
             if on_settled and (now_s - started_s >= SETTLE_S or self._settled()):
                 on_settled()
                 on_settled = None
-            if watchdog_s and now_s - pinged_s >= watchdog_s and self.health()["live"]:
+            if watchdog_s and now_s - pinged_s >= watchdog_s and not self._stuck():
                 notify("WATCHDOG=1")
                 pinged_s = now_s
             self._wake.wait(TICK_S)
