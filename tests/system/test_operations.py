@@ -23,6 +23,12 @@ def server(walk_clip: Path) -> Iterator[RtspServer]:
         yield running
 
 
+def told_to(broker: MqttBroker) -> str:
+    """The sinks' part of a configuration: the police, by this broker."""
+    police = f'{{type: mqtt, host: 127.0.0.1, port: {broker.port}, protocol: "{PROTOCOL}"}}'
+    return f"sinks:\n  police: {police}\n"
+
+
 def connects(daemon: DaemonProcess, camera: str) -> float:
     return daemon.metric("jikimi_camera_connects_total", camera=camera)
 
@@ -62,11 +68,7 @@ def test_a_wrong_file_changes_nothing_and_says_why(tmp_path: Path, server: RtspS
 def test_a_drill_reaches_the_sinks_marked_and_silence_does_not_hold_it_back(
     tmp_path: Path, server: RtspServer, broker: MqttBroker
 ) -> None:
-    config = (
-        f"cameras:\n  gate: {server.url('a')}\n  yard: {server.url('b')}\n"
-        f"sinks:\n  police: {{type: mqtt, host: 127.0.0.1, port: {broker.port}, "
-        f'protocol: "{PROTOCOL}"}}\n'
-    )
+    config = f"cameras:\n  gate: {server.url('a')}\n  yard: {server.url('b')}\n{told_to(broker)}"
     with (
         Subscriber(broker) as station,
         DaemonProcess(tmp_path / "jikimi", config) as daemon,
@@ -88,9 +90,7 @@ def test_a_lost_camera_is_told_once_and_once_more_when_it_is_back(
     tmp_path: Path, server: RtspServer, broker: MqttBroker
 ) -> None:
     config = (
-        f"capture: {{offline_grace_s: 1}}\ncameras:\n  gate: {server.url('a')}\n"
-        f"sinks:\n  police: {{type: mqtt, host: 127.0.0.1, port: {broker.port}, "
-        f'protocol: "{PROTOCOL}"}}\n'
+        f"capture: {{offline_grace_s: 1}}\ncameras:\n  gate: {server.url('a')}\n{told_to(broker)}"
     )
     with (
         Subscriber(broker) as station,
