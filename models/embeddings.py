@@ -1,0 +1,111 @@
+"""Embeddings of clips: what the network makes of every view, computed once and kept on disk.
+
+Views are cut by `detector.motion` and embedded by the daemon's own engine, so a figure
+measured here is of what runs. Heads are then fitted and judged in seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from config.errors import StreamError
+from detector.inference.engine import Engine, Floats
+from detector.motion import VIEW_RECIPE, VIEW_SIDE, MotionTracker
+from detector.recording import EPOCH, recorded_samples
+from detector.types import MotionView
+from models.clips import Clip
+
+CHUNK = 64
+"""Views held at once: 7 MB, whatever the length of a recording."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """A clip as the head sees it.
+
+    `times_s`: [n] float64, seconds from the start, of every view; `moving`: [n] bool;
+    `values`: [moving.sum(), d] float32, the embeddings of the moving ones.
+    """
+
+    clip: Clip
+    times_s: NDArray[np.float64]
+    moving: NDArray[np.bool_]
+    values: Floats
+
+
+def cache_dir() -> Path:
+    """Where views and embeddings are kept between runs: outside the repository."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jikimi"
+
+
+def clip_views(clip: Clip) -> Iterator[MotionView]:
+    """The motion views of one clip, in order; raises StreamError where it cannot be read."""
+    tracker = MotionTracker()
+    for sample in recorded_samples(clip.path):
+        view = tracker.push(sample)
+        if view is not None:
+            yield view
+
+
+def embed_clips(
+    clips: Sequence[Clip], engine: Engine, network: str, cache: Path, what: str
+) -> Iterator[Embedded]:
+    """Every readable clip's embeddings; unreadable ones are named on the terminal, skipped.
+
+    `network` names the engine's network, and only it, in the cache (its SHA-256).
+    """
+    with tqdm(clips, desc=what, unit="clip", disable=None) as progress:
+        for clip in progress:
+            try:
+                yield embed_clip(clip, engine, network, cache)
+            except StreamError as error:
+                tqdm.write(f"skipped: {error}", file=sys.stderr)
+
+
+def embed_clip(clip: Clip, engine: Engine, network: str, cache: Path) -> Embedded:
+    """One clip's embeddings, from the cache where they are; raises StreamError."""
+    kept = cache / "embeddings" / network[:16] / f"{clip_key(clip)}.npz"
+    if kept.is_file():
+        with np.load(kept) as arrays:
+            return Embedded(clip, arrays["times_s"], arrays["moving"], arrays["values"])
+    times, moving, parts = [], [], []
+    views = clip_views(clip)
+    while chunk := list(islice(views, CHUNK)):
+        times += [(view.utc - EPOCH).total_seconds() for view in chunk]
+        moving += [view.moving for view in chunk]
+        if pixels := [view.pixels for view in chunk if view.moving]:
+            parts.append(engine.embed(np.stack(pixels)))
+    if not parts:  # nothing moves in it; the shape is the network's all the same
+        parts = [engine.embed(np.zeros((1, VIEW_SIDE, VIEW_SIDE, 3), np.float32))[:0]]
+    embedded = Embedded(
+        clip,
+        np.array(times, np.float64),
+        np.array(moving, np.bool_),
+        np.concatenate(parts),
+    )
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = kept.with_suffix(f".{os.getpid()}.npz")
+    np.savez(unfinished, times_s=embedded.times_s, moving=embedded.moving, values=embedded.values)
+    unfinished.replace(kept)
+    return embedded
+
+
+def clip_key(clip: Clip) -> str:
+    """Names a clip's views by all that they depend on: file and recipe; raises StreamError."""
+    try:
+        status = clip.path.stat()
+    except OSError as error:
+        raise StreamError(f"{clip.path}: cannot be read ({error.strerror})") from error
+    facts = [VIEW_RECIPE, str(clip.path.absolute()), status.st_size, status.st_mtime_ns]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
