@@ -94,6 +94,6 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(b"path,label,scene\n\xff\xfe,a,b\n")
     with pytest.raises(ConfigError, match="no CSV file in UTF-8"):
         read_clips(tmp_path / "x.csv")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="neither a manifest"):
-        (tmp_path / "empty").mkdir()
         read_clips(tmp_path / "empty")
