@@ -1,0 +1,212 @@
+"""The activity gate: whether anything moves, told from packet sizes alone, before decoding.
+
+An encoder spends bytes on what changes. On a still scene its P-frames sit at a floor of
+noise that repeats from GOP to GOP, so the gate learns that floor, position by position in
+the GOP, from GOPs in which the motion view saw nothing move, and sleeps: packets are kept,
+not decoded. A cumulative sum over the excess (Page 1954, "Continuous inspection schemes")
+wakes it within a packet or two of motion. When in doubt it stays awake. Pure logic: it
+knows sizes and times, no codec and no picture.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+QUIET_S = 4.0
+"""Nothing has moved for so long before it sleeps: a fight's pauses are shorter."""
+
+GOPS_TO_LEARN = 4
+"""Still GOPs that a floor stands on; the newest `GOPS_KEPT` are remembered."""
+
+GOPS_KEPT = 12
+
+CATCH_UP_S = 0.2
+"""Decoding the longest GOP that may be kept must take no longer: it delays the alarm."""
+
+LEAST_MOTION_BITS = 0.01
+"""Bits a pixel of the whole picture that the least motion worth waking for adds to a P-frame:
+a tenth of the picture at a tenth of a bit. A fight of a tenth to a fifth added four times that
+(x264 and x265, 720p)."""
+
+LEAST_SHIFT = 4.0
+"""That motion must stand out of the floor by so many deviations, or the gate stays awake. With
+constant bit rate it does not: the rate control makes sizes wander as far."""
+
+DRIFT, ALARM, CLIP = 1.0, 8.0, 10.0
+"""Of the cumulative sum, in deviations: one packet 9 above the floor wakes it, or three 4 above.
+Gaussian noise alone does so once in e^16 packets."""
+
+KEY_CHANGE = 0.08
+"""A key frame this much larger or smaller than the still ones shows another picture."""
+
+STALE_S = 30.0
+"""Packets above the floor for so long, and no view in which anything moves: a stale floor."""
+
+MOST_RISE = 1.5
+"""A floor that crept up by this factor in its sleep is learnt anew, awake."""
+
+
+class Wake(StrEnum):
+    """Why the gate is awake."""
+
+    LEARNING = "learning"
+    MOTION = "motion"
+    PACKETS = "packets"
+    KEY_FRAME = "key frame"
+    LOOK = "look"
+    IRREGULAR = "irregular"
+    UNSUITABLE = "unsuitable"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Floor:
+    """What a still scene's packets weigh: `sizes` [GOP − 1] bytes, by position; one key frame."""
+
+    sizes: NDArray[np.float64]
+    deviation: float
+    key: float
+
+
+class ActivityGate:
+    """Follows the packets of one connection. Times are seconds on one clock, any."""
+
+    def __init__(self) -> None:
+        self.asleep = False
+        self.why = Wake.LEARNING
+        self._pixels = 0
+        self._gop: list[int] = []
+        self._still: deque[tuple[int, ...]] = deque(maxlen=GOPS_KEPT)
+        self._floor: _Floor | None = None
+        self._learnt_mean = 0.0
+        self._high = self._low = 0.0
+        self._last_pts_s: float | None = None
+        self._moved_at_s: float | None = None  # by views or by packets
+        self._view_moved_at_s = 0.0
+        self._motion_in_gop = True  # the first GOP was joined in its middle, or never judged
+        self._picture_cost_s = 0.0
+        self._reordered = False
+
+    def decoded(self, pictures: int, seconds: float, pixels: int) -> None:
+        """`pictures` of `pixels` pixels each were decoded in `seconds`."""
+        if pixels != self._pixels:
+            self._forget(Wake.LEARNING)
+            self._pixels = pixels
+        if pictures:
+            cost_s = seconds / pictures
+            known_s = self._picture_cost_s or cost_s
+            self._picture_cost_s = known_s + 0.05 * (cost_s - known_s)
+
+    def seen(self, moving: bool, at_s: float) -> None:
+        """A motion view was made of a picture that arrived at `at_s`."""
+        if self._moved_at_s is None or moving:
+            self._moved_at_s = self._view_moved_at_s = at_s
+        if moving:
+            self._motion_in_gop = True
+
+    def changed(self) -> None:
+        """A key frame that was looked at in its sleep shows that something has changed."""
+        self._wake(Wake.LOOK)
+
+    def packet(self, size: int, key: bool, pts_s: float | None, at_s: float) -> bool:
+        """Take the next packet; whether what is kept should be decoded now."""
+        if pts_s is not None and self._last_pts_s is not None and pts_s < self._last_pts_s:
+            self._reordered = True  # B-frames: sizes mean another thing at every position
+        self._last_pts_s = pts_s
+        if key:
+            self._end_gop()
+            self._gop = [size]
+            if self._floor and abs(size / self._floor.key - 1) > KEY_CHANGE:
+                self._alarm(Wake.KEY_FRAME, at_s)
+        else:
+            self._gop.append(size)
+            self._weigh(size, at_s)
+        if not self.asleep:
+            self._fall_asleep(at_s, key)
+        return not self.asleep
+
+    def _weigh(self, size: int, at_s: float) -> None:
+        if self._floor is None:
+            return
+        position = len(self._gop) - 2
+        if not 0 <= position < len(self._floor.sizes):
+            self._alarm(Wake.IRREGULAR, at_s)  # a GOP longer than those it knows
+            return
+        excess = (size - self._floor.sizes[position]) / self._floor.deviation
+        self._high = max(0.0, self._high + min(excess, CLIP) - DRIFT)
+        self._low = max(0.0, self._low + min(-excess, CLIP) - DRIFT)
+        if self._high >= ALARM:
+            self._alarm(Wake.PACKETS, at_s)
+        elif self._low >= 4 * ALARM:
+            self._alarm(Wake.IRREGULAR, at_s)  # too small for long: another rate, a frozen camera
+
+    def _end_gop(self) -> None:
+        """A GOP is over: one in which nothing moved teaches what still looks like."""
+        gop, moved = tuple(self._gop), self._motion_in_gop
+        self._motion_in_gop = not self.asleep and self._moved_at_s is None
+        if moved or self._high >= ALARM / 2 or len(gop) < 2:
+            return
+        if self._still and len(gop) != len(self._still[-1]):
+            self._still.clear()  # GOPs of varying length: nothing repeats by position
+            self._alarm(Wake.IRREGULAR, None)
+        self._still.append(gop)
+        self._learn()
+
+    def _learn(self) -> None:
+        if len(self._still) < GOPS_TO_LEARN:
+            return
+        table = np.array(self._still, np.float64)
+        sizes = np.median(table[:, 1:], axis=0)
+        residuals = np.abs(table[:, 1:] - sizes)
+        deviation = max(
+            1.4826 * float(np.median(residuals)),
+            float(np.quantile(residuals, 0.98)) / 3,
+            0.02 * float(sizes.mean()),
+            8.0,
+        )
+        self._floor = _Floor(sizes, deviation, float(np.median(table[:, 0])))
+        mean = float(sizes.mean())
+        if not self.asleep:
+            self._learnt_mean = mean
+        elif mean > MOST_RISE * self._learnt_mean:
+            self._forget(Wake.LEARNING)
+
+    def _fall_asleep(self, at_s: float, key: bool) -> None:
+        """Sleep from a key frame on, so that what is kept can be decoded."""
+        if not key:
+            return
+        if self._reordered or self._floor is None or self._moved_at_s is None:
+            self.why = Wake.UNSUITABLE if self._reordered else Wake.LEARNING
+            return
+        least = LEAST_MOTION_BITS * self._pixels / 8
+        catch_up_s = len(self._floor.sizes) * self._picture_cost_s
+        if self._floor.deviation * LEAST_SHIFT > least or catch_up_s > CATCH_UP_S:
+            self.why = Wake.UNSUITABLE
+        elif at_s - self._moved_at_s >= QUIET_S:
+            self.asleep = True
+
+    def _alarm(self, why: Wake, at_s: float | None) -> None:
+        """Something does not look still: wake, or stay awake for a while."""
+        self._high = self._low = 0.0
+        self._motion_in_gop = True
+        if at_s is not None and self._moved_at_s is not None:
+            self._moved_at_s = at_s
+            if self.asleep:
+                self._view_moved_at_s = at_s
+            elif at_s - self._view_moved_at_s > STALE_S:
+                self._view_moved_at_s = at_s
+                self._forget(Wake.LEARNING)
+                return
+        self._wake(why)
+
+    def _wake(self, why: Wake) -> None:
+        self.asleep, self.why = False, why
+
+    def _forget(self, why: Wake) -> None:
+        self._still.clear()
+        self._floor = None
+        self._wake(why)
