@@ -68,16 +68,62 @@ def read_clips(source: Path) -> list[Clip]:
     """The clips of a manifest, of a folder that holds a `manifest.csv`, or of a folder a class.
 
     A `folds.csv` (`path,fold`) beside the manifest gives the folds. Raises ConfigError, naming
-    file and line, where one of them cannot be understood or tells two things of one clip.
+    file and line, where one of them cannot be understood or tells two things of one clip, and
+    where a scene stands on both sides of a split.
     """
-    if source.is_dir():
-        manifest = source / "manifest.csv"
-        return read_manifest(manifest) if manifest.is_file() else _folder_a_class(source)
-    return read_manifest(source)
+    clips = read_unchecked(source)
+    _refuse_split(clips, _manifest_of(source).parent / "folds.csv")
+    return clips
 
 
-def read_manifest(manifest: Path) -> list[Clip]:
-    """The clips of one manifest; see `read_clips`."""
+def read_unchecked(source: Path, folds: Path | None = None) -> list[Clip]:
+    """As `read_clips`, but a scene may stand on both sides of a split: for the leak check.
+
+    `folds` is read instead of the `folds.csv` beside the manifest.
+    """
+    manifest = _manifest_of(source)
+    if source.is_dir() and not manifest.is_file():
+        clips = _folder_a_class(source)
+    else:
+        clips = _manifest_clips(manifest)
+        beside = manifest.parent / "folds.csv"
+        folds = folds or (beside if beside.is_file() else None)
+    return _given_folds(clips, folds) if folds else clips
+
+
+def with_folds(clips: Iterable[Clip], folds: Path) -> list[Clip]:
+    """The clips with the folds that the CSV file `folds` (`path,fold`) gives them.
+
+    Raises ConfigError where one scene stands in two folds, or in a fold and in none: a
+    network that has seen a camera's normal days recognises the camera, not the fight.
+    """
+    folded = _given_folds(clips, folds)
+    _refuse_split(folded, folds)
+    return folded
+
+
+def split_scenes(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
+    """The scenes on both sides of a split: of each, the first clip of every fold it stands in."""
+    seen: dict[str, dict[int | None, Clip]] = {}
+    for clip in clips:
+        seen.setdefault(clip.scene, {}).setdefault(clip.fold, clip)
+    return {scene: list(sides.values()) for scene, sides in seen.items() if len(sides) > 1}
+
+
+def _refuse_split(clips: Iterable[Clip], folds: Path) -> None:
+    for scene, sides in split_scenes(clips).items():
+        raise ConfigError(
+            f"{folds}: scene {scene} of {sides[-1].name} stands on both sides of a split; give "
+            "all clips of a scene the same fold (`jikimi data check` names every such scene)"
+        )
+
+
+def _manifest_of(source: Path) -> Path:
+    return source / "manifest.csv" if source.is_dir() else source
+
+
+def _manifest_clips(manifest: Path) -> list[Clip]:
+    """The clips of one manifest, without folds."""
     clips: dict[str, Clip] = {}
     for line, row in _rows(manifest, REQUIRED):
         where = f"{manifest}, line {line}"
@@ -97,31 +143,17 @@ def read_manifest(manifest: Path) -> list[Clip]:
             clips[clip.name] = _joined(known, clip, bool(span), where)
     if not clips:
         raise ConfigError(f"{manifest}: names no clip")
-    folds = manifest.parent / "folds.csv"
-    return with_folds(clips.values(), folds) if folds.is_file() else list(clips.values())
+    return list(clips.values())
 
 
-def with_folds(clips: Iterable[Clip], folds: Path) -> list[Clip]:
-    """The clips with the folds that the CSV file `folds` (`path,fold`) gives them.
-
-    Raises ConfigError where one scene stands in two folds, or in a fold and in none: a
-    network that has seen a camera's normal days recognises the camera, not the fight.
-    """
+def _given_folds(clips: Iterable[Clip], folds: Path) -> list[Clip]:
     given: dict[str, int] = {}
     for line, row in _rows(folds, ("path", "fold")):
         try:
             given[row["path"]] = int(row["fold"])
         except ValueError:
             raise ConfigError(f"{folds}, line {line}: {row['fold']!r} is no fold number") from None
-    folded = [replace(clip, fold=given.get(clip.name)) for clip in clips]
-    seen: dict[str, int | None] = {}
-    for clip in folded:
-        if seen.setdefault(clip.scene, clip.fold) != clip.fold:
-            raise ConfigError(
-                f"{folds}: scene {clip.scene} of {clip.name} stands on both sides of a split; "
-                "give all clips of a scene the same fold"
-            )
-    return folded
+    return [replace(clip, fold=given.get(clip.name)) for clip in clips]
 
 
 def _folder_a_class(folder: Path) -> list[Clip]:
