@@ -48,6 +48,9 @@ class CaptureSettings(Section):
     transport: Literal["tcp", "udp"] = "tcp"
     open_timeout_s: Timeout = Field(default=10.0, description="connect, log in and probe")
     read_timeout_s: Timeout = Field(default=5.0, description="no packet for so long: stalled")
+    activity_gate: bool = Field(
+        default=True, description="leave a camera undecoded while its packets say nothing moves"
+    )
     offline_grace_s: Seconds = Field(
         default=300.0, description="a camera lost for so long is told to the sinks, once"
     )

@@ -52,10 +52,9 @@ MOST_RISE = 1.5
 
 
 class Wake(StrEnum):
-    """Why the gate is awake."""
+    """Why the gate is awake; `UNSUITABLE`: this stream's packets do not tell."""
 
     LEARNING = "learning"
-    MOTION = "motion"
     PACKETS = "packets"
     KEY_FRAME = "key frame"
     LOOK = "look"

@@ -13,6 +13,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from alerts.metrics import AlertMetrics
+from detector.activity import Wake
 from detector.types import CameraState, Score
 
 AGE_BUCKETS_S = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -77,6 +78,21 @@ class DetectorMetrics:
             "Samples due but not scored, by reason",
             ["camera", "reason"],
         )
+        self.asleep = make(
+            Counter,
+            "asleep_seconds_total",
+            "Seconds of stream received and not decoded, for nothing moved",
+            ["camera"],
+        )
+        self.wakes = make(
+            Counter, "wakes_total", "Times a sleeping camera woke, by reason", ["camera", "reason"]
+        )
+        self.catch_up = make(
+            Counter,
+            "catch_up_seconds_total",
+            "CPU seconds spent on waking, going through the packets kept",
+            ["camera"],
+        )
         self.age = make(
             Histogram,
             "sample_age_seconds",
@@ -115,13 +131,22 @@ class DetectorMetrics:
             metric.labels(camera)
         for reason in DROP_REASONS:
             self.dropped.labels(camera, reason)
+        for why in Wake:
+            if why is not Wake.UNSUITABLE:  # such a camera never sleeps
+                self.wakes.labels(camera, why.value)
         for label in labels:
             for metric in self._by_label():
                 metric.labels(camera, label)
 
     def remove_camera(self, camera: str) -> None:
         """Drop every series of `camera`."""
-        by_camera = (*self._by_camera(), *self._by_label(), self.dropped, self.camera_state)
+        by_camera = (
+            *self._by_camera(),
+            *self._by_label(),
+            self.dropped,
+            self.wakes,
+            self.camera_state,
+        )
         for metric in by_camera:
             metric.remove_by_labels({"camera": camera})
 
@@ -144,6 +169,8 @@ class DetectorMetrics:
             self.decode_errors,
             self.due,
             self.scored,
+            self.asleep,
+            self.catch_up,
             self.age,
             self.exercises,
         )
@@ -203,6 +230,15 @@ class CaptureMetrics:
     def missed(self, camera: str, reason: str, count: int) -> None:
         """`count` due samples were not taken."""
         self._metrics.dropped.labels(camera, reason).inc(count)
+
+    def slept(self, camera: str, seconds: float) -> None:
+        """`seconds` of stream were received and not decoded."""
+        self._metrics.asleep.labels(camera).inc(seconds)
+
+    def woke(self, camera: str, why: str, catch_up_s: float) -> None:
+        """Decoding goes on; going through what was kept took `catch_up_s`."""
+        self._metrics.wakes.labels(camera, why).inc()
+        self._metrics.catch_up.labels(camera).inc(catch_up_s)
 
 
 DOCUMENT_HEAD = """\

@@ -111,18 +111,32 @@ class MotionTracker:
         if len(self._greys) < GREYS_PER_VIEW:
             return None
         height, width = sample.grey.shape
-        if self._canvas is None or self._canvas.mask.shape != sample.grey.shape:
-            self._canvas = _Canvas(_mask(height, width, self._watch, self._ignore))
+        canvas = self._canvas_for(sample.grey)
         scene = median_of_five(*self._greys)
         middle = list(self._greys)[1:4]
-        _measure_energy(middle, scene, self._canvas)
-        window = _busiest_window(self._canvas)
+        _measure_energy(middle, scene, canvas)
+        window = _busiest_window(canvas)
         if window.energy < MOVING_ENERGY * min(height, width):
             still = np.zeros((VIEW_SIDE, VIEW_SIDE, 3), np.float32)
             return MotionView(sample.camera, sample.utc, still, _WHOLE, moving=False)
         box = Box(window.x / width, window.y / height, window.side / width, window.side / height)
-        pixels = _crop(middle, scene, self._canvas.mask, window)
+        pixels = _crop(middle, scene, canvas.mask, window)
         return MotionView(sample.camera, sample.utc, pixels, box, moving=True)
+
+    def differs(self, before: Grey, after: Grey) -> bool:
+        """Whether what counts as motion lies between two greys taken at any distance in time."""
+        if before.shape != after.shape:
+            return True
+        canvas = self._canvas_for(after)
+        _measure_energy([after] * 3, before, canvas)
+        least = MOVING_ENERGY * min(after.shape)
+        return bool(_busiest_window(canvas).energy >= least)
+
+    def _canvas_for(self, grey: Grey) -> _Canvas:
+        if self._canvas is None or self._canvas.mask.shape != grey.shape:
+            height, width = grey.shape
+            self._canvas = _Canvas(_mask(height, width, self._watch, self._ignore))
+        return self._canvas
 
 
 def median_of_five(a: Grey, b: Grey, c: Grey, d: Grey, e: Grey) -> Grey:

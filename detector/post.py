@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from alerts.message import Alert
 from config.settings import CameraSettings
+from detector.capture.doze import Sleeper
 from detector.capture.reader import CameraReader, StateChange
 from detector.handover import News, camera_alert
 from detector.inference.weights import Classifier
@@ -24,7 +25,7 @@ from detector.inference.worker import InferenceWorker, Offer, Scored
 from detector.metrics import CaptureMetrics, DetectorMetrics
 from detector.motion import MotionTracker
 from detector.notices import LossTracker, Notice
-from detector.types import CameraState, Incident, Phase, Sample
+from detector.types import CameraState, Grey, Incident, Phase, Sample
 from detector.watch import CameraWatch, rules_for
 
 
@@ -50,7 +51,7 @@ class CameraPost:
     ) -> None:
         self.camera = camera
         self._worker, self._metrics, self._outlets = worker, metrics, outlets
-        labels = classifier.sidecar.labels
+        self._labels = labels = classifier.sidecar.labels
         metrics.add_camera(camera.name, camera.site, labels)
         self._observer = CaptureMetrics(metrics)
         self._motion = MotionTracker(camera.detection.watch, camera.detection.ignore)
@@ -69,7 +70,15 @@ class CameraPost:
         self._change = StateChange(camera.name, CameraState.CONNECTING, datetime.now(UTC))
         self._newest: Sample | None = None
         self._scores: dict[str, float] = {}
-        self._reader = CameraReader(camera, self._on_sample, self._on_state, self._observer)
+        self._looked: Grey | None = None
+        gated = camera.capture.activity_gate
+        self._reader = CameraReader(
+            camera,
+            self._on_sample,
+            self._on_state,
+            self._observer,
+            sleeper=Sleeper(self._on_rest, self._on_past, self._on_look) if gated else None,
+        )
 
     def start(self) -> None:
         """Start watching."""
@@ -101,12 +110,7 @@ class CameraPost:
         with self._watch_lock:
             if self._stopped:
                 return
-            scores, news = self._watch.push(offer.view.utc, scored.probabilities.tolist())
-            for incident in news:
-                self._report(incident, offer, None)
-            for score in scores:
-                self._metrics.observe_score(score)
-            self._scores = {score.label: score.smoothed for score in scores}
+            self._judge(offer.view.utc, scored.probabilities.tolist(), offer)
 
     def tick(self, now_s: float, utc: datetime) -> None:
         """Do what has become due by `now_s` (monotonic): notices, incidents gone quiet."""
@@ -153,13 +157,37 @@ class CameraPost:
             "open_incidents": incidents,
         }
 
-    def _on_sample(self, sample: Sample) -> None:
+    def _on_sample(self, sample: Sample) -> bool | None:
         self._newest = sample
         view = self._motion.push(sample)
         if view is None:
             self._observer.missed(sample.camera, "warming", 1)
-        else:
-            self._worker.offer(Offer(sample, view))
+            return None
+        self._worker.offer(Offer(sample, view))
+        return view.moving
+
+    def _on_rest(self, utc: datetime) -> None:
+        """A sample of the sleeping camera: watched, and nothing moves."""
+        self._metrics.scored.labels(self.camera.name).inc()
+        with self._watch_lock:
+            if not self._stopped:
+                self._judge(utc, [0.0] * len(self._labels), None)
+
+    def _on_past(self, sample: Sample) -> None:
+        self._motion.push(sample)
+
+    def _on_look(self, grey: Grey) -> bool:
+        last, self._looked = self._looked, grey
+        return last is not None and self._motion.differs(last, grey)
+
+    def _judge(self, utc: datetime, probabilities: list[float], offer: Offer | None) -> None:
+        """Smooth, open and close incidents, tell the metrics; under the lock."""
+        scores, news = self._watch.push(utc, probabilities)
+        for incident in news:
+            self._report(incident, offer, None)
+        for score in scores:
+            self._metrics.observe_score(score)
+        self._scores = {score.label: score.smoothed for score in scores}
 
     def _on_state(self, change: StateChange) -> None:
         self._change = change

@@ -29,6 +29,11 @@ class ArrayPicture:
     arrived_s: float
 
     @property
+    def pixels(self) -> int:
+        """How many it has."""
+        return int(self.array.shape[0] * self.array.shape[1])
+
+    @property
     def handle(self) -> FrameHandle:
         """The picture by reference."""
         return ArrayFrame(self.array)

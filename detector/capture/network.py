@@ -40,6 +40,11 @@ class AvPicture:
     scaler: GreyScaler
 
     @property
+    def pixels(self) -> int:
+        """How many it has."""
+        return self.frame.width * self.frame.height
+
+    @property
     def handle(self) -> FrameHandle:
         """The frame by reference."""
         return AvFrame(self.frame)
@@ -83,7 +88,13 @@ class AvStream:
                 if self._pacer:
                     now_s = self._pacer.wait(_seconds(packet))
                 self._keep(packet, now_s)
-                return Arrival(now_s, packet.size, fresh=now_s - asked_s > FRESH_WAIT_S)
+                return Arrival(
+                    now_s,
+                    packet.size,
+                    fresh=now_s - asked_s > FRESH_WAIT_S,
+                    key=packet.is_keyframe,
+                    pts_s=None if packet.pts is None else float(packet.pts * packet.time_base),
+                )
             if now_s - asked_s > self._timeout_s:  # sound alone does not make a live camera
                 raise stalled(self._url, self._timeout_s)
         return None

@@ -79,6 +79,7 @@ class PatternPicture:
     scene: SceneName
     pts_s: float
     arrived_s: float
+    pixels = WIDTH * HEIGHT
 
     @cached_property
     def handle(self) -> FrameHandle:

@@ -19,12 +19,15 @@ class Arrival:
     """A packet (or a picture, where a source gives no packets) that has just been received.
 
     `at_s`: `time.monotonic()`; `size`: bytes; `fresh`: the reader had to wait for it, so
-    nothing else lies unread.
+    nothing else lies unread. `key`: whether decoding can start here, None where a source
+    gives no packets; `pts_s`: stream time of its picture.
     """
 
     at_s: float
     size: int
     fresh: bool
+    key: bool | None = None
+    pts_s: float | None = None
 
 
 class Picture(Protocol):
@@ -37,6 +40,10 @@ class Picture(Protocol):
     @property
     def arrived_s(self) -> float:
         """`time.monotonic()` when its packet arrived."""
+
+    @property
+    def pixels(self) -> int:
+        """How many it has."""
 
     @property
     def handle(self) -> FrameHandle:

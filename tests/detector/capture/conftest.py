@@ -89,6 +89,12 @@ class Watched:
     def missed(self, camera: str, reason: str, count: int) -> None:
         self._count(reason, count)
 
+    def slept(self, camera: str, seconds: float) -> None:
+        self._count("slept", seconds)
+
+    def woke(self, camera: str, why: str, catch_up_s: float) -> None:
+        self._count(f"woke: {why}")
+
 
 @pytest.fixture
 def watch() -> Iterator[Callable[..., Watched]]:

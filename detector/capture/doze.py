@@ -1,0 +1,105 @@
+"""An idle camera asleep: its packets are kept, counted as samples at rest, and not decoded.
+
+Joins the activity gate to one connection. On waking, what was kept since the last key frame
+is decoded first, so that the motion view has its past; of it, those pictures are sampled that
+had counted as at rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from detector.activity import ActivityGate
+from detector.capture.clock import Stamp
+from detector.capture.observer import CaptureObserver
+from detector.capture.sampler import Sampler
+from detector.capture.streams import Arrival, Picture, Stream
+from detector.types import Grey, Sample
+
+LOOK_S = 8.0
+"""A sleeping camera's key frame is looked at this often: .5 ms a second at 720p."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeper:
+    """Who hears of a sleeping camera; called from its thread.
+
+    `on_rest`: a sample was due at this instant and nothing moves. `on_past`: a sample from
+    before the waking, to see motion against, not to be scored. `on_look`: a grey looked at in
+    between; whether it differs from the one before.
+    """
+
+    on_rest: Callable[[datetime], None]
+    on_past: Callable[[Sample], None]
+    on_look: Callable[[Grey], bool]
+
+
+class Doze:
+    """The gate of one connection."""
+
+    def __init__(
+        self, camera: str, sampler: Sampler, sleeper: Sleeper, observer: CaptureObserver
+    ) -> None:
+        self._camera, self._sampler = camera, sampler
+        self._sleeper, self._observer = sleeper, observer
+        self._gate = ActivityGate()
+        self._looked_s = float("-inf")
+        self._slept_from_s: float | None = None
+        self._rested: dict[float, Stamp] = {}
+        self._rested_until_s = float("-inf")
+        self._waking = False
+
+    def sleeps(self, arrival: Arrival, stream: Stream) -> bool:
+        """Take what has just been received; whether it is to be left undecoded."""
+        if arrival.key is None or arrival.pts_s is None:
+            return False
+        slept = self._gate.asleep
+        self._gate.packet(arrival.size, arrival.key, arrival.pts_s, arrival.at_s)
+        if self._gate.asleep:
+            self._rest(arrival.pts_s, arrival)
+            if arrival.key and arrival.at_s - self._looked_s >= LOOK_S:
+                self._look(arrival.at_s, stream)
+        if slept and not self._gate.asleep:
+            self._waking = True
+            self._slept_from_s = None
+        return self._gate.asleep
+
+    def is_past(self, picture: Picture) -> bool:
+        """Whether `picture` was slept through; it is shown as such if it had been due."""
+        if picture.pts_s is None or picture.pts_s > self._rested_until_s:
+            return False
+        if stamp := self._rested.get(picture.pts_s):
+            self._sleeper.on_past(self._sampler.past(picture, stamp))
+        return True
+
+    def seen(self, moving: bool, at_s: float) -> None:
+        """The motion view of a picture that arrived at `at_s`."""
+        self._gate.seen(moving, at_s)
+
+    def decoded(self, pictures: int, seconds: float, pixels: int) -> None:
+        """`pictures` of `pixels` pixels were decoded and looked at in `seconds` of CPU time."""
+        self._gate.decoded(pictures, seconds, pixels)
+        if self._waking:
+            self._waking = False
+            self._rested.clear()
+            self._observer.woke(self._camera, self._gate.why.value, seconds)
+
+    def _rest(self, pts_s: float, arrival: Arrival) -> None:
+        if arrival.key:
+            self._rested.clear()
+        if self._slept_from_s is not None:
+            self._observer.slept(self._camera, max(0.0, arrival.at_s - self._slept_from_s))
+        self._slept_from_s = arrival.at_s
+        self._rested_until_s = pts_s
+        if stamp := self._sampler.rest(pts_s, arrival.at_s):
+            self._rested[pts_s] = stamp
+            self._sleeper.on_rest(stamp.utc)
+
+    def _look(self, at_s: float, stream: Stream) -> None:
+        """Decode the key frame that has just come, and only it."""
+        self._looked_s = at_s
+        for picture in stream.pictures():
+            if self._sleeper.on_look(picture.grey()):
+                self._gate.changed()

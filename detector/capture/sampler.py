@@ -1,0 +1,94 @@
+"""Which of one connection's pictures become samples, when they were taken, and what was due."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import structlog
+
+from detector.capture.clock import Pace, Stamp, StreamClock
+from detector.capture.observer import CaptureObserver
+from detector.capture.streams import Picture
+from detector.sampling import SampleClock
+from detector.types import SAMPLE_RATE_HZ, Grey, Sample
+
+STILL_WARNING_S = 60.0
+REST_STEP_S = 0.9 / SAMPLE_RATE_HZ
+
+log = structlog.get_logger()
+
+
+class Sampler:
+    """Turns the pictures of one connection into samples, and counts what was due."""
+
+    def __init__(self, camera: str, observer: CaptureObserver) -> None:
+        self._camera, self._observer = camera, observer
+        self._clock, self._ticks, self._pace = StreamClock(), SampleClock(), Pace()
+        self._still = _StillWatch(camera)
+        self._rested_s: float | None = None
+        self.lag_s = 0.0
+        self.late = False  # pictures have been left undecoded since the last sample
+
+    def push(self, picture: Picture) -> Sample | None:
+        """The sample that `picture` makes, if one is due."""
+        arrived_s = picture.arrived_s
+        arrived_utc = datetime.now(UTC) - timedelta(seconds=time.monotonic() - arrived_s)
+        stamp = self._clock.stamp(picture.pts_s, arrived_s, arrived_utc)
+        self.lag_s = stamp.lag_s
+        due = self._pace.due(self._ticks.ticks(stamp.pts_s), stamp.pts_s)
+        if not due:
+            return None
+        self._observer.due(self._camera, due)
+        if due > 1:
+            reason = "late" if self.late else "missed"
+            self._observer.missed(self._camera, reason, due - 1)
+        self.late = False
+        grey = picture.grey()
+        self._still.push(grey, stamp.pts_s)
+        return Sample(self._camera, stamp.utc, arrived_s, stamp.pts_s, grey, picture.handle)
+
+    def rest(self, pts_s: float, arrived_s: float) -> Stamp | None:
+        """Where a packet that is left undecoded stands, if a sample is due with it."""
+        if self._rested_s is not None and 0 < pts_s - self._rested_s < REST_STEP_S:
+            return None  # far from the next tick: 25 packets a second cost nothing, 8 a stamp
+        arrived_utc = datetime.now(UTC) - timedelta(seconds=time.monotonic() - arrived_s)
+        stamp = self._clock.stamp(pts_s, arrived_s, arrived_utc)
+        self.lag_s = stamp.lag_s
+        due = self._ticks.ticks(stamp.pts_s)
+        if not due:
+            return None
+        self._rested_s = pts_s
+        self._observer.due(self._camera, due)
+        return stamp
+
+    def past(self, picture: Picture, stamp: Stamp) -> Sample:
+        """The sample of a picture that was slept through and is decoded after all."""
+        return Sample(
+            self._camera, stamp.utc, picture.arrived_s, stamp.pts_s, picture.grey(), picture.handle
+        )
+
+
+class _StillWatch:
+    """Warns, once, of a picture that has not changed in a single grey for long.
+
+    Only a warning: a noiseless still (a covered lens, a test card) repeats exactly.
+    """
+
+    def __init__(self, camera: str) -> None:
+        self._camera = camera
+        self._last: Grey | None = None
+        self._since_s = 0.0
+        self._warned = False
+
+    def push(self, grey: Grey, pts_s: float) -> None:
+        if self._last is None or not np.array_equal(grey, self._last):
+            self._last, self._since_s, self._warned = grey, pts_s, False
+        elif not self._warned and pts_s - self._since_s >= STILL_WARNING_S:
+            self._warned = True
+            log.warning(
+                "picture does not change; check the camera unless it shows a still scene",
+                camera=self._camera,
+                for_s=round(pts_s - self._since_s),
+            )
