@@ -190,8 +190,8 @@ class StreamEmbedder:
         ]
         fresh = self._views(script, fives, footage)
         while chunk := list(islice(fresh, CHUNK)):
-            values = self._engine.embed(np.stack([view.pixels for _, view in chunk]))
-            for (five, _), value in zip(chunk, values, strict=True):
+            fresh_values = self._engine.embed(np.stack([view.pixels for _, view in chunk]))
+            for (five, _), value in zip(chunk, fresh_values, strict=True):
                 self._known[five] = value
         found = [self._known[five] for five in fives]
         seen = np.array([known is not True for known in found], np.bool_)
