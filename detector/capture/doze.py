@@ -87,6 +87,7 @@ class Doze:
             self._observer.woke(self._camera, self._gate.why.value, seconds)
 
     def _rest(self, pts_s: float, arrival: Arrival) -> None:
+        self._observer.frame(self._camera)
         if arrival.key:
             self._rested.clear()
         if self._slept_from_s is not None:

@@ -15,7 +15,7 @@ class CaptureObserver(Protocol):
         """`size` bytes of video have been received."""
 
     def frame(self, camera: str) -> None:
-        """A frame has been decoded."""
+        """A frame has been received, whether it is decoded or slept through."""
 
     def decode_errors(self, camera: str, count: int) -> None:
         """The decoder refused `count` packets."""

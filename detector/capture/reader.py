@@ -159,10 +159,10 @@ class CameraReader:
                 break
             self._backoff.live(time.monotonic())
             self._enter(CameraState.LIVE)
-            self._observer.frame(self._name)
             pictures, pixels = pictures + 1, picture.pixels
             if doze and doze.is_past(picture):
                 continue
+            self._observer.frame(self._name)
             if sample := sampler.push(picture):
                 moving = self._on_sample(sample)
                 if doze and moving is not None:
