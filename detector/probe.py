@@ -14,6 +14,7 @@ from itertools import pairwise
 from config.errors import StreamError
 from config.settings import CaptureSettings
 from config.urls import StreamUrl
+from detector.activity import CATCH_UP_S
 from detector.capture.network import AvStream
 from detector.capture.source import open_stream
 from detector.capture.streams import Picture, Stream
@@ -79,8 +80,26 @@ class ProbeReport:
                 f"decoding   {self.decode_ms:.1f} ms of one core for each second of video; "
                 f"{self.decode_ms * self.key_frame_share:.1f} ms for key frames alone"
             )
+            lines.append(f"idle       {self.idle()}")
         lines += [f"advice     {line}" for line in self.advice]
         return "\n".join(lines)
+
+    def idle(self) -> str:
+        """Whether the activity gate can leave this stream undecoded, in the operator's words."""
+        if self.b_frames:
+            return "always decoded: with B-frames the packets' sizes do not tell what moves"
+        if self.gop_frames is None or self.gop_frames < 2:
+            return "always decoded: key frames are too rare, or there is nothing else"
+        catch_up_s = self.gop_frames / self.fps * self.decode_ms / 1000
+        if catch_up_s > CATCH_UP_S:
+            return (
+                f"always decoded: waking would take {catch_up_s:.2f} s, more than "
+                f"{CATCH_UP_S:g} s; set key frames closer"
+            )
+        return (
+            f"can be left undecoded while nothing moves (waking takes {catch_up_s:.2f} s), if its "
+            "bit rate follows the picture (variable, not constant)"
+        )
 
 
 DEFAULTS = CaptureSettings()

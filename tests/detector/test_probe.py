@@ -57,6 +57,18 @@ def test_figures_follow_from_the_packets() -> None:
     assert advise(report) == []
 
 
+def test_it_says_whether_the_camera_can_sleep() -> None:
+    def idle(seen: list[Observation]) -> str:
+        return measure(seen, "h264", "Main", 640, 360).idle()
+
+    assert "can be left undecoded" in idle(packets(fps=25, gop=50, count=126))
+    assert "waking would take 0.25 s" in idle(packets(fps=25, gop=250, count=501))
+    assert "too rare" in idle(packets(fps=25, gop=1, count=126))
+    assert "too rare" in idle(packets(fps=25, gop=500, count=126))
+    reordered = [replace(packet, reordered=True) for packet in packets(25, 50, 126)]
+    assert "B-frames" in idle(reordered)
+
+
 def test_advice_names_what_to_set() -> None:
     good = measure(packets(fps=25, gop=50, count=126), "h264", "Main", 640, 360)
     assert "sub-stream" in " ".join(advise(replace(good, width=1920, height=1080)))
