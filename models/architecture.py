@@ -15,7 +15,7 @@ from detector.motion import VIEW_SIDE
 CUT_LAYER = "block_13_expand_relu"
 """Last layer kept: [6, 6, 576] for a view of 96×96."""
 
-EMBEDDING_SIZE = 576
+NAME = "mobilenetv2-block13"
 
 
 def embedding_network(pretrained: str) -> Any:

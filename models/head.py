@@ -1,87 +1,121 @@
-"""The linear head on the embeddings: fitted, calibrated, written; small enough to explain.
+"""The linear head on the embeddings: fitted, calibrated, small enough to explain.
 
-Standardise, then L2 logistic regression in which clips weigh the same, however long they
-are. The daemon has its own reader of what is written here (`detector.inference`).
+Standardise, then one L2 logistic regression a label, in which every lesson weighs the same
+however long it is. What comes out is the daemon's own `LinearHead`. Needs scikit-learn.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from structlog import get_logger
 
-from models.features import Features, Floats
+from detector.inference.head import Floats, LinearHead
+from models.lessons import Lesson, lesson_weights
+from models.recipe import Recipe, fold_of
 
-STRENGTH = 0.003
-"""Inverse weight of the L2 penalty (scikit-learn's C): 576 numbers from few scenes overfit."""
+UNKNOWN_LOGIT = -4.0
+"""What a head says of a label that none of its clips shows: 2 %."""
 
-FURTHER_WEIGHT = 0.5
-"""What a clip of the further sets weighs beside one of the two main sets.
-
-They teach normal days of other cameras, but hold no fights: at full weight the two cities'
-ranking of each other suffers (.891 → .859 one way), at none other cameras alarm more."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LinearHead:
-    """`mean`, `scale`: [d]; `weight`: [d, 1]; `bias`: [1]; all float32."""
-
-    mean: Floats
-    scale: Floats
-    weight: Floats
-    bias: Floats
-
-    def logits(self, embeddings: Floats) -> Floats:
-        """Logits [n] of embeddings [n, d], not calibrated."""
-        standard = (embeddings - self.mean) / self.scale
-        return np.asarray((standard @ self.weight + self.bias)[:, 0], np.float32)
+log = get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Platt:
-    """Calibration: probability = 1 / (1 + exp(−(slope · logit + intercept)))."""
-
-    slope: float
-    intercept: float
-
-    def __call__(self, logits: Floats) -> Floats:
-        """Probabilities of logits, elementwise."""
-        calibrated = self.slope * logits + self.intercept
-        return np.asarray(1 / (1 + np.exp(-np.clip(calibrated, -30, 30))), np.float32)
-
-
-def fit_head(clips: list[Features], strength: float = STRENGTH) -> LinearHead:
-    """The head that tells violent clips' views from the others'."""
+def fit_head(lessons: Sequence[Lesson], labels: Sequence[str], recipe: Recipe) -> LinearHead:
+    """The head that tells views of each label from all others; not calibrated yet."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (training only)
 
-    embeddings, targets, weights = _stacked(clips)
-    mean = np.average(embeddings, axis=0, weights=weights)
-    scale = np.sqrt(np.average((embeddings - mean) ** 2, axis=0, weights=weights)) + 1e-6
-    model = LogisticRegression(C=strength, max_iter=2000)
-    model.fit((embeddings - mean) / scale, targets, sample_weight=weights)
-    parts = (mean, scale, model.coef_.T, model.intercept_)
-    return LinearHead(*(np.asarray(part, np.float32) for part in parts))
+    kept = [lesson for lesson in lessons if len(lesson.values)]
+    values = np.concatenate([part for le in kept for part in (le.values, le.copies)])
+    counts = [len(lesson.values) + len(lesson.copies) for lesson in kept]
+    shares = lesson_weights([lesson.clip for lesson in kept], recipe) / counts
+    weights = np.repeat(shares, counts)
+    # Copies make no more evidence: the penalty is the one that suits the views themselves.
+    weights *= sum(len(lesson.values) for lesson in kept) / weights.sum()
+    mean = np.average(values, axis=0, weights=weights)
+    standard = values - mean
+    variance = np.einsum("i,ij,ij->j", weights, standard, standard) / weights.sum()
+    scale = np.sqrt(variance) + 1e-6
+    standard /= scale
+    weight, bias = np.zeros((len(mean), len(labels))), np.full(len(labels), UNKNOWN_LOGIT)
+    for column, label in enumerate(labels):
+        targets = np.repeat([label in lesson.labels for lesson in kept], counts)
+        if targets.any() and not targets.all():
+            model = LogisticRegression(C=recipe.strength, max_iter=2000)
+            model.fit(standard, targets, sample_weight=weights)
+            weight[:, column], bias[column] = model.coef_[0], model.intercept_[0]
+    ones = np.ones(len(labels), np.float32)
+    return LinearHead(
+        tuple(labels),
+        mean=np.asarray(mean, np.float32),
+        scale=np.asarray(scale, np.float32),
+        weight=np.asarray(weight, np.float32),
+        bias=np.asarray(bias, np.float32),
+        slope=ones,
+        intercept=0 * ones,
+    )
 
 
-def fit_platt(logits: list[Floats], violent: list[bool]) -> Platt:
-    """Calibration on the view logits of clips that the head was not fitted on."""
+def logits_of(head: LinearHead, values: Floats) -> Floats:
+    """Logits [n, labels] of embeddings [n, d], before calibration."""
+    return np.asarray(((values - head.mean) / head.scale) @ head.weight + head.bias, np.float32)
+
+
+def probabilities_of(head: LinearHead, values: Floats) -> Floats:
+    """Probabilities [n, labels] of embeddings [n, d], as the daemon gives them."""
+    return head(values, [None] * len(values))
+
+
+def out_of_fold_logits(
+    lessons: Sequence[Lesson], heads: dict[int, LinearHead]
+) -> list[tuple[Lesson, Floats]]:
+    """What the head of each lesson's fold, fitted without it, says of its views [n, labels].
+
+    Not a number where that head has seen no clip of the label.
+    """
+    said = []
+    for lesson in lessons:
+        if head := heads.get(fold_of(lesson.clip)):
+            logits = logits_of(head, lesson.values)
+            logits[:, ~head.weight.any(axis=0)] = np.nan
+            said.append((lesson, logits))
+    return said
+
+
+def calibrate(head: LinearHead, said: Sequence[tuple[Lesson, Floats]]) -> LinearHead:
+    """The head with Platt scaling a label, fitted on what heads said of lessons new to them.
+
+    A label that they rank no better than chance keeps its logits as they are, and is named.
+    """
+    slope, intercept = head.slope.copy(), head.intercept.copy()
+    for column, label in enumerate(head.labels):
+        heard = [
+            (lesson, own[:, column])
+            for lesson, own in said
+            if len(own) and not np.isnan(own[0, column])
+        ]
+        found = _platt(heard, label)
+        if found is None:
+            log.warning("label not calibrated: its clips are too few or too hard", label=label)
+        else:
+            slope[column], intercept[column] = found
+    return replace(head, slope=slope, intercept=intercept)
+
+
+def _platt(said: Sequence[tuple[Lesson, NDArray[np.float32]]], label: str) -> list[float] | None:
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (training only)
 
-    kept = [(own, truth) for own, truth in zip(logits, violent, strict=True) if len(own)]
-    weights = np.concatenate([np.full(len(own), 1 / len(own)) for own, _ in kept])
-    targets = np.concatenate([np.full(len(own), truth) for own, truth in kept])
+    truths = [label in lesson.labels for lesson, _ in said]
+    if len(set(truths)) < 2:
+        return None
+    counts = [len(own) for _, own in said]
     model = LogisticRegression(C=1e6)
-    model.fit(np.concatenate([own for own, _ in kept])[:, None], targets, sample_weight=weights)
-    return Platt(float(model.coef_[0, 0]), float(model.intercept_[0]))
-
-
-def _stacked(clips: list[Features]) -> tuple[Floats, NDArray[np.bool_], NDArray[np.float64]]:
-    """All views [n, 576] with their clip's label [n] and weight [n]; the weights' mean is 1."""
-    kept = [clip for clip in clips if len(clip.embeddings)]
-    counts = [len(clip.embeddings) for clip in kept]
-    targets = np.repeat([clip.clip.violent for clip in kept], counts)
-    shares = [FURTHER_WEIGHT if clip.clip.fold is None else 1.0 for clip in kept]
-    weights = np.repeat(np.array(shares) / counts, counts)
-    embeddings = np.concatenate([clip.embeddings for clip in kept])
-    return embeddings, targets, weights / weights.mean()
+    model.fit(
+        np.concatenate([own for _, own in said])[:, None],
+        np.repeat(truths, counts),
+        sample_weight=np.repeat([1 / count for count in counts], counts),
+    )
+    slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
+    return [slope, intercept] if slope > 0 else None

@@ -1,92 +1,137 @@
-"""The documented training command on a handful of rendered clips, end to end."""
+"""`jikimi train` on rendered clips, end to end; on the shipped network it needs no TensorFlow."""
 
 from __future__ import annotations
 
-import importlib.util
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
+from config.settings import DetectionSettings
+from detector.cli import main
 from detector.inference.weights import load_classifier
-from models.dataset import Clip
-from models.training import FOLDS, fold_of, main
+from detector.scoring import FileScore, score_file
+from models.recipe import FOLDS
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # TensorFlow's own
+pytest.importorskip("sklearn", reason="scikit-learn is not installed (make train-env)")
 
-
-def test_every_clip_of_a_scene_falls_into_one_fold() -> None:
-    one = {fold_of(Clip(f"{i}", "normal", "street", "more_cctv", None)) for i in range(9)}
-    many = {fold_of(Clip("a", "normal", f"street {i}", "more_cctv", None)) for i in range(40)}
-    assert len(one) == 1
-    assert many == set(range(FOLDS))
-    assert fold_of(Clip("a", "normal", "yard", "vioperu", 3)) == 3
+Train = Callable[..., tuple[int, str, str]]
 
 
-def write_clip(path: Path, speed: float, seed: int) -> None:
-    """Two blocks that pass each other (slow) or beat about (fast)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, (320, 180))
-    rng = np.random.default_rng(seed)
-    for i in range(50):
-        picture = np.full((180, 320, 3), 70, np.uint8)
-        shake = rng.integers(-12, 13, 4) * speed
-        x, y = round(60 + 2 * i + shake[0]), round(60 + shake[1])
-        cv2.rectangle(picture, (x, y), (x + 20, y + 55), (200, 200, 200), -1)
-        cv2.rectangle(
-            picture,
-            (x + 25, y + round(shake[2])),
-            (x + 45, y + 55 + round(shake[3])),
-            (30, 30, 30),
-            -1,
-        )
-        writer.write(picture)
-    writer.release()
+@pytest.fixture
+def train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Train:
+    """Run `jikimi train` on a source: exit code, standard output, standard error."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def command(source: Path, *arguments: str, out: str = "run") -> tuple[int, str, str]:
+        given = ["train", str(source), "--out", str(tmp_path / out), "--pretrained", "shipped"]
+        return main([*given, *arguments]), *capsys.readouterr()
+
+    return command
+
+
+def scored(video: Path, sidecar: Path) -> FileScore:
+    return score_file(video, load_classifier(sidecar), DetectionSettings(), lambda _at_s: None)
+
+
+def arrays(path: Path) -> dict[str, Any]:
+    with np.load(path) as found:
+        return dict(found)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.skipif(
-    importlib.util.find_spec("tensorflow") is None,
-    reason="TensorFlow is not installed (make train-env)",
-)
-def test_training_writes_weights_that_the_daemon_loads(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_what_is_trained_the_daemon_loads_and_tells_apart(
+    train: Train, footage: Any, tmp_path: Path
 ) -> None:
-    import keras
-
-    pretrained = tmp_path / "start.weights.h5"
-    keras.utils.set_random_seed(1)
-    network = keras.applications.MobileNetV2((96, 96, 3), include_top=False, weights=None)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0  # else every view has one embedding, and parity proves nothing
-    network(np.random.default_rng(1).uniform(-1, 1, (16, 96, 96, 3)), training=True)
-    network.save_weights(pretrained)
-    manifest, folds = ["path,label,scene,dataset"], ["path,fold"]
-    for name in ("surv_fight", "vioperu"):
-        for scene in range(FOLDS):
-            for label, speed in (("violence", 1.0), ("normal", 0.0)):
-                path = f"{name}/{label}{scene}.mp4"
-                write_clip(tmp_path / "data" / path, speed, scene)
-                manifest.append(f"{path},{label},{name}_{scene},{name}")
-                folds.append(f"{path},{scene}")
-    manifest.append("more_cctv/gone.mp4,normal,gone,more_cctv")
-    (tmp_path / "data/manifest.csv").write_text("\n".join(manifest))
-    (tmp_path / "data/folds.csv").write_text("\n".join(folds))
-    arguments = ["--data", str(tmp_path / "data"), "--pretrained", str(pretrained)]
-    arguments += ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
-    assert main(arguments) == 0
-    said = capsys.readouterr()
-    assert said.out.strip() == str(tmp_path / "out/violence.json")
-    assert "gone.mp4" in said.err + said.out
-    classifier = load_classifier(tmp_path / "out/violence.json")
-    assert classifier.head.labels == ("violence",)
-    assert classifier.sidecar.training["sets"]["vioperu"]["scenes"] == FOLDS
+    data = footage()
+    with (data / "manifest.csv").open("a") as manifest:
+        manifest.write("gone.mp4,normal,gone,city\n")
+    code, out, err = train(data)
+    assert code == 0
+    assert "gone.mp4" in out + err
+    sidecar = tmp_path / "run/violence.json"
+    assert out.splitlines()[-1] == str(sidecar)
+    means = {
+        act: np.mean([moment.probability for moment in scored(data / act, sidecar).moments])
+        for act in ("city/violence1.mp4", "city/normal1.mp4")
+    }
+    assert means["city/violence1.mp4"] > means["city/normal1.mp4"] + 0.2
+    told = json.loads((tmp_path / "run/training.json").read_text())
+    assert told["recipe"]["strength"] == 0.003
+    assert told["sets"]["town"] == {"clips": 10, "violence": 5, "scenes": 5}
+    figures = json.loads(sidecar.read_text())["figures"]["out_of_fold_auc"]
+    assert figures["city"]["auc"] > 0.9
+    assert figures["city"]["scenes"] == 5
 
 
-def test_a_missing_data_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["--data", str(tmp_path), "--out", str(tmp_path / "out")])
+@pytest.mark.slow
+def test_cross_validation_leaves_models_that_have_not_seen_a_fold_or_a_set(
+    train: Train, footage: Any, tmp_path: Path
+) -> None:
+    assert train(footage(), "--cross-validate")[0] == 0
+    run = tmp_path / "run"
+    found = {path.relative_to(run).as_posix() for path in run.glob("*/*/violence.json")}
+    folds = {f"folds/{fold}/violence.json" for fold in range(FOLDS)}
+    assert found == folds | {"without/city/violence.json", "without/town/violence.json"}
+    whole = load_classifier(run / "violence.json").sidecar
+    weights = [arrays(run / "violence.npz")["weight"]]
+    for name in sorted(found):
+        classifier = load_classifier(run / name)
+        assert classifier.sidecar.engines["litert"].sha256 == whole.engines["litert"].sha256
+        weights.append(arrays((run / name).with_suffix(".npz"))["weight"])
+    assert len({own.tobytes() for own in weights}) == len(weights)
+    assert len(list(run.glob("**/*.tflite"))) == 1
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_weights(train: Train, footage: Any, tmp_path: Path) -> None:
+    data = footage(sets=["city"], scenes=3)
+    for out, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        assert train(data, "--copies", "1", "--seed", seed, out=out)[0] == 0
+    first, again, other = (arrays(tmp_path / out / "violence.npz") for out in "abc")
+    assert all(np.array_equal(first[key], again[key]) for key in first)
+    assert not np.array_equal(first["weight"], other["weight"])
+
+
+@pytest.mark.slow
+def test_three_labels_are_scored_and_raise_their_own_incidents(
+    train: Train, footage: Any, tmp_path: Path
+) -> None:
+    data = footage(acts=("violence", "normal", "fall"))
+    assert train(data, "--strength", "1")[0] == 0
+    sidecar = tmp_path / "run/classifier.json"
+    assert load_classifier(sidecar).head.labels == ("violence", "fall")
+    opened = {
+        act: {episode.label for episode in scored(data / f"city/{act}1.mp4", sidecar).episodes}
+        for act in ("violence", "fall", "normal")
+    }
+    assert opened == {"violence": {"violence"}, "fall": {"fall"}, "normal": set()}
+
+
+def test_labels_left_out_are_normal(train: Train, footage: Any, tmp_path: Path) -> None:
+    data = footage(acts=("violence", "normal", "fall"), sets=["city"], scenes=2)
+    assert train(data, "--labels", "violence")[0] == 0
+    assert load_classifier(tmp_path / "run/violence.json").head.labels == ("violence",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--sets", "moon"], "holds no set 'moon'"), (["--labels", "theft"], "label theft")],
+)
+def test_what_is_not_there_is_named(
+    train: Train, footage: Any, arguments: list[str], said: str
+) -> None:
+    code, _, err = train(footage(sets=["city"], scenes=2), *arguments)
     assert code == 2
-    assert "folds.csv: cannot be read" in capsys.readouterr().err
+    assert said in err
+
+
+def test_a_missing_source_is_named(train: Train, tmp_path: Path) -> None:
+    code, _, err = train(tmp_path / "absent.csv")
+    assert code == 2
+    assert "absent.csv: cannot be read" in err

@@ -1,0 +1,73 @@
+"""`jikimi train`: weights of one's own, from clips."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_commands(commands: Any) -> None:
+    """Add `train`."""
+    train = commands.add_parser(
+        "train",
+        help="train a classifier on clips of your own",
+        description="Train on SOURCE (a manifest.csv, a folder with one, or a folder a class) and "
+        "write weights and what they were made with into the folder RUN.",
+    )
+    train.add_argument("source", type=Path, metavar="SOURCE")
+    train.add_argument("--out", type=Path, required=True, metavar="RUN")
+    train.add_argument("--sets", default="", metavar="A,B", help="only these data sets (all)")
+    train.add_argument(
+        "--labels", default="", metavar="A,B", help="only these labels, others are normal (all)"
+    )
+    train.add_argument(
+        "--train",
+        default="head",
+        metavar="LAYER",
+        help="head: the network stays as it is; block_11: its layers from there on learn too",
+    )
+    train.add_argument(
+        "--pretrained",
+        default="imagenet",
+        metavar="WEIGHTS",
+        help="imagenet, a MobileNetV2 weights file (.h5), shipped, or a sidecar (imagenet)",
+    )
+    train.add_argument(
+        "--copies", type=int, default=0, metavar="K", help="augmented copies of each clip (0)"
+    )
+    train.add_argument("--strength", type=float, default=0.003, help="of the head's fit (0.003)")
+    train.add_argument("--seed", type=int, default=0, metavar="N")
+    train.add_argument(
+        "--cross-validate",
+        action="store_true",
+        help="also models without each fold and without each set, for `jikimi evaluate`",
+    )
+    train.set_defaults(run=_train)
+
+
+def _train(chosen: argparse.Namespace) -> int:
+    from models.embeddings import cache_dir  # noqa: PLC0415 - loads OpenCV and LiteRT
+    from models.figures import sentences  # noqa: PLC0415
+    from models.recipe import Recipe  # noqa: PLC0415
+    from models.training import train  # noqa: PLC0415
+
+    recipe = Recipe(
+        train=chosen.train,
+        pretrained=chosen.pretrained,
+        sets=_names(chosen.sets),
+        labels=_names(chosen.labels),
+        copies=chosen.copies,
+        strength=chosen.strength,
+        seed=chosen.seed,
+    )
+    sidecar = train(
+        chosen.source, chosen.out, recipe, cache_dir(), cross_validate=chosen.cross_validate
+    )
+    print("\n".join(sentences(sidecar)))
+    print(sidecar)
+    return 0
+
+
+def _names(given: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in given.split(",") if name.strip())

@@ -1,0 +1,87 @@
+"""Writes what `detector.inference.weights` reads: a head and the sidecar that ties it together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from detector.incidents import IncidentRules
+from detector.inference.head import LinearHead
+from detector.motion import VIEW_RECIPE
+from models.recipe import OPEN_THRESHOLD, rules_at, weights_name
+
+FORMAT = 1
+
+
+def write_sidecar(
+    folder: Path,
+    name: str,
+    engines: Mapping[str, Path],
+    head: LinearHead,
+    facts: Mapping[str, Mapping[str, Any]],
+    incident: Mapping[str, IncidentRules] | None = None,
+) -> Path:
+    """Write head and sidecar into `folder`; the sidecar's path.
+
+    `name`: of the weights, for people. `engines`: the network's file of each engine, in
+    `folder` or elsewhere: fold models share one. `facts`: the sections `training` and
+    `figures`. `incident`: rules of each label; left out: the usual ones.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{weights_name(head.labels)}.json"
+    head_file = path.with_suffix(".npz")
+    np.savez(head_file, mean=head.mean, scale=head.scale, weight=head.weight, bias=head.bias)
+    usual = rules_at(OPEN_THRESHOLD)
+    rules = incident or {}
+    sidecar = {
+        "format": FORMAT,
+        "name": name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "labels": list(head.labels),
+        "view": VIEW_RECIPE,
+        "engines": {engine: _entry(file, folder) for engine, file in engines.items()},
+        "head": {"kind": "linear", **_entry(head_file, folder)},
+        "calibration": {
+            label: {"slope": float(slope), "intercept": float(intercept)}
+            for label, slope, intercept in zip(head.labels, head.slope, head.intercept, strict=True)
+        },
+        "incident": {label: _rules(rules.get(label, usual)) for label in head.labels},
+        "training": {},
+        "figures": {},
+        **facts,
+    }
+    write_json(path, sidecar)
+    return path
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """`content` as readable JSON, whole or not at all."""
+    unfinished = path.with_suffix(".unfinished")
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content; names a network in the cache of embeddings."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _entry(file: Path, folder: Path) -> dict[str, str]:
+    return {"file": Path(os.path.relpath(file, folder)).as_posix(), "sha256": sha256_of(file)}
+
+
+def _rules(rules: IncidentRules) -> dict[str, float]:
+    return {
+        "open_threshold": rules.open_threshold,
+        "close_threshold": rules.close_threshold,
+        "min_duration_s": rules.min_duration_s,
+        "merge_gap_s": rules.merge_gap_s,
+    }
