@@ -276,7 +276,7 @@ SETS = {
             size="2,000 clips, half of them fights",
             conditions="no commercial use, change or redistribution without approval of the SMIIP "
             "Lab (Duke Kunshan University); nothing that harms mental health or privacy",
-            get="https://github.com/mchengny/RWF2000-Video-Database-for-Violence-Detection: the "
+            get="https://github.com/mchengny/RWF2000-Video-Database-for-Violence-Detection – the "
             "videos were taken down for privacy; ask the authors (they had an agreement sheet; "
             f"its address is {UNCONFIRMED})",
             layout="folders Fight and NonFight, commonly within train and val",

@@ -45,9 +45,9 @@ def _list(_: argparse.Namespace) -> int:
         for word in ("holds", "size", "conditions", "get", "layout", "scenes"):
             print(_folded(f"{word}: {getattr(known, word)}"))
         print()
+    print("All of them show identifiable people. Read the conditions, and have a legal ground,")
     print(
-        "All of them show identifiable people. Read the conditions, and have a legal ground, "
-        "before you train on one.\nThen: jikimi data manifest SET FOLDER; jikimi data check FOLDER"
+        "before you train on one. Then: jikimi data manifest SET FOLDER; jikimi data check FOLDER"
     )
     return 0
 
