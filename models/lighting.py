@@ -21,9 +21,9 @@ EVERY = 4
 
 SIDE = 96
 
-GREY_CHROMA = 4.0
-"""Levels between the strongest and the weakest channel, mean over the picture, below which
-it is grey; compression tints an infrared picture by 1 to 3."""
+GREY_CHROMA = 0.045
+"""Distance of the strongest from the weakest channel, mean over the picture and as a share of
+its mean grey level, below which a picture has no colour; compression tints an infrared one."""
 
 DARK_LUMA = 85.0
 """Mean grey level (0 to 255) below which a coloured picture is dark: a third of the scale.
@@ -35,7 +35,7 @@ night, the rest dim rooms and pictures with black borders."""
 def lighting_of(path: Path) -> str:
     """One of `LIGHTINGS`; raises StreamError where the file cannot be read."""
     chroma, luma = light(path)
-    if chroma < GREY_CHROMA:
+    if chroma < GREY_CHROMA * luma:
         return "grey"
     return "dark" if luma < DARK_LUMA else "colour"
 

@@ -85,6 +85,8 @@ def _reliability(axes: Any, metrics: Metrics) -> bool:
 def _histogram(level: str) -> Callable[[Any, Metrics], bool]:
     def draw(axes: Any, metrics: Metrics) -> bool:
         counted = metrics["histograms"][level]
+        if not any(map(sum, counted.values())):
+            return False
         width = 1 / len(counted["positive"])
         left = [i * width for i in range(len(counted["positive"]))]
         label = metrics["label"]

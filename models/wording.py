@@ -79,10 +79,9 @@ def class_rows(figures: Mapping[str, Any], label: str) -> list[tuple[str, tuple[
 
 
 def _class_row(right: int, wrongly: int, missed: int) -> tuple[Any, ...]:
-    """Precision, recall, F1 and support; None where there is nothing to divide by."""
-    return (
-        share(right, right + wrongly),
-        share(right, right + missed),
-        share(2 * right, 2 * right + wrongly + missed),
-        right + missed,
-    )
+    """Precision, recall, F1 and support; None for a class that is not there."""
+    support = right + missed
+    if not support:
+        return None, None, None, 0
+    f1 = share(2 * right, 2 * right + wrongly + missed)
+    return share(right, right + wrongly), share(right, support), f1, support
