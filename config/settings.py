@@ -59,7 +59,16 @@ class CaptureSettings(Section):
 class DetectionSettings(Section):
     """When scores become an incident. Thresholds left out come from the weights' sidecar."""
 
-    open_threshold: Probability | None = None
+    open_threshold: Probability | None = Field(
+        default=None,
+        description="left out: each camera learns its own, starting from the weights'",
+    )
+    false_alarms_per_day: float = Field(
+        default=1.0,
+        gt=0,
+        le=1000,
+        description="what a camera that learns its threshold may raise on an ordinary day",
+    )
     close_threshold: Probability | None = None
     min_duration_s: Seconds | None = None
     merge_gap_s: Seconds | None = Field(

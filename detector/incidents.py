@@ -25,6 +25,9 @@ PEAK_STEP = 0.05
 
 PEAK_INTERVAL_S = 1.0
 
+CLOSE_BELOW = 0.8
+"""A close threshold that was not chosen together with the open one stays below that share of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class IncidentRules:
@@ -53,6 +56,17 @@ class IncidentTracker:
     def open_incident(self) -> Incident | None:
         """The incident under way, if any."""
         return self._open
+
+    @property
+    def rules(self) -> IncidentRules:
+        """The rules in force."""
+        return self._rules
+
+    def adopt(self, rules: IncidentRules) -> bool:
+        """Go by `rules` from now on; False, and nothing changes, while an incident is open."""
+        if self._open is None:
+            self._rules = rules
+        return self._open is None
 
     def push(self, score: Score) -> Incident | None:
         """Take one score; the incident if it has opened, changed or closed with it.
