@@ -60,12 +60,12 @@ def moved(view: Floats, zoom: float, turn_deg: float, shift: tuple[float, float]
 def paced(view: Floats, speed: float) -> Floats:
     """As if everything moved `speed` times as fast, roughly."""
     middle = view[..., 1:2]
-    return np.clip(middle + speed * (view - middle), -1, 1)
+    return np.asarray(np.clip(middle + speed * (view - middle), -1, 1), np.float32)
 
 
 def amplified(view: Floats, gain: float) -> Floats:
     """More or less contrast between people and scene."""
-    return np.clip(gain * view, -1, 1)
+    return np.asarray(np.clip(gain * view, -1, 1), np.float32)
 
 
 def darkened(view: Floats, share: float) -> Floats:
@@ -81,7 +81,7 @@ def blurred(view: Floats, sigma_px: float) -> Floats:
 def noisy(view: Floats, deviation: float, rng: np.random.Generator) -> Floats:
     """A sensor at night."""
     grain = rng.standard_normal(view.shape, np.float32)
-    return np.clip(view + np.float32(deviation) * grain, -1, 1)
+    return np.asarray(np.clip(view + np.float32(deviation) * grain, -1, 1), np.float32)
 
 
 def compressed(view: Floats, quality: int) -> Floats:

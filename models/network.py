@@ -36,6 +36,23 @@ class Network:
     engines: Mapping[str, Path]
 
 
+def keras_source(pretrained: str) -> str:
+    """What `architecture.embedding_network` starts from: of a sidecar, its Keras file.
+
+    Raises ModelError where the sidecar has none.
+    """
+    sidecar = sidecar_of(pretrained)
+    if sidecar is None:
+        return pretrained
+    engines = load_classifier(sidecar).sidecar.engines
+    if "tensorflow" not in engines:
+        raise ModelError(
+            f"{sidecar}: names no Keras network, which this needs; train from imagenet or a "
+            "MobileNetV2 weights file instead"
+        )
+    return str(sidecar.parent / engines["tensorflow"].file)
+
+
 def sidecar_of(pretrained: str) -> Path | None:
     """The sidecar that `pretrained` names: `shipped`, or a .json; else None."""
     if pretrained == SHIPPED:

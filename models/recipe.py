@@ -37,6 +37,7 @@ class Learning:
     which training ends, and after which the learning rate is multiplied by `plateau_factor`.
     `views_per_clip`: how many of a clip's views, evenly spaced, are kept on disk;
     `drawn_per_clip`: how many are drawn of each in an epoch, on average.
+    `scene_balance`: as `Recipe`'s, but of the chance to be drawn; labels always are balanced.
     """
 
     epochs: int = 30
@@ -47,6 +48,7 @@ class Learning:
     plateau_factor: float = 0.5
     views_per_clip: int = 40
     drawn_per_clip: int = 8
+    scene_balance: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,24 @@ def train(source: Path, out: Path, recipe: Recipe, cache: Path, *, cross_validat
     write_json(out / "training.json", {"source": str(source.absolute()), **facts})
     if recipe.train == HEAD_ONLY:
         return train_frozen(clips, labels, recipe, facts, out, cache, cross_validate=cross_validate)
-    from models.finetune import train_network  # noqa: PLC0415 (loads TensorFlow)
+    from models.finetune import train_network  # noqa: PLC0415 (needs TensorFlow)
 
     return train_network(clips, labels, recipe, facts, out, cache, cross_validate=cross_validate)
+
+
+def compare(source: Path, out: Path, recipe: Recipe, cache: Path) -> list[str]:
+    """Measure the prototype's method on the clips of `source`; its figures, a line each."""
+    from models.prototype import train_prototype  # noqa: PLC0415 (needs TensorFlow)
+
+    clips = chosen_clips(source, recipe.sets)
+    label = labels_of(clips, recipe.labels)[0]
+    figures = train_prototype(clips, label, recipe, out, cache)
+    return [
+        f"{split.replace('_', ' ')}, {own['n']} {level}s: AUC {own['auc']}, "
+        f"accuracy {own['accuracy']}"
+        for split, levels in figures.items()
+        for level, own in levels.items()
+    ]
 
 
 def chosen_clips(source: Path, sets: Sequence[str]) -> list[Clip]:

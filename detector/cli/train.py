@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+LEARNING = (
+    ("epochs", int, 30, "at most"),
+    ("batch", int, 32, "views a step"),
+    ("rate", float, 1e-4, "learning rate at the start"),
+    ("early_stopping", int, 5, "epochs without a better validation loss until the end"),
+    ("plateau", int, 2, "epochs without a better validation loss until the rate drops"),
+    ("plateau_factor", float, 0.5, "what the rate is then multiplied by"),
+    ("views_per_clip", int, 40, "kept on disk, at most"),
+    ("drawn_per_clip", int, 8, "in an epoch, on average"),
+)
 
 
 def add_commands(commands: Any) -> None:
@@ -34,24 +46,42 @@ def add_commands(commands: Any) -> None:
         help="imagenet, a MobileNetV2 weights file (.h5), shipped, or a sidecar (imagenet)",
     )
     train.add_argument(
+        "--input",
+        choices=("motion", "rgb-frame"),
+        default="motion",
+        help="rgb-frame: measure the prototype's method instead, without weights (motion)",
+    )
+    train.add_argument(
         "--copies", type=int, default=0, metavar="K", help="augmented copies of each clip (0)"
     )
     train.add_argument("--strength", type=float, default=0.003, help="of the head's fit (0.003)")
+    train.add_argument(
+        "--scene-balance",
+        type=float,
+        metavar="POWER",
+        help="0: clips weigh the same, 1: scenes do (0; 0.25 where layers learn)",
+    )
     train.add_argument("--seed", type=int, default=0, metavar="N")
     train.add_argument(
         "--cross-validate",
         action="store_true",
         help="also models without each fold and without each set, for `jikimi evaluate`",
     )
+    learning = train.add_argument_group("where layers learn")
+    for name, kind, default, meaning in LEARNING:
+        learning.add_argument(
+            f"--{name.replace('_', '-')}", type=kind, default=default, help=f"{meaning} ({default})"
+        )
     train.set_defaults(run=_train)
 
 
 def _train(chosen: argparse.Namespace) -> int:
     from models.embeddings import cache_dir  # noqa: PLC0415 - loads OpenCV and LiteRT
     from models.figures import sentences  # noqa: PLC0415
-    from models.recipe import Recipe  # noqa: PLC0415
-    from models.training import train  # noqa: PLC0415
+    from models.recipe import Learning, Recipe  # noqa: PLC0415
+    from models.training import compare, train  # noqa: PLC0415
 
+    learning = Learning(**{name: getattr(chosen, name) for name, *_ in LEARNING})
     recipe = Recipe(
         train=chosen.train,
         pretrained=chosen.pretrained,
@@ -60,7 +90,15 @@ def _train(chosen: argparse.Namespace) -> int:
         copies=chosen.copies,
         strength=chosen.strength,
         seed=chosen.seed,
+        learning=learning,
     )
+    if chosen.scene_balance is not None:
+        learning = replace(learning, scene_balance=chosen.scene_balance)
+        recipe = replace(recipe, scene_balance=chosen.scene_balance, learning=learning)
+    if chosen.input == "rgb-frame":
+        print("\n".join(compare(chosen.source, chosen.out, recipe, cache_dir())))
+        print(chosen.out / "prototype.json")
+        return 0
     sidecar = train(
         chosen.source, chosen.out, recipe, cache_dir(), cross_validate=chosen.cross_validate
     )
