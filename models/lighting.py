@@ -16,14 +16,17 @@ from detector.recording import recorded_samples
 LIGHTINGS = ("colour", "grey", "dark")
 
 PICTURES = 3
-EVERY = 4
-"""Half a second apart: a flash or a fade-in is one of three."""
+EVERY = 6
+"""Three quarters of a second apart: a flash or a fade-in is one of three."""
 
 SIDE = 96
 
-GREY_CHROMA = 0.045
+GREY_CHROMA = 0.037
 """Distance of the strongest from the weakest channel, mean over the picture and as a share of
-its mean grey level, below which a picture has no colour; compression tints an infrared one."""
+its mean grey level, below which a picture has no colour.
+
+Infrared pictures lie below .035 (two clips of one camera, tinted by compression, at .05), the
+palest in colour at .041."""
 
 DARK_LUMA = 85.0
 """Mean grey level (0 to 255) below which a coloured picture is dark: a third of the scale.

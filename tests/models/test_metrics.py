@@ -22,12 +22,12 @@ from models.metrics import (
 )
 
 
-def drawn(count: int = 300, seed: int = 1) -> tuple[Values, np.ndarray, list[str]]:
+def drawn(count: int = 300, seed: int = 1) -> tuple[Values, np.ndarray, np.ndarray]:
     """Scores with many ties that rank positives a little higher, and scenes."""
     rng = np.random.default_rng(seed)
     positive = rng.random(count) < 0.3
     scores = np.clip(rng.normal(0.4 + 0.2 * positive, 0.2), 0, 1).round(1)
-    return scores, positive, [f"scene {i}" for i in rng.integers(0, 17, count)]
+    return scores, positive, np.array([f"scene {i}" for i in rng.integers(0, 17, count)])
 
 
 def test_ranking_by_hand() -> None:
@@ -51,7 +51,7 @@ def test_curves_and_areas_are_those_of_scikit_learn() -> None:
     assert roc_curve(scores, positive) == pytest.approx(np.stack([false, true], axis=1))
     precision, recall, _ = sklearn.precision_recall_curve(positive, scores)
     assert pr_curve(scores, positive)[::-1] == pytest.approx(np.stack([recall, precision], axis=1))
-    figures = classification(scores, positive, ["one"] * len(scores), "violence").values
+    figures = classification(scores, positive, np.zeros(len(scores)), "violence").values
     called = scores >= 0.5
     assert figures["f1"] == pytest.approx(sklearn.f1_score(positive, called))
     assert figures["recall"] == pytest.approx(sklearn.recall_score(positive, called))
@@ -74,9 +74,20 @@ def test_the_interval_is_that_of_resampled_scenes(monkeypatch: pytest.MonkeyPatc
     assert auc_interval(scores, positive, scenes) == pytest.approx(list(expected))
 
 
+def test_an_interval_of_many_views_is_that_of_all_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    positive = rng.random(6000) < 0.2
+    scores, scenes = rng.random(6000) + 0.2 * positive, rng.integers(0, 40, 6000)
+    found = auc_interval(scores, positive, scenes)
+    assert found is not None
+    monkeypatch.setattr(metrics, "SCORE_LEVELS", len(scores))
+    assert found == pytest.approx(auc_interval(scores, positive, scenes), abs=0.001)
+    assert found[0] < roc_auc(scores, positive) < found[1]  # type: ignore[operator]
+
+
 def test_one_scene_gives_a_figure_and_no_interval() -> None:
     scores, positive, _ = drawn()
-    figures = classification(scores, positive, ["gate"] * len(scores), "violence")
+    figures = classification(scores, positive, np.zeros(len(scores)), "violence")
     assert figures.values["auc"] is not None
     assert figures.values["auc_interval"] is None
     assert "one scene" in figures.reasons["auc_interval"]
@@ -92,13 +103,13 @@ def test_one_scene_gives_a_figure_and_no_interval() -> None:
 )
 def test_of_one_class_only_what_it_supports_is_told(positive: bool, known: str, why: str) -> None:
     flags = np.full(4, positive)
-    figures = classification(np.array([0.1, 0.2, 0.7, 0.9]), flags, list("abcd"), "fall")
+    figures = classification(np.array([0.1, 0.2, 0.7, 0.9]), flags, np.arange(4), "fall")
     assert figures.values[known] == 0.5
     unknown = {"auc", "average_precision", "accuracy", "f1", "recall", "specificity"} - {known}
     for name in unknown:
         assert figures.values[name] is None
         assert figures.reasons[name] == why
-    nothing = classification(np.zeros(0), np.zeros(0, bool), [], "fall")
+    nothing = classification(np.zeros(0), np.zeros(0, bool), np.zeros(0), "fall")
     assert nothing.values["n"] == 0
     assert nothing.reasons["recall"] == "there is nothing of it to judge"
 

@@ -1,4 +1,4 @@
-"""Measures a classifier on a manifest: everything that `jikimi evaluate` writes as metrics.json.
+"""Measures a classifier on a manifest: everything that `jikimi evaluate` puts in metrics.json.
 
 Scores every clip, plays fights and normal times through the daemon's own judgement, and
 takes the figures of the whole, of each data set, scene and lighting. What a manifest cannot
@@ -16,6 +16,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from config.errors import ConfigError, StreamError
@@ -72,6 +73,9 @@ class Measured:
     plays: Sequence[Play]
     left_out: Sequence[Clip]
 
+
+Level = tuple[Values, Flags, NDArray[Any]]
+"""Scores, whether each is of the label, and its scene: [n] of clips or of views."""
 
 Calibrate = Callable[[Measured], WatchFor]
 """Rules per camera, learnt from what its scene normally shows."""
@@ -253,7 +257,7 @@ def _concerning(found: Iterable[Outcome], label: str) -> list[Outcome]:
     ]
 
 
-def _clip_level(scored: Sequence[Scored], label: str) -> tuple[Values, Flags, list[str]]:
+def _clip_level(scored: Sequence[Scored], label: str) -> Level:
     """Mean probability of each clip, whether it shows the label, its scene.
 
     Untrimmed recordings have no one label, and are left out.
@@ -263,13 +267,14 @@ def _clip_level(scored: Sequence[Scored], label: str) -> tuple[Values, Flags, li
     return (
         np.array(means, np.float64),
         np.array([own.clip.label == label for own in taken], np.bool_),
-        [own.clip.scene for own in taken],
+        np.array([own.clip.scene for own in taken]),
     )
 
 
-def _frame_level(scored: Sequence[Scored], label: str) -> tuple[Values, Flags, list[str]]:
+def _frame_level(scored: Sequence[Scored], label: str) -> Level:
     """Probability of each view, whether the label is happening then, its scene."""
-    scores, positive, scenes = [np.zeros(0)], [np.zeros(0, np.bool_)], []
+    scores, positive = [np.zeros(0)], [np.zeros(0, np.bool_)]
+    names = [own.clip.scene for own in scored]
     for own in scored:
         happening = np.full(len(own.times_s), own.clip.label == label)
         for event in own.clip.events:
@@ -277,7 +282,8 @@ def _frame_level(scored: Sequence[Scored], label: str) -> tuple[Values, Flags, l
                 happening |= (own.times_s >= event.start_s) & (own.times_s <= event.end_s)
         scores.append(_column(own, label))
         positive.append(happening)
-        scenes += [own.clip.scene] * len(happening)
+    numbers = np.unique(names, return_inverse=True)[1]  # names a view would take a gigabyte
+    scenes = np.repeat(numbers, [len(own.times_s) for own in scored])
     return np.concatenate(scores), np.concatenate(positive), scenes
 
 
