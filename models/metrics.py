@@ -7,7 +7,7 @@ Knows no clips, no video and no files.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+Scenes = Sequence[str] | NDArray[Any]
+"""Which scene each score is of: names, or numbers."""
 
 DECISION = 0.5
 """From this probability on, a clip or a view is called positive."""
@@ -91,7 +94,7 @@ def confusion(scores: Values, positive: Flags) -> Confusion:
 
 
 def classification(
-    scores: Values, positive: Flags, scenes: NDArray[Any], label: str, seed: int = 0
+    scores: Values, positive: Flags, scenes: Scenes, label: str, seed: int = 0
 ) -> Figures:
     """Everything about two classes: `scores`, `positive` and `scenes` [n] of clips or views.
 
@@ -170,7 +173,7 @@ def average_precision(scores: Values, positive: Flags) -> float | None:
 
 
 def auc_interval(
-    scores: Values, positive: Flags, scenes: NDArray[Any], seed: int = 0
+    scores: Values, positive: Flags, scenes: Scenes, seed: int = 0
 ) -> list[float] | None:
     """95 % interval of the AUC by resampling scenes; None where there is only one.
 

@@ -43,8 +43,8 @@ def add_commands(commands: Any) -> None:
 
 def _evaluate(chosen: argparse.Namespace) -> int:
     # These load OpenCV, libav and LiteRT, which `jikimi --help` should not wait for.
-    from models.evaluation import assess  # noqa: PLC0415
     from models.clips import read_clips  # noqa: PLC0415
+    from models.evaluation import assess  # noqa: PLC0415
     from models.judging import across_judge, fold_judge, weights_judge  # noqa: PLC0415
     from models.report import read_prototype, write_report  # noqa: PLC0415
     from models.wording import summary  # noqa: PLC0415
