@@ -46,9 +46,8 @@ from models.metrics import (
     roc_curve,
     thinned,
 )
+from models.recipe import SHIPPED_LABEL
 from models.streams import StreamBuilder, StreamEmbedder, footage_of, normal_footage
-
-SHIPPED_LABEL = "violence"
 
 HISTOGRAM_BINS = 20
 

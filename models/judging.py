@@ -7,7 +7,6 @@ right or wrong: see `models.metrics` and `models.events`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from detector.inference.head import Floats
 from detector.inference.weights import Classifier, load_classifier
 from models.clips import Clip
 from models.embeddings import Embedded, cache_dir, embed_clips
+from models.recipe import FOLDS, fold_of
 
 SIDECARS = ("violence.json", "classifier.json")
 """What a run may call its weights: as the shipped ones, or for other labels."""
@@ -59,14 +59,13 @@ def fold_judge(run: Path) -> Judge:
     Raises ConfigError where the run holds none, ModelError where one does not load.
     """
     folder = run / "folds"
-    found = sorted(path.name for path in folder.glob("*") if path.is_dir())
-    if not found or found != [str(fold) for fold in range(len(found))]:
+    if not folder.is_dir():
         raise ConfigError(
-            f"{folder}: holds no models of folds 0, 1, …; make them by "
-            "`jikimi train … --cross-validate`, and name that run's folder"
+            f"{folder}: is not there; make a run with models of folds by "
+            "`jikimi train … --cross-validate`, and name its folder"
         )
-    models = _sharing_engines(_sidecar(folder / name) for name in found)
-    return lambda clip: models[fold_of(clip, len(models))]
+    models = _sharing_engines(_sidecar(folder / str(fold)) for fold in range(FOLDS))
+    return lambda clip: models[fold_of(clip)]
 
 
 def across_judge(run: Path) -> Judge:
@@ -75,13 +74,6 @@ def across_judge(run: Path) -> Judge:
     models = _sharing_engines(_sidecar(path) for path in found)
     of_set = {path.name: model for path, model in zip(found, models, strict=True)}
     return lambda clip: of_set.get(clip.dataset)
-
-
-def fold_of(clip: Clip, folds: int) -> int:
-    """The clip's fold of `folds`; where it is given none, drawn from its scene's name."""
-    if clip.fold is not None:
-        return clip.fold % folds
-    return hashlib.sha256(clip.scene.encode()).digest()[0] % folds
 
 
 def score_clips(clips: Sequence[Clip], judge: Judge, what: str) -> list[Scored]:

@@ -262,7 +262,8 @@ def _prototype(metrics: Metrics) -> str:
         ]
         for name, levels in given.items()
         if isinstance(levels, Mapping)
-        for level, figures in _levels_of(levels)
+        for level, figures in levels.items()
+        if isinstance(figures, Mapping)
     ]
     told = paragraph(
         "The prototype scored single colour pictures, and let pictures of one video stand on "
@@ -275,15 +276,6 @@ def _prototype(metrics: Metrics) -> str:
 
 
 PROTOTYPE_KEYS = ("auc", "accuracy", "recall", "specificity", "f1")
-
-
-def _levels_of(levels: Metrics) -> list[tuple[str, Metrics]]:
-    """`{"clip": {…}, "frame": {…}}`, or figures right away."""
-    nested = [
-        (name, own) for name, own in levels.items() if isinstance(own, Mapping) and "n" in own
-    ]
-    nested = nested or [(name, own) for name, own in levels.items() if isinstance(own, Mapping)]
-    return nested or [("clips", levels)]
 
 
 def _scenes(metrics: Metrics) -> str:

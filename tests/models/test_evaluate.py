@@ -20,6 +20,7 @@ from detector.capture.pattern import render
 from detector.cli import main
 from detector.inference.weights import load_classifier, shipped_weights
 from models.lighting import lighting_of
+from models.recipe import FOLDS
 from models.report import write_report
 
 RATE = 8
@@ -198,7 +199,7 @@ def test_a_label_the_weights_do_not_know_counts_as_normal(evaluate: Any) -> None
 def test_fold_models_judge_what_they_have_not_seen(evaluate: Any, tmp_path: Path) -> None:
     """A fold's model that calls everything a fight shows on that fold's scene alone."""
     run = tmp_path / "run"
-    for name in ("folds/0", "folds/1", "without/north"):
+    for name in (*(f"folds/{fold}" for fold in range(FOLDS)), "without/north"):
         copy_weights(run / name, bias=0.0)
     copy_weights(run / "folds/1", bias=30.0)
     names = [line.split(",")[0] for line in SCENES]
