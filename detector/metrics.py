@@ -7,7 +7,7 @@ and alerts work from the first event, and is gone when the camera is removed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -78,6 +78,9 @@ class DetectorMetrics:
             "Samples due but not scored, by reason",
             ["camera", "reason"],
         )
+        self.overloaded = make(
+            Gauge, "overloaded", "1 while more views come than can be scored; cameras share alike"
+        )
         self.asleep = make(
             Counter,
             "asleep_seconds_total",
@@ -121,6 +124,30 @@ class DetectorMetrics:
             "Smoothed probability from which an incident opens",
             ["camera", "label"],
         )
+        self.learning = make(
+            Gauge,
+            "calibration_learning",
+            "1 where the opening threshold is learnt, 0 where it is stated",
+            ["camera", "label"],
+        )
+        self.learnt_hours = make(
+            Gauge,
+            "calibration_hours",
+            "Watched hours that the opening threshold is learnt from, the last two weeks at most",
+            ["camera", "label"],
+        )
+        self.learnt_share = make(
+            Gauge,
+            "calibration_share",
+            "How much of the opening threshold is the camera's own: 0 all shipped, 1 all learnt",
+            ["camera", "label"],
+        )
+        self.expected_false_alarms = make(
+            Gauge,
+            "calibration_false_alarms_per_day",
+            "False incidents a day to be expected at the learnt threshold; an estimate",
+            ["camera", "label"],
+        )
         self.exercises = make(Counter, "exercises_total", "Exercises (drills) sent", ["camera"])
 
     def add_camera(self, camera: str, site: str, labels: Iterable[str]) -> None:
@@ -155,6 +182,17 @@ class DetectorMetrics:
         for other in CameraState:
             self.camera_state.labels(camera, site, other.value).set(other is state)
 
+    def show_calibration(self, camera: str, label: str, learnt: Mapping[str, float]) -> None:
+        """What `camera` has learnt of `label`, as its status tells it."""
+        for metric, key in (
+            (self.open_threshold, "open_threshold"),
+            (self.learning, "learning"),
+            (self.learnt_hours, "hours"),
+            (self.learnt_share, "share"),
+            (self.expected_false_alarms, "false_alarms_per_day"),
+        ):
+            metric.labels(camera, label).set(learnt[key])
+
     def observe_score(self, score: Score) -> None:
         """One smoothed score."""
         self.score.labels(score.camera, score.label).observe(score.smoothed)
@@ -176,7 +214,16 @@ class DetectorMetrics:
         )
 
     def _by_label(self) -> tuple[Any, ...]:
-        return (self.score, self.incidents, self.incidents_open, self.open_threshold)
+        return (
+            self.score,
+            self.incidents,
+            self.incidents_open,
+            self.open_threshold,
+            self.learning,
+            self.learnt_hours,
+            self.learnt_share,
+            self.expected_false_alarms,
+        )
 
 
 class WorkerMetrics:
@@ -198,6 +245,10 @@ class WorkerMetrics:
         """The engine took `seconds` for `size` views."""
         self._metrics.batch.observe(size)
         self._metrics.inference.observe(seconds)
+
+    def overloaded(self, overloaded: bool) -> None:
+        """More views come than can be scored, or no longer."""
+        self._metrics.overloaded.set(overloaded)
 
 
 class CaptureMetrics:

@@ -20,6 +20,7 @@ from structlog import get_logger
 
 from detector.inference.engine import Engine
 from detector.inference.head import Head
+from detector.inference.load import LoadMeter, this_round
 from detector.types import MotionView, Sample
 
 STALENESS_BUDGET_S = 0.5
@@ -62,6 +63,9 @@ class WorkerObserver(Protocol):
     def batch(self, size: int, seconds: float) -> None:
         """The engine took `seconds` for `size` views."""
 
+    def overloaded(self, overloaded: bool) -> None:
+        """More views come than can be scored, or no longer."""
+
 
 class InferenceWorker:
     """The worker; `on_scored` is called from its thread, for each view, oldest first."""
@@ -72,7 +76,13 @@ class InferenceWorker:
         head: Head,
         on_scored: Callable[[Scored], None],
         observer: WorkerObserver,
+        urgent: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        """`urgent`: whether a camera goes first where not all can be scored."""
+        self._urgent = urgent
+        self._load = LoadMeter(time.monotonic())
+        self._view_s = 0.0
+        self._scored_s: dict[str, float] = {}
         self._engine, self._head = engine, head
         self._on_scored, self._observer = on_scored, observer
         self._pending: dict[str, Offer] = {}
@@ -105,6 +115,7 @@ class InferenceWorker:
         with self._changed:
             self._states.pop(camera, None)
             self._pending.pop(camera, None)
+            self._scored_s.pop(camera, None)
 
     def offer(self, offer: Offer) -> None:
         """Hand over the newest view of a camera; never waits."""
@@ -115,12 +126,15 @@ class InferenceWorker:
             replaced = self._pending.get(camera)
             self._pending[camera] = offer
             self._changed.notify()
+            if replaced:
+                self._load.lost()
         if replaced:
             self._observer.dropped(camera, "superseded")
 
     def _run(self) -> None:
         while (offers := self._take()) is not None:
             self.progress_s = time.monotonic()
+            self._weigh_load()
             fresh = self._fresh(offers)
             try:
                 rows = self._probabilities(fresh)
@@ -148,9 +162,29 @@ class InferenceWorker:
                 self._changed.wait(left_s)
             if not self._pending:
                 return None if self._stopping else []
-            offers = sorted(self._pending.values(), key=lambda offer: offer.sample.monotonic_s)
-            self._pending.clear()
-            return offers
+            resting = [offer for offer in self._pending.values() if not offer.view.moving]
+            moving = [offer for offer in self._pending.values() if offer.view.moving]
+            chosen = resting + this_round(
+                moving, lambda offer: offer.view.camera, self._view_s, self._urgent, self._scored_s
+            )
+            for offer in chosen:
+                del self._pending[offer.view.camera]
+            return sorted(chosen, key=lambda offer: offer.sample.monotonic_s)
+
+    def _weigh_load(self) -> None:
+        with self._changed:
+            changed = self._load.changed(time.monotonic())
+        if changed:
+            self._observer.overloaded(self._load.overloaded)
+            if self._load.overloaded:
+                log.warning("overloaded: not every view can be scored; cameras share alike")
+            else:
+                log.info("no longer overloaded")
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether more views come than can be scored."""
+        return self._load.overloaded
 
     def _fresh(self, offers: list[Offer]) -> list[tuple[Offer, Any]]:
         """The offers still worth scoring, each with its camera's state."""
@@ -162,6 +196,8 @@ class InferenceWorker:
         fresh = []
         for offer, state in known:
             if now - offer.sample.monotonic_s > STALENESS_BUDGET_S:
+                with self._changed:
+                    self._load.lost()
                 self._observer.dropped(offer.view.camera, "stale")
             else:
                 fresh.append((offer, state))
@@ -183,6 +219,8 @@ class InferenceWorker:
         with self._changed:
             if camera not in self._states:  # removed meanwhile: its series are gone
                 return
+            self._load.scored(1)
+            self._scored_s[camera] = time.monotonic()
         self._observer.scored(camera, time.monotonic() - offer.sample.monotonic_s)
         try:
             self._on_scored(Scored(offer, row))
@@ -196,4 +234,5 @@ class InferenceWorker:
         seconds = time.monotonic() - started
         self._observer.batch(len(offers), seconds)
         self._window_s += WINDOW_SMOOTHING * (min(seconds, MAX_WINDOW_S) - self._window_s)
+        self._view_s += WINDOW_SMOOTHING * (seconds / len(offers) - self._view_s)
         return embeddings

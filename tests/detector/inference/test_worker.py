@@ -109,6 +109,8 @@ class Log:
     def batch(self, size: int, seconds: float) -> None:
         self.batches.append(size)
 
+    def overloaded(self, overloaded: bool) -> None: ...
+
     def wait(self, *, scores: int = 0, drops: int = 0) -> None:
         with self.changed:
             assert self.changed.wait_for(
