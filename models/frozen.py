@@ -69,7 +69,7 @@ def train_frozen(
 def taught(clips: Sequence[Clip], network: Path, recipe: Recipe, cache: Path) -> list[Lesson]:
     """The lessons of every readable clip; unreadable ones are named on the terminal, skipped."""
     engine, digest = LiteRTEngine(network), sha256_of(network)
-    most = max(1, MAX_VIEWS // (len(clips) * (1 + recipe.copies)))
+    most = max(1, MAX_VIEWS // max(1, len(clips) * (1 + recipe.copies)))
     lessons: list[Lesson] = []
     with tqdm(clips, desc="clips", unit="clip", disable=None) as progress:
         for clip in progress:

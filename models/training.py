@@ -42,6 +42,21 @@ def train(source: Path, out: Path, recipe: Recipe, cache: Path, *, cross_validat
     return train_network(clips, labels, recipe, facts, out, cache, cross_validate=cross_validate)
 
 
+def train_further(
+    source: Path, out: Path, recipe: Recipe, cache: Path, start_from: str, reference: Path | None
+) -> Path:
+    """Adapt weights to a site's clips; the path of the sidecar written to `out`."""
+    from models.adapting import adapt  # noqa: PLC0415 (needs SciPy)
+
+    clips = chosen_clips(source, recipe.sets)
+    known = read_clips(reference) if reference else []
+    labels = sorted({label for clip in clips for label in clip.labels})
+    facts = facts_of(clips, labels, recipe)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "training.json", {"source": str(source.absolute()), **facts})
+    return adapt(clips, known, start_from, recipe, facts, out, cache)
+
+
 def compare(source: Path, out: Path, recipe: Recipe, cache: Path) -> list[str]:
     """Measure the prototype's method on the clips of `source`; its figures, a line each."""
     from models.prototype import train_prototype  # noqa: PLC0415 (needs TensorFlow)

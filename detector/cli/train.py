@@ -63,6 +63,23 @@ def add_commands(commands: Any) -> None:
     )
     train.add_argument("--seed", type=int, default=0, metavar="N")
     train.add_argument(
+        "--start-from",
+        metavar="WEIGHTS",
+        help="shipped, or a sidecar: adapt these weights to a site's own clips",
+    )
+    train.add_argument(
+        "--reference",
+        type=Path,
+        metavar="SOURCE",
+        help="with --start-from: clips on which nothing should be lost",
+    )
+    train.add_argument(
+        "--pull",
+        type=float,
+        default=300.0,
+        help="with --start-from: the more, the less a clip changes (300)",
+    )
+    train.add_argument(
         "--cross-validate",
         action="store_true",
         help="also models without each fold and without each set, for `jikimi evaluate`",
@@ -76,10 +93,11 @@ def add_commands(commands: Any) -> None:
 
 
 def _train(chosen: argparse.Namespace) -> int:
-    from models.embeddings import cache_dir  # noqa: PLC0415 - loads OpenCV and LiteRT
+    from models.adapting import lines  # noqa: PLC0415 - loads OpenCV and LiteRT
+    from models.embeddings import cache_dir  # noqa: PLC0415
     from models.figures import sentences  # noqa: PLC0415
     from models.recipe import Learning, Recipe  # noqa: PLC0415
-    from models.training import compare, train  # noqa: PLC0415
+    from models.training import compare, train, train_further  # noqa: PLC0415
 
     learning = Learning(**{name: getattr(chosen, name) for name, *_ in LEARNING})
     recipe = Recipe(
@@ -89,6 +107,7 @@ def _train(chosen: argparse.Namespace) -> int:
         labels=_names(chosen.labels),
         copies=chosen.copies,
         strength=chosen.strength,
+        pull=chosen.pull,
         seed=chosen.seed,
         learning=learning,
     )
@@ -98,6 +117,13 @@ def _train(chosen: argparse.Namespace) -> int:
     if chosen.input == "rgb-frame":
         print("\n".join(compare(chosen.source, chosen.out, recipe, cache_dir())))
         print(chosen.out / "prototype.json")
+        return 0
+    if chosen.start_from:
+        sidecar = train_further(
+            chosen.source, chosen.out, recipe, cache_dir(), chosen.start_from, chosen.reference
+        )
+        print("\n".join(lines(sidecar)))
+        print(sidecar)
         return 0
     sidecar = train(
         chosen.source, chosen.out, recipe, cache_dir(), cross_validate=chosen.cross_validate

@@ -58,5 +58,5 @@ def _draw(
 
 @pytest.fixture
 def footage(tmp_path: Path) -> Footage:
-    """Draw a data set into a folder of this test: `footage(acts=…, sets=…, scenes=…)`."""
-    return lambda **wanted: _draw(tmp_path / "data", **wanted)
+    """Draw a data set into a folder of this test: `footage("data", acts=…, sets=…, scenes=…)`."""
+    return lambda folder="data", **wanted: _draw(tmp_path / folder, **wanted)
