@@ -40,7 +40,8 @@ JOIN_S = 1 / SAMPLE_RATE_HZ
 """A join is a cut, not a pause: the next picture comes when it is due."""
 
 RESTART_S = 10.0
-"""A pause after which a motion tracker starts anew; far above its `MAX_GAP_S`."""
+"""A pause after which a motion tracker starts anew, far above its `MAX_GAP_S`: else it would
+make a view of each of the five greys that one is asked of."""
 
 Place = tuple[str, int]
 """A grey: its clip's name, and its number in it."""

@@ -189,10 +189,11 @@ def test_an_untrimmed_recording_is_played_as_it_is(evaluate: Any) -> None:
 
 
 def test_a_label_the_weights_do_not_know_counts_as_normal(evaluate: Any) -> None:
-    found = evaluate(*SCENES[:3], "night/calm1.mp4,fall,night,south")
+    found = evaluate(SCENES[0], "yard/calm1.mp4,fall,yard,north", *SCENES[4:])
     assert found["labels"] == {"normal": 2, "violence": 1, "fall": 1}
     assert found["clip"]["confusion"]["tn"] == 3
     assert found["normal"]["clips"] == 3
+    assert found["event"]["found"] == found["event"]["controls"] == 1
     assert "fall counts as normal" in found["reasons"]["labels"]
 
 
