@@ -214,18 +214,41 @@ def test_fold_models_judge_what_they_have_not_seen(evaluate: Any, tmp_path: Path
     assert found["across"]["north"]["event"]["found"] == 1
 
 
-def copy_weights(folder: Path, bias: float) -> None:
-    """The shipped weights, their head's bias raised."""
+def copy_weights(folder: Path, bias: float, *further: str) -> Path:
+    """The shipped weights, their head's bias raised; `further` labels never fire."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in shipped_weights().parent.glob("violence.*"):
         shutil.copy(path, folder)
-    with np.load(folder / "violence.npz") as arrays:
-        parts = dict(arrays)
-    np.savez(folder / "violence.npz", **{**parts, "bias": parts["bias"] + np.float32(bias)})
-    sidecar = json.loads((folder / "violence.json").read_text(encoding="utf-8"))
-    sidecar["head"]["sha256"] = hashlib.sha256((folder / "violence.npz").read_bytes()).hexdigest()
-    (folder / "violence.json").write_text(json.dumps(sidecar), encoding="utf-8")
-    load_classifier(folder / "violence.json")
+    head, path = folder / "violence.npz", folder / "violence.json"
+    with np.load(head) as arrays:
+        parts = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+    parts["bias"] = np.append(parts["bias"] + bias, [-1000.0] * len(further))
+    parts["weight"] = np.pad(parts["weight"], ((0, 0), (0, len(further))))
+    np.savez(head, **parts)
+    sidecar = json.loads(path.read_text(encoding="utf-8"))
+    sidecar["head"]["sha256"] = hashlib.sha256(head.read_bytes()).hexdigest()
+    sidecar["labels"] += further
+    for facts in (sidecar["calibration"], sidecar["incident"]):
+        facts.update(dict.fromkeys(further, facts["violence"]))
+    path.write_text(json.dumps(sidecar), encoding="utf-8")
+    load_classifier(path)
+    return path
+
+
+def test_every_label_has_its_own_figures(evaluate: Any, tmp_path: Path) -> None:
+    weights = copy_weights(tmp_path / "weights", 0.0, "fall")
+    lines = [SCENES[0], SCENES[1], "yard/calm2.mp4,fall,yard,north"]
+    found = evaluate(*lines, options=("--weights", str(weights)))
+    assert found["label"] == "violence"
+    assert found["clip"]["n"] == 3
+    assert found["event"]["fights"] == found["event"]["streams"] == found["event"]["controls"] == 1
+    assert found["event"]["found"] == 1
+    assert found["normal"]["clips"] == 1
+    fall = found["by_label"]["fall"]
+    assert (fall["clip"]["positives"], fall["clip"]["recall"]) == (1, 0)
+    assert (fall["event"]["fights"], fall["event"]["found"]) == (1, 0)
+    assert fall["event"]["false_incidents"] == 0
+    assert "labels" not in found["reasons"]
 
 
 @pytest.mark.parametrize(
