@@ -59,6 +59,13 @@ FIT_SPAN = 6.0
 """The tail's spread is the distance from where incidents are so many times as frequent to there;
 how high those beyond reach has no say, for they may be fights."""
 
+FIT_SHARE = 1 / 2
+"""… but from no more than this share of the most there are: lower thresholds open fewer incidents,
+longer ones, and say nothing of a tail."""
+
+FIT_LEAST = 1.5
+"""Over a shorter span there is no spread to measure."""
+
 SPREAD = 0.7
 """Standard deviation, log-odds, before a camera has shown its own: of normal 10 s blocks .5 to .85
 by set."""
@@ -126,9 +133,9 @@ class Evidence:
         """Incidents an hour at `level` by what is frequent enough to be nobody's fight."""
         rare = max(TAIL_PER_HOUR, TAIL_EVENTS / self.hours, float(self.rates[-1]))
         most = float(self.rates[0])
-        if most <= rare:  # next to nothing ever happens
+        frequent = min(FIT_SPAN * rare, FIT_SHARE * most)
+        if frequent <= FIT_LEAST * rare:  # next to nothing ever happens
             return most * math.exp((float(LEVELS[0]) - level) / EXCESS)
-        frequent = min(FIT_SPAN * rare, most)
         begin, start = (float(np.interp(-r, -self.rates, LEVELS)) for r in (frequent, rare))
         if level < start:
             return float(np.interp(level, LEVELS, self.rates))

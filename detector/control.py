@@ -1,4 +1,4 @@
-"""A local socket through which `jikimi status`, `drill`, `silence`, `incidents` ask the daemon.
+"""A local socket through which `jikimi status`, `drill`, `silence`, … ask the daemon.
 
 One JSON object a line each way: `{"command": …, …}` → `{"result": …}` or `{"error": …}`.
 Whoever may open the socket file (mode 0600) may ask.

@@ -34,6 +34,7 @@ from alerts.worker import SinkState
 from config.errors import ConfigError, ControlError
 from config.secrets import scrub
 from config.settings import CameraSettings, Settings
+from detector.calibration_store import CalibrationStore, Keeper
 from detector.capture.reader import STOP_WAIT_S
 from detector.control import ControlServer
 from detector.desk import Desk
@@ -103,11 +104,14 @@ class Daemon:
                 "incidents": self._list_incidents,
                 "drill": self._drill,
                 "silence": self._silence,
+                "recalibrate": self._recalibrate,
             },
         )
         self._http = HttpServer(settings.http, registry, self.health)
         self._journal = Journal(state_dir / "incidents.sqlite")
         self._desk = Desk(self._journal, self._dispatcher.submit)
+        self._calibrations = CalibrationStore(state_dir / "calibration", sidecar)
+        self._keeper = Keeper(self._all_posts)
         self._worker = InferenceWorker(
             classifier.engine, classifier.head, self._on_scored, WorkerMetrics(self._metrics)
         )
@@ -196,6 +200,7 @@ class Daemon:
         self._close_left_open(now)
         for camera in self._settings.cameras:
             self._add(camera)
+        self._keeper.start()
         self._control.start()
         self._http.start()
         notify("READY=1")
@@ -237,6 +242,7 @@ class Daemon:
             post.stop("monitor stopped", wait_s=left_s() / 2)
         self._worker.stop(left_s() / 2)
         self._desk.stop(left_s() / 2)
+        self._keeper.stop(left_s() / 2)
         self._dispatcher.stop(left_s())
         self._http.stop()
         self._journal.close()
@@ -263,7 +269,9 @@ class Daemon:
 
     def _add(self, camera: CameraSettings) -> None:
         outlets = Outlets(self._desk.report, self._dispatcher.submit, self._show_state)
-        post = CameraPost(camera, self._classifier, self._worker, self._metrics, outlets)
+        post = CameraPost(
+            camera, self._classifier, self._worker, self._metrics, outlets, self._calibrations
+        )
         with self._posts_lock:
             self._posts[camera.name] = post
         post.start()
@@ -272,6 +280,7 @@ class Daemon:
         with self._posts_lock:
             post = self._posts.pop(name)
         post.stop(reason, wait_s=STOP_WAIT_S)
+        post.save_calibration()  # before the same camera, changed, begins from it
         post.forget()
 
     def _show_state(self, camera: CameraSettings, state: CameraState, since: datetime) -> None:
@@ -336,6 +345,12 @@ class Daemon:
         self._dispatcher.silence(request.get("camera"), until)
         log.warning("silenced", camera=request.get("camera") or "all", until=until.isoformat())
         return {"camera": request.get("camera"), "until": until.isoformat(timespec="seconds")}
+
+    def _recalibrate(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Forget what the camera named has learnt: it was turned, or moved."""
+        [post] = self._chosen({"camera": request.get("camera") or ""})
+        post.recalibrate()
+        return {"camera": post.camera.name}
 
     def _list_incidents(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         return [_entry_json(entry) for entry in self._journal.recent(int(request.get("limit", 50)))]

@@ -13,10 +13,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from structlog import get_logger
 from uuid_utils.compat import uuid7
 
 from alerts.message import Alert
+from config.errors import ControlError
 from config.settings import CameraSettings
+from detector.calibration_store import CalibrationStore
 from detector.capture.doze import Sleeper
 from detector.capture.reader import CameraReader, StateChange
 from detector.handover import News, camera_alert
@@ -26,7 +29,15 @@ from detector.metrics import CaptureMetrics, DetectorMetrics
 from detector.motion import MotionTracker
 from detector.notices import LossTracker, Notice
 from detector.types import CameraState, Grey, Incident, Phase, Sample
-from detector.watch import CameraWatch, rules_for
+from detector.watch import CameraWatch, calibrators_for, rules_for
+
+SHOW_CALIBRATION_S = 60.0
+"""How often metrics follow what was learnt; thresholds move every ten minutes at most."""
+
+TELL_STEP = 0.03
+"""A threshold that has moved so far since it was last logged is worth a line."""
+
+log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +59,20 @@ class CameraPost:
         worker: InferenceWorker,
         metrics: DetectorMetrics,
         outlets: Outlets,
+        store: CalibrationStore,
     ) -> None:
-        self.camera = camera
+        self.camera, self._store = camera, store
         self._worker, self._metrics, self._outlets = worker, metrics, outlets
         self._labels = labels = classifier.sidecar.labels
         metrics.add_camera(camera.name, camera.site, labels)
         self._observer = CaptureMetrics(metrics)
         self._motion = MotionTracker(camera.detection.watch, camera.detection.ignore)
-        rules = {
-            label: rules_for(rule, camera.detection) for label, rule in classifier.rules().items()
-        }
-        for label, rule in rules.items():
-            metrics.open_threshold.labels(camera.name, label).set(rule.open_threshold)
-        self._watch = CameraWatch(camera.name, rules)
+        self._shipped = classifier.rules()
+        rules = {label: rules_for(rule, camera.detection) for label, rule in self._shipped.items()}
+        calibrators = calibrators_for(self._shipped, camera.detection, store.load(camera))
+        self._watch = CameraWatch(camera.name, rules, calibrators)
+        self._told = {label: self._watch.rules(label).open_threshold for label in rules}
+        self._shown_s = 0.0
         # The inference thread pushes scores, the supervisor closes what has gone quiet: under
         # the lock until it is reported, for news of one incident must stay in order.
         self._watch_lock = threading.Lock()
@@ -113,7 +125,7 @@ class CameraPost:
             self._judge(offer.view.utc, scored.probabilities.tolist(), offer)
 
     def tick(self, now_s: float, utc: datetime) -> None:
-        """Do what has become due by `now_s` (monotonic): notices, incidents gone quiet."""
+        """Do what is due by `now_s` (monotonic): notices, quiet incidents, calibration shown."""
         state = self._change.state
         reason = None if state is CameraState.LIVE else f"camera {state.value}"
         with self._watch_lock:
@@ -121,6 +133,29 @@ class CameraPost:
                 self._report(incident, None, reason)
         if notice := self._loss.tick(now_s):
             self._tell(notice, utc)
+        if now_s - self._shown_s >= SHOW_CALIBRATION_S:
+            self._shown_s = now_s
+            self._show_calibration()
+
+    def save_calibration(self) -> None:
+        """Keep what this camera has learnt."""
+        with self._watch_lock:
+            learnt = {label: c.learnt() for label, c in self._watch.calibrators.items()}
+        if learnt:
+            self._store.save(self.camera, learnt)
+
+    def recalibrate(self) -> None:
+        """Forget what this camera has learnt; raises ControlError where it does not learn."""
+        with self._watch_lock:
+            if not self._watch.calibrators:
+                raise ControlError(
+                    f"camera {self.camera.name} learns nothing, for its open_threshold is stated; "
+                    "take that out of the configuration to have it learnt"
+                )
+            self._watch.calibrate(calibrators_for(self._shipped, self.camera.detection))
+        log.info("calibration begins anew", camera=self.camera.name)
+        self._show_calibration()
+        self.save_calibration()
 
     def drill(self, label: str, utc: datetime) -> UUID:
         """Send a marked exercise, opened and closed, through the sinks; its incident id."""
@@ -145,6 +180,7 @@ class CameraPost:
         """The camera as `jikimi status` and /healthz show it; holds no secret."""
         with self._watch_lock:
             incidents = [str(incident.id) for incident in self._watch.open_incidents()]
+            learning = self._calibration()
         return {
             "name": self.camera.name,
             "site": self.camera.site,
@@ -155,6 +191,7 @@ class CameraPost:
             "lost": self._loss.lost,
             "scores": {label: round(score, 3) for label, score in self._scores.items()},
             "open_incidents": incidents,
+            "calibration": learning,
         }
 
     def _on_sample(self, sample: Sample) -> bool | None:
@@ -203,6 +240,38 @@ class CameraPost:
         self._outlets.notify(
             camera_alert(self.camera, self._loss_id, notice, change.utc, change.reason, utc)
         )
+
+    def _calibration(self) -> dict[str, dict[str, float | bool]]:
+        """By label: the threshold in force and, where it is learnt, from how much."""
+        found: dict[str, dict[str, float | bool]] = {}
+        for label in self._shipped:
+            learner = self._watch.calibrators.get(label)
+            found[label] = {
+                "open_threshold": round(self._watch.rules(label).open_threshold, 3),
+                "learning": learner is not None,
+                "hours": round(learner.hours, 1) if learner else 0.0,
+                "share": round(learner.share, 3) if learner else 0.0,
+                "false_alarms_per_day": round(learner.expected_per_day, 3) if learner else 0.0,
+            }
+        return found
+
+    def _show_calibration(self) -> None:
+        """Bring metrics up to date, and log thresholds that have moved a good step."""
+        with self._watch_lock:
+            found = self._calibration()
+        for label, learnt in found.items():
+            self._metrics.show_calibration(self.camera.name, label, learnt)
+            threshold = learnt["open_threshold"]
+            if abs(threshold - self._told[label]) >= TELL_STEP:
+                log.info(
+                    "threshold learnt",
+                    camera=self.camera.name,
+                    label=label,
+                    open_threshold=threshold,
+                    before=round(self._told[label], 3),
+                    hours=learnt["hours"],
+                )
+                self._told[label] = threshold
 
     def _report(self, incident: Incident, offer: Offer | None, reason: str | None) -> None:
         if incident.phase is Phase.OPENED:

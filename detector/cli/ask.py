@@ -1,4 +1,4 @@
-"""`jikimi status`, `incidents`, `drill`, `silence`: questions to the running daemon."""
+"""What is asked of the running daemon: `jikimi status`, `incidents`, `drill` and others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNIT_S = {None: 1, "s": 1, "m": 60, "h": 3600}
 
 
 def add_commands(commands: Any) -> None:
-    """Add the four."""
+    """Add the five."""
     status = commands.add_parser("status", help="what the running daemon does")
     status.add_argument("--json", action="store_true")
     status.set_defaults(run=_status)
@@ -39,7 +39,13 @@ def add_commands(commands: Any) -> None:
     )
     silence.set_defaults(run=_silence)
 
-    for command in (status, incidents, drill, silence):
+    recalibrate = commands.add_parser(
+        "recalibrate", help="forget what a camera has learnt: it was turned or moved"
+    )
+    recalibrate.add_argument("camera", metavar="CAMERA")
+    recalibrate.set_defaults(run=_recalibrate)
+
+    for command in (status, incidents, drill, silence, recalibrate):
         command.add_argument(
             "--state-dir",
             type=Path,
@@ -102,4 +108,10 @@ def _drill(chosen: argparse.Namespace) -> int:
 def _silence(chosen: argparse.Namespace) -> int:
     answer = _ask(chosen, "silence", camera=chosen.camera, for_s=chosen.for_s)
     print(f"{answer['camera'] or 'every camera'} is silenced until {answer['until']}")
+    return 0
+
+
+def _recalibrate(chosen: argparse.Namespace) -> int:
+    answer = _ask(chosen, "recalibrate", camera=chosen.camera)
+    print(f"{answer['camera']} starts again from the weights' own threshold and learns anew")
     return 0

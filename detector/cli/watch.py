@@ -82,12 +82,21 @@ def summary(status: dict[str, Any]) -> str:
     for camera in cameras:
         reason = f"  ({camera['reason']})" if camera["reason"] else ""
         lines.append(
-            f"  camera   {camera['name']:<{width}}  {camera['state']:<12} {camera['url']}{reason}"
+            f"  camera   {camera['name']:<{width}}  {camera['state']:<12} {camera['url']}  "
+            f"alarms at {_thresholds(camera['calibration'])}{reason}"
         )
-    thresholds = ", ".join(f"{k} from {v:.2f}" for k, v in model["open_thresholds"].items())
-    lines.append(f"  model    {model['name']} on {model['engine']}; alarms at {thresholds}")
+    lines.append(f"  model    {model['name']} on {model['engine']}")
     sinks = ", ".join(f"{sink['name']} ({sink['type']})" for sink in status["sinks"])
     lines.append(f"  sinks    {sinks}")
     lines.append(f"  metrics  {status['url']}/metrics   health {status['url']}/healthz")
     lines.append(f"  state    {status['state_dir']}")
     return "\n".join(lines)
+
+
+def _thresholds(calibration: dict[str, dict[str, Any]]) -> str:
+    """`violence from 0.63 (31 h learnt)`, for each label."""
+    parts = []
+    for label, own in calibration.items():
+        learnt = f"{own['hours']:.0f} h learnt" if own["learning"] else "stated"
+        parts.append(f"{label} from {own['open_threshold']:.2f} ({learnt})")
+    return ", ".join(parts)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from config.errors import ControlError
 from config.settings import CameraSettings, DetectionSettings
 from config.urls import StreamUrl
+from detector.calibration_store import CalibrationStore
 from detector.handover import News
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker, Offer, Scored
@@ -24,7 +28,12 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 class Street:
     """A post that is fed scores by hand, and what it reports."""
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        folder: Path,
+        detection: DetectionSettings = DetectionSettings(merge_gap_s=2),  # noqa: B008 - frozen
+    ) -> None:
         self.registry = CollectorRegistry()
         metrics = DetectorMetrics(self.registry)
         self.news: list[News] = []
@@ -36,10 +45,11 @@ class Street:
             name="gate",
             url=StreamUrl.parse("pattern://calm"),
             site="harbour",
-            detection=DetectionSettings(merge_gap_s=2),
+            detection=detection,
         )
         outlets = Outlets(self.news.append, lambda _: None, lambda *_: None)
-        self.post = CameraPost(camera, classifier, worker, metrics, outlets)
+        store = CalibrationStore(folder, classifier.sidecar)
+        self.post = CameraPost(camera, classifier, worker, metrics, outlets, store)
 
     def scores(self, probability: float, count: int) -> None:
         """`count` scored views, an eighth of a second apart."""
@@ -61,8 +71,8 @@ class Street:
 
 
 @pytest.fixture
-def street(classifier: Classifier) -> Street:
-    return Street(classifier)
+def street(classifier: Classifier, tmp_path: Path) -> Street:
+    return Street(classifier, tmp_path)
 
 
 def test_a_fight_is_reported_counted_and_closed_when_scores_stop_coming(street: Street) -> None:
@@ -106,3 +116,83 @@ def test_news_of_one_incident_stays_in_order_though_two_threads_bring_it(street:
         if news.incident.phase is Phase.CLOSED:
             ended.add(news.incident.id)
     assert ended
+
+
+# --- what the camera learns
+
+
+def bustle(street: Street, hours: float, probability: float) -> None:
+    """A camera on which something scores `probability` for 5 s of each minute, else nothing."""
+    for _ in range(round(hours * 60)):
+        street.scores(probability, 40)
+        street.scores(0.1, 440)
+
+
+def status(street: Street) -> dict[str, Any]:
+    found: dict[str, Any] = street.post.status()["calibration"]["violence"]
+    return found
+
+
+def test_what_is_learnt_shows_in_status_and_metrics(street: Street) -> None:
+    assert status(street) == {
+        "open_threshold": 0.7,
+        "learning": True,
+        "hours": 0.0,
+        "share": 0.0,
+        "false_alarms_per_day": 1.0,
+    }
+    bustle(street, 1, 0.75)
+    street.post.tick(1e6, street.now)
+    learnt = status(street)
+    assert learnt["hours"] == pytest.approx(1, abs=0.2)
+    assert learnt["share"] == pytest.approx(1 / 25, abs=0.01)
+    assert 0.7 < learnt["open_threshold"] < 0.76
+    assert learnt["false_alarms_per_day"] > 1
+    at = '{camera="gate",label="violence"}'
+    assert street.metric(f"jikimi_calibration_hours{at} {learnt['hours']}")
+    assert street.metric(f"jikimi_open_threshold{at} {learnt['open_threshold']}")
+    assert street.metric(f"jikimi_calibration_share{at} {learnt['share']}")
+    assert street.metric(f"jikimi_calibration_learning{at} 1.0")
+
+
+def test_the_next_daemon_goes_on_from_the_threshold_that_was_in_force(
+    street: Street, classifier: Classifier, tmp_path: Path
+) -> None:
+    bustle(street, 1, 0.75)
+    street.post.stop("monitor stopped", wait_s=0.1)
+    street.post.save_calibration()
+    again = Street(classifier, tmp_path)
+    assert status(again)["open_threshold"] == status(street)["open_threshold"] > 0.7
+    assert status(again)["hours"] == pytest.approx(1, abs=0.1)
+
+
+def test_a_camera_that_was_turned_starts_from_the_weights_again_for_good(
+    street: Street, classifier: Classifier, tmp_path: Path
+) -> None:
+    bustle(street, 1, 0.75)
+    street.post.recalibrate()
+    assert status(street)["open_threshold"] == 0.7
+    assert street.metric('jikimi_calibration_hours{camera="gate",label="violence"} 0.0')
+    assert status(Street(classifier, tmp_path))["hours"] == 0
+
+
+def test_a_stated_threshold_is_nobody_elses_business(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    street = Street(classifier, tmp_path, DetectionSettings(open_threshold=0.8))
+    bustle(street, 0.5, 0.75)
+    street.post.tick(1e6, street.now)
+    assert status(street)["open_threshold"] == 0.8
+    assert not status(street)["learning"]
+    assert street.metric('jikimi_calibration_learning{camera="gate",label="violence"} 0.0')
+    with pytest.raises(ControlError, match="open_threshold is stated"):
+        street.post.recalibrate()
+    street.post.save_calibration()
+    assert not any(tmp_path.iterdir())
+
+
+def test_an_exercise_teaches_nothing(street: Street) -> None:
+    for _ in range(50):
+        street.post.drill("violence", START)
+    street.scores(0.1, 8 * 700)
+    assert status(street)["open_threshold"] <= 0.7

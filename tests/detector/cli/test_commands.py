@@ -72,7 +72,7 @@ def test_wrong_usage_exits_64_and_shows_the_usage(run: Run, arguments: list[str]
 def test_help_and_version_are_no_errors(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("run", "check", "probe", "score", "drill", "silence", "status", "incidents"):
+    for command in ("run", "check", "probe", "score", "drill", "silence", "status", "recalibrate"):
         assert command in out
         assert run(command, "--help")[0] == 0
     assert run("--version")[1].startswith("jikimi ")
@@ -236,7 +236,8 @@ def test_a_file_without_cameras_is_no_reason_to_watch_the_demo(run: Run, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "arguments", [["status"], ["incidents"], ["drill"], ["silence", "--for", "10m"]]
+    "arguments",
+    [["status"], ["incidents"], ["drill"], ["silence", "--for", "10m"], ["recalibrate", "gate"]],
 )
 def test_without_a_daemon_there_is_one_clear_line_and_exit_code_6(
     run: Run, tmp_path: Path, arguments: list[str]
@@ -248,7 +249,13 @@ def test_without_a_daemon_there_is_one_clear_line_and_exit_code_6(
     assert str(tmp_path) in err
 
 
-CAMERA = {"name": "gate", "state": "live", "url": "rtsp://viewer:***@192.0.2.1/", "reason": ""}
+CAMERA = {
+    "name": "gate",
+    "state": "live",
+    "url": "rtsp://viewer:***@192.0.2.1/",
+    "reason": "",
+    "calibration": {"violence": {"open_threshold": 0.634, "learning": True, "hours": 31.2}},
+}
 STATUS = {
     "version": "0.1.0",
     "status": "degraded",
@@ -283,6 +290,7 @@ class FakeDaemon:
                 "incidents": lambda request: self.entries[: request["limit"]],
                 "drill": self._drill,
                 "silence": self._silence,
+                "recalibrate": self._recalibrate,
             },
         )
         self.server.start()
@@ -292,6 +300,10 @@ class FakeDaemon:
         if request["camera"] not in {None, "gate"}:
             raise ControlError("there is no camera 'gaet'; cameras are gate")
         return {"camera": "gate", "incident": "0191", "sinks": ["police", "siren"]}
+
+    def _recalibrate(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(request)
+        return {"camera": request["camera"]}
 
     def _silence(self, request: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(request)
@@ -317,7 +329,14 @@ def daemon(served: tuple[FakeDaemon, Path], monkeypatch: pytest.MonkeyPatch) -> 
 def test_status_shows_cameras_model_sinks_and_what_is_wrong(daemon: FakeDaemon, run: Run) -> None:
     code, out, err = run("status")
     assert (code, err) == (0, "")
-    for shown in ("gate", "정문", "stalled", "no packet", "violence from 0.70", "police (mqtt)"):
+    for shown in (
+        "gate",
+        "정문",
+        "stalled",
+        "no packet",
+        "violence from 0.63 (31 h learnt)",
+        "police (mqtt)",
+    ):
         assert shown in out
     assert "degraded: sink police: connection refused" in out
     assert "http://127.0.0.1:8780/metrics" in out
@@ -352,6 +371,14 @@ def test_silence_says_until_when(daemon: FakeDaemon, run: Run) -> None:
     assert (code, out) == (0, "every camera is silenced until 2026-01-01T00:10:00+00:00\n")
     assert daemon.asked[-1]["for_s"] == 600
     assert run("silence", "--for", "90s", "--camera", "gate")[1].startswith("gate is silenced")
+
+
+def test_a_turned_camera_is_told_by_its_name(daemon: FakeDaemon, run: Run) -> None:
+    code, out, _ = run("recalibrate", "gate")
+    assert code == 0
+    assert out.startswith("gate starts again from the weights' own threshold")
+    assert daemon.asked[-1]["camera"] == "gate"
+    assert run("recalibrate")[0] == 64
 
 
 def test_the_state_directory_on_the_command_line_wins(
