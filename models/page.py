@@ -215,7 +215,7 @@ def _normal_cells(normal: Metrics) -> list[str]:
     return [number(normal[key]) for key in keys]
 
 
-def _groups(title: str, groups: Metrics) -> str:
+def _groups(title: str, groups: Metrics, told: str = "") -> str:
     if not groups:
         return ""
     head = ["", "clips", "AUC", "95 %", "accuracy", "recall", "specificity"]
@@ -231,17 +231,17 @@ def _groups(title: str, groups: Metrics) -> str:
         for name, own in groups.items()
     ]
     rows = [(name, own["event"], own["normal"]) for name, own in groups.items()]
-    return f"<h2>{escape(title)}</h2>" + table(head, clips) + _incidents(rows)
+    note = paragraph(told, "dim") if told else ""
+    return f"<h2>{escape(title)}</h2>" + note + table(head, clips) + _incidents(rows)
 
 
 def _across(metrics: Metrics) -> str:
     if not metrics["across"]:
         return ""
-    told = paragraph(
-        "Each set judged by a model that was trained without it: what to expect of a new city.",
-        "dim",
-    )
-    return _groups("Trained without the set", metrics["across"]) + told
+    return _groups("Trained without the set", metrics["across"], ACROSS)
+
+
+ACROSS = "Each set judged by a model that was trained without it: what to expect of a new city."
 
 
 def _by_label(metrics: Metrics) -> str:
