@@ -8,9 +8,8 @@ nothing: see `models.report`.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -19,22 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from config.errors import ConfigError, StreamError
+from config.errors import StreamError
 from detector.inference.weights import Classifier
-from detector.recording import recorded_seconds
-from models.clips import NORMAL, Clip, Event
+from models.clips import NORMAL, Clip
 from models.events import (
     Kind,
     Outcome,
-    Play,
     WatchFor,
     event_figures,
     fixed_rules,
     normal_figures,
     outcomes,
 )
-from models.judging import Judge, Scored, network_of, score, score_clips
+from models.judging import Judge, Scored, network_of
 from models.lighting import LIGHTINGS, lighting_of
+from models.measuring import Measured, measure
 from models.metrics import (
     Figures,
     Flags,
@@ -47,7 +45,6 @@ from models.metrics import (
     thinned,
 )
 from models.recipe import SHIPPED_LABEL
-from models.streams import StreamBuilder, StreamEmbedder, footage_of, normal_footage
 
 HISTOGRAM_BINS = 20
 
@@ -57,20 +54,6 @@ LEAST = {
     "normal": ("false_incidents_per_hour", "hours", "false_incidents"),
 }
 """What is told of each scene: most are too small for more."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Measured:
-    """What one judge made of the clips: the figures are taken from here.
-
-    `left_out`: clips of an event in whose scene there is no normal footage.
-    """
-
-    judge: Judge
-    labels: tuple[str, ...]
-    scored: Sequence[Scored]
-    plays: Sequence[Play]
-    left_out: Sequence[Clip]
 
 
 Level = tuple[Values, Flags, NDArray[Any]]
@@ -127,78 +110,6 @@ def assess(
     values |= _facts(clips, measured, label)
     rounded: dict[str, Any] = _rounded(values)
     return rounded
-
-
-def measure(clips: Sequence[Clip], judge: Judge) -> Measured:
-    """Score all clips and all streams that can be built of them."""
-    scored = score_clips(clips, judge, "clips")
-    if not scored:
-        raise ConfigError("none of the clips can be read as video; see what was said of each")
-    labels = scored[0].judge.head.labels
-    known = set(labels)
-    alone = [_alone(own, known) for own in scored]
-    streams, left_out = _streams([own.clip for own in scored], judge, known)
-    plays = [play for play in alone if play is not None] + streams
-    return Measured(judge, labels, scored, plays, left_out)
-
-
-def _alone(scored: Scored, known: set[str]) -> Play | None:
-    """A normal clip or an untrimmed recording, as it is; None for a clip of an event."""
-    clip = scored.clip
-    events = tuple(event for event in clip.events if event.label in known)
-    if clip.label in known:
-        return None
-    last_s = float(scored.times_s[-1]) if len(scored.times_s) else 0.0
-    seconds = max(recorded_seconds(clip.path), last_s)
-    return Play(Kind.RECORDING if events else Kind.NORMAL, scored, events, seconds)
-
-
-def _streams(clips: Sequence[Clip], judge: Judge, known: set[str]) -> tuple[list[Play], list[Clip]]:
-    """Streams and controls of every scene, and the event clips that none can be made of."""
-    scenes: dict[str, tuple[list[Clip], list[Clip]]] = defaultdict(lambda: ([], []))
-    for clip in clips:
-        if clip.label in known:
-            scenes[clip.scene][0].append(clip)
-        elif not any(event.label in known for event in clip.events):
-            scenes[clip.scene][1].append(clip)
-    plays: list[Play] = []
-    left_out: list[Clip] = []
-    with tqdm(
-        total=sum(len(fights) for fights, _ in scenes.values()),
-        desc="streams",
-        unit="fight",
-        disable=None,
-    ) as progress:
-        for fights, normals in scenes.values():
-            made = _scene_streams(fights, normals, judge) if fights and normals else []
-            plays += made
-            left_out += [] if made else fights
-            progress.update(len(fights))
-    return plays, left_out
-
-
-def _scene_streams(fights: Sequence[Clip], normals: Sequence[Clip], judge: Judge) -> list[Play]:
-    """The streams of one scene; none where its normal clips are too short for a view."""
-    normal = normal_footage(normals)
-    if not normal:
-        return []
-    builder = StreamBuilder(normal)
-    by_name = {footage.clip.name: footage for footage in normal}
-    embedders: dict[str, StreamEmbedder] = {}
-    plays = []
-    for clip in fights:
-        classifier = judge(clip)
-        assert classifier is not None  # it has been scored
-        network = network_of(classifier)
-        embedder = embedders.setdefault(network, StreamEmbedder(classifier.engine))
-        fight = footage_of(clip, float("inf"))
-        for script in builder.scripts(fight):
-            embedded = embedder(script, {**by_name, clip.name: fight})
-            events = () if script.control else (Event(clip.label, script.start_s, script.end_s),)
-            kind = Kind.CONTROL if script.control else Kind.STREAM
-            length_s = float(script.times_s[-1])
-            plays.append(Play(kind, score(embedded, classifier), events, length_s))
-    return plays
 
 
 def _whole(
