@@ -180,6 +180,10 @@ class Settings(Section):
     weights: Path | None = Field(
         default=None, description="sidecar JSON; left out: the shipped weights"
     )
+    engine: Literal["litert", "litert-int8", "tensorflow"] = Field(
+        default="litert",
+        description="what runs the network; the weights must hold a file for it",
+    )
     capture: CaptureSettings = CaptureSettings()
     detection: DetectionSettings = DetectionSettings()
     cameras: list[CameraSettings] = []

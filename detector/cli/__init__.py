@@ -36,12 +36,21 @@ class Parser(argparse.ArgumentParser):
 def build_parser() -> Parser:
     """All subcommands; each sets `run`, a function from its arguments to an exit code."""
     # Imported here: `jikimi status` must not wait for OpenCV and LiteRT to load.
-    from detector.cli import ask, configure, data, evaluate, score, train, watch  # noqa: PLC0415
+    from detector.cli import (  # noqa: PLC0415
+        ask,
+        configure,
+        data,
+        evaluate,
+        export,
+        score,
+        train,
+        watch,
+    )
 
     parser = Parser(prog="jikimi", description="Watches cameras and raises an alarm at fights.")
     parser.add_argument("--version", action="version", version=f"jikimi {version('jikimi')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (watch, configure, score, data, train, evaluate, ask):
+    for group in (watch, configure, score, data, train, evaluate, export, ask):
         group.add_commands(commands)
     return parser
 

@@ -50,7 +50,8 @@ def _run(chosen: argparse.Namespace) -> int:
     configure_logging(settings.log)
     if all(camera.url.kind == "pattern" for camera in settings.cameras):
         print(DEMO_HINT)
-    daemon = Daemon(settings, load_classifier(settings.weights), read)
+    classifier = load_classifier(settings.weights, engine=settings.engine)
+    daemon = Daemon(settings, classifier, read)
     daemon.run(chosen.for_s, lambda: print(summary(daemon.status()), flush=True))
     return 0
 

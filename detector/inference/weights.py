@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from config.errors import ModelError
 from detector.incidents import IncidentRules
-from detector.inference.engine import Engine, LiteRTEngine
+from detector.inference.engine import Engine, LiteRTEngine, TensorFlowEngine
 from detector.inference.head import Floats, Head, LinearHead
 from detector.motion import VIEW_RECIPE, VIEW_SIDE
 
@@ -96,9 +96,12 @@ def shipped_weights() -> Path:
     return Path(str(files("models"))) / "weights" / "violence.json"
 
 
-def load_classifier(path: Path | None = None, threads: int = 1) -> Classifier:
+def load_classifier(
+    path: Path | None = None, threads: int = 1, engine: str = "litert"
+) -> Classifier:
     """Load the weights whose sidecar is `path` (the shipped ones if None).
 
+    `engine`: one that the sidecar has a file for: `litert`, `litert-int8` or `tensorflow`.
     Raises ModelError, naming the file and what to do, where anything does not fit.
     """
     path = path or shipped_weights()
@@ -112,12 +115,16 @@ def load_classifier(path: Path | None = None, threads: int = 1) -> Classifier:
     for group in (sidecar.calibration, sidecar.incident):
         if missing := set(sidecar.labels) - set(group):
             raise ModelError(f"{path}: nothing is said of label {min(missing)!r}; {REMEDY}")
-    if "litert" not in sidecar.engines:
-        raise ModelError(f"{path}: names no weights for the engine litert; {REMEDY}")
-    model = _intact(path, sidecar.engines["litert"])
-    engine, head = _engine(model, threads), _linear_head(path, sidecar)
-    _check_fit(model, engine, head)
-    return Classifier(sidecar, engine, head)
+    if engine not in sidecar.engines:
+        there = ", ".join(sidecar.engines) or "none"
+        raise ModelError(
+            f"{path}: holds no weights for the engine {engine}, only for: {there}; set `engine` "
+            f"to one of these, or make them with `jikimi export`, else {REMEDY}"
+        )
+    model = _intact(path, sidecar.engines[engine])
+    loaded, head = _engine(model, engine, threads), _linear_head(path, sidecar)
+    _check_fit(model, loaded, head)
+    return Classifier(sidecar, loaded, head)
 
 
 def _read(path: Path) -> Sidecar:
@@ -145,9 +152,11 @@ def _intact(sidecar: Path, entry: WeightsFile) -> Path:
     return path
 
 
-def _engine(model: Path, threads: int) -> Engine:
+def _engine(model: Path, name: str, threads: int) -> Engine:
     try:
-        return LiteRTEngine(model, threads)
+        if name == "tensorflow":
+            return TensorFlowEngine(model)
+        return LiteRTEngine(model, threads, name)
     except ModelError as error:
         raise ModelError(f"{error}; {REMEDY}") from error
 

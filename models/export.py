@@ -1,0 +1,199 @@
+"""`jikimi export`: a run's weights for every engine, each measured against the float ones.
+
+Parity is taken on real clips, for noise or an untrained network would show none of what
+matters: the largest difference of an embedding, and the AUC of the run's own heads, those of
+the folds where there are any, so that what a fit knows by heart hides no loss.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.errors import ConfigError, ModelError
+from detector.inference.engine import Engine, Floats, LiteRTEngine, TensorFlowEngine
+from detector.inference.head import Head, LinearHead
+from detector.inference.weights import Classifier, load_classifier
+from models.clips import Clip
+from models.judging import SIDECARS
+from models.metrics import roc_auc
+from models.recipe import FOLDS, fold_of
+from models.sidecar import write_sidecar
+from models.training import chosen_clips
+from models.views import Shelf, shelve, spread
+
+ALLOWED_LOSS = 0.005
+"""Of AUC, on all clips together and on each set that has folds; more is refused."""
+
+REPRESENTATIVE_VIEWS = 500
+"""From all scenes alike, to set the ranges of whole numbers. With 100 the AUC was .002 lower
+than with 500, with 1000 it was no better (surv_fight)."""
+
+VIEWS_PER_CLIP = 64
+
+TIMED_ROUNDS = 30
+TIMED_BATCH = 8
+
+Score = Callable[[Clip, Floats], NDArray[np.float64]]
+"""A clip's mean probability of each label [labels] from its embeddings."""
+
+
+def export(run: Path, out: Path, cache: Path, *, int8: bool) -> Path:
+    """Write the weights of `run` for LiteRT and TensorFlow into `out`; the sidecar's path.
+
+    `int8`: for LiteRT with whole numbers inside too. Raises ConfigError where `run` is none,
+    ModelError where an export is not as good as what was trained.
+    """
+    source = _sidecar_of(run)
+    trained = load_classifier(source)
+    clips = _clips_of(run)
+    shelves = shelve(clips, VIEWS_PER_CLIP, cache)
+    score = _judge(run, trained)
+    out.mkdir(parents=True, exist_ok=True)
+    engines = {}
+    for engine, entry in trained.sidecar.engines.items():
+        engines[engine] = out / Path(entry.file).name
+        shutil.copyfile(source.parent / entry.file, engines[engine])
+    loaded: dict[str, Engine] = {"litert": trained.engine}
+    if "tensorflow" in engines:
+        loaded["tensorflow"] = TensorFlowEngine(engines["tensorflow"])
+    if int8:
+        engines["litert-int8"] = _quantised(trained, engines, out / source.stem, shelves)
+        loaded["litert-int8"] = LiteRTEngine(engines["litert-int8"], name="litert-int8")
+    told = compared(loaded, shelves, trained.head.labels, score)
+    for engine, figures in told.items():
+        if figures["auc_lost"] > ALLOWED_LOSS:
+            raise ModelError(
+                f"{engine}: AUC {figures['auc_lost']:.4f} lower than litert's "
+                f"({figures['auc']}), more than the {ALLOWED_LOSS} allowed; "
+                "export without it, or train on more clips"
+            )
+    head = trained.head
+    assert isinstance(head, LinearHead)
+    known = trained.sidecar
+    facts = {"training": known.training, "figures": {**known.figures, "export": told}}
+    return write_sidecar(out, known.name, engines, head, facts, trained.rules())
+
+
+def compared(
+    engines: Mapping[str, Engine], shelves: Sequence[Shelf], labels: Sequence[str], score: Score
+) -> dict[str, dict[str, Any]]:
+    """What each engine makes of the shelved views, beside what `litert` does."""
+    worst = dict.fromkeys(engines, 0.0)
+    said: dict[str, list[NDArray[np.float64]]] = {engine: [] for engine in engines}
+    for shelf in shelves:
+        views = shelf.read(np.arange(shelf.count))
+        expected = engines["litert"].embed(views)
+        for name, engine in engines.items():
+            found = expected if name == "litert" else engine.embed(views)
+            worst[name] = max(worst[name], float(np.abs(found - expected).max()))
+            said[name].append(score(shelf.clip, found))
+    aucs = {name: _aucs(np.array(own), shelves, labels) for name, own in said.items()}
+    return {
+        name: {
+            "largest_difference": round(worst[name], 5),
+            "auc": {group: round(auc, 4) for group, auc in own.items()},
+            "auc_lost": round(max((aucs["litert"][g] - own[g] for g in own), default=0.0), 4),
+            "milliseconds_a_view": round(_milliseconds(engines[name]), 2),
+        }
+        for name, own in aucs.items()
+    }
+
+
+def lines(sidecar: Path) -> list[str]:
+    """The comparison as an exported sidecar tells it, a line an engine."""
+    told = json.loads(sidecar.read_text(encoding="utf-8"))["figures"]["export"]
+    return [
+        f"{engine}: AUC {', '.join(f'{auc} ({group})' for group, auc in own['auc'].items()) or '–'}"
+        f"; at most {own['auc_lost']} lost; embeddings differ by up to "
+        f"{own['largest_difference']}; {own['milliseconds_a_view']} ms a view"
+        for engine, own in told.items()
+    ]
+
+
+def _aucs(
+    scores: NDArray[np.float64], shelves: Sequence[Shelf], labels: Sequence[str]
+) -> dict[str, float]:
+    """AUC of each label on all clips together and on each set that has folds."""
+    groups = {"all": np.ones(len(shelves), np.bool_)}
+    for name in dict.fromkeys(s.clip.dataset for s in shelves if s.clip.fold is not None):
+        groups[name] = np.array([shelf.clip.dataset == name for shelf in shelves])
+    found = {}
+    for column, label in enumerate(labels):
+        shown = np.array([label in shelf.labels for shelf in shelves])
+        for name, own in groups.items():
+            auc = roc_auc(scores[own, column], shown[own])
+            if auc is not None:
+                found[name if len(labels) == 1 else f"{name}, {label}"] = auc
+    return found
+
+
+def _milliseconds(engine: Engine) -> float:
+    """The best of some rounds: the time of the work, not of what else the machine does."""
+    views = np.random.default_rng(0).uniform(-1, 1, (TIMED_BATCH, 96, 96, 3)).astype(np.float32)
+    engine.embed(views)
+    rounds = []
+    for _ in range(TIMED_ROUNDS):
+        started = time.perf_counter()
+        engine.embed(views)
+        rounds.append(time.perf_counter() - started)
+    return 1000 * min(rounds) / TIMED_BATCH
+
+
+def _quantised(
+    trained: Classifier, engines: Mapping[str, Path], stem: Path, shelves: Sequence[Shelf]
+) -> Path:
+    if "tensorflow" not in engines:
+        raise ModelError(
+            f"{trained.sidecar.name}: holds no Keras network, which litert-int8 is made of; train "
+            "from imagenet or a MobileNetV2 weights file"
+        )
+    import keras  # noqa: PLC0415 (four seconds, and only this needs it)
+
+    from models.convert import to_int8  # noqa: PLC0415 (loads TensorFlow)
+
+    network = keras.models.load_model(engines["tensorflow"], compile=False)
+    file = stem.with_name(f"{stem.name}-int8.tflite")
+    file.write_bytes(to_int8(network, spread(shelves, REPRESENTATIVE_VIEWS)))
+    return file
+
+
+def _judge(run: Path, trained: Classifier) -> Score:
+    """Scores by the fold models that share the network, else by the run's own head."""
+    heads: list[Head] = []
+    for fold in range(FOLDS):
+        sidecar = run / "folds" / str(fold) / _sidecar_of(run).name
+        if sidecar.is_file():
+            model = load_classifier(sidecar)
+            if model.sidecar.engines["litert"].sha256 == trained.sidecar.engines["litert"].sha256:
+                heads.append(model.head)
+
+    def score(clip: Clip, embeddings: Floats) -> NDArray[np.float64]:
+        head = heads[fold_of(clip)] if len(heads) == FOLDS else trained.head
+        return np.asarray(head(embeddings, [None] * len(embeddings)).mean(axis=0), np.float64)
+
+    return score
+
+
+def _sidecar_of(run: Path) -> Path:
+    for name in SIDECARS:
+        if (run / name).is_file():
+            return run / name
+    raise ConfigError(f"{run}: holds no weights; name the folder that `jikimi train` wrote to")
+
+
+def _clips_of(run: Path) -> list[Clip]:
+    """The clips that the run was trained on; raises ConfigError where they are gone."""
+    try:
+        told = json.loads((run / "training.json").read_text(encoding="utf-8"))
+        source, sets = Path(told["source"]), told["recipe"]["sets"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"{run}/training.json: cannot be read ({error})") from error
+    return chosen_clips(source, sets)
