@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from config.errors import StreamError
 from detector.inference.weights import Classifier
+from models.calibrating import demonstration
 from models.clips import NORMAL, Clip
 from models.events import (
     Kind,
@@ -100,7 +101,7 @@ def assess(
             reasons |= nested_reasons(own_reasons, f"by_label.{other}")
     values["across"] = {}
     if across:
-        values["across"], own_reasons = _across(clips, across, label)
+        values["across"], own_reasons = _across(clips, across, label, calibrate)
         reasons |= nested_reasons(own_reasons, "across")
     else:
         reasons["across"] = "needs models that were trained without a set: --fold-models RUN"
@@ -248,11 +249,12 @@ def _least(section: Mapping[str, Any]) -> dict[str, Any]:
 def _calibrated(
     measured: Measured, label: str, calibrate: Calibrate | None, reasons: dict[str, str]
 ) -> dict[str, Any]:
-    """Event and normal figures with rules per camera; the reasons go into `reasons`."""
+    """Figures with rules per camera, what calibration comes to; reasons go into `reasons`."""
     if calibrate is None:
         why = "calibration per camera was not asked for"
-        reasons |= {"event_calibrated": why, "normal_calibrated": why}
-        return {"event_calibrated": None, "normal_calibrated": None}
+        names = ("event_calibrated", "normal_calibrated", "calibration")
+        reasons |= dict.fromkeys(names, why)
+        return dict.fromkeys(names)
     found = outcomes(measured.plays, measured.labels, calibrate(measured))[label]
     own = {scored.clip for scored in measured.scored}
     section = _section(measured, found, label, own)
@@ -261,11 +263,14 @@ def _calibrated(
         for name, why in section.reasons.items()
         if not name.startswith("clip.")
     }
-    return {f"{name}_calibrated": section.values[name] for name in ("event", "normal")}
+    shown = demonstration(measured, label)
+    reasons |= nested_reasons(shown.reasons, "calibration")
+    figures = {f"{name}_calibrated": section.values[name] for name in ("event", "normal")}
+    return {**figures, "calibration": shown.values}
 
 
 def _across(
-    clips: Sequence[Clip], judge: Judge, label: str
+    clips: Sequence[Clip], judge: Judge, label: str, calibrate: Calibrate | None
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Each set by the model that was trained without it."""
     values: dict[str, Any] = {}
@@ -274,8 +279,9 @@ def _across(
         measured = measure([clip for clip in clips if clip.dataset == name], judge)
         found = outcomes(measured.plays, measured.labels, fixed_rules)[label]
         section = _section(measured, found, label, {own.clip for own in measured.scored})
-        values[name] = section.values
-        reasons |= nested_reasons(section.reasons, name)
+        own_reasons = dict(section.reasons)
+        values[name] = section.values | _calibrated(measured, label, calibrate, own_reasons)
+        reasons |= nested_reasons(own_reasons, name)
     return values, reasons
 
 
