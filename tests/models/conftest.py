@@ -60,3 +60,19 @@ def _draw(
 def footage(tmp_path: Path) -> Footage:
     """Draw a data set into a folder of this test: `footage("data", acts=…, sets=…, scenes=…)`."""
     return lambda folder="data", **wanted: _draw(tmp_path / folder, **wanted)
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights whose embeddings differ from view to view."""
+    import keras
+
+    path = tmp_path_factory.mktemp("pretrained") / "start.weights.h5"
+    keras.utils.set_random_seed(1)
+    network = keras.applications.MobileNetV2((96, 96, 3), include_top=False, weights=None)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0  # else every view has one embedding, and parity proves nothing
+    network(np.random.default_rng(1).uniform(-1, 1, (16, 96, 96, 3)), training=True)
+    network.save_weights(path)
+    return path

@@ -83,22 +83,6 @@ def test_what_is_held_out_shows_every_label_and_so_does_the_rest() -> None:
         validation_fold([clip for clip in clips if fold_of(clip) != 3], ("fall",), 0)
 
 
-@pytest.fixture(scope="module")
-def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights whose embeddings differ from view to view."""
-    import keras
-
-    path = tmp_path_factory.mktemp("pretrained") / "start.weights.h5"
-    keras.utils.set_random_seed(1)
-    network = keras.applications.MobileNetV2((96, 96, 3), include_top=False, weights=None)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0  # else every view has one embedding, and parity proves nothing
-    network(np.random.default_rng(1).uniform(-1, 1, (16, 96, 96, 3)), training=True)
-    network.save_weights(path)
-    return path
-
-
 @needs_tensorflow
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
