@@ -95,9 +95,12 @@ def summary(status: dict[str, Any]) -> str:
 
 
 def _thresholds(calibration: dict[str, dict[str, Any]]) -> str:
-    """`violence from 0.63 (31 h learnt)`, for each label."""
+    """`violence from 0.63 (31 h learnt, expect 1.2 false a day)`, for each label."""
     parts = []
     for label, own in calibration.items():
-        learnt = f"{own['hours']:.0f} h learnt" if own["learning"] else "stated"
+        learnt = "stated"
+        if own["learning"]:
+            expected = own["false_alarms_per_day"]
+            learnt = f"{own['hours']:.0f} h learnt, expect {expected:.2g} false a day"
         parts.append(f"{label} from {own['open_threshold']:.2f} ({learnt})")
     return ", ".join(parts)

@@ -163,7 +163,10 @@ class City:
         for name, site in self.cameras.items():
             self.metrics.add_camera(name, site, ["violence"])
             self.metrics.show_state(name, site, CameraState.LIVE)
-            self.metrics.open_threshold.labels(name, "violence").set(0.6)
+            learnt = {"hours": 90.0, "share": 0.79, "false_alarms_per_day": 1.2}
+            self.metrics.show_calibration(
+                name, "violence", {"open_threshold": 0.63, "learning": True, **learnt}
+            )
             self.metrics.connects.labels(name).inc()
         for sink in ("police-north", "police-south", "siren-4", "floodlight-4"):
             self.alerts.add_sink(sink, lambda: 0.0, lambda: 0.0, lambda: False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from config.errors import ControlError
+from detector.control import ask
 from servers.daemon import DaemonProcess, wait_until
 from servers.faults import SilentServer
 from servers.mqtt import PROTOCOL, MqttBroker, Subscriber
@@ -135,3 +138,39 @@ def test_two_daemons_on_one_state_directory_are_refused(tmp_path: Path, server: 
         assert second.returncode != 0
         assert "another jikimi" in second.stderr
         assert daemon.answers()
+
+
+def test_what_a_camera_has_learnt_outlives_the_daemon_until_the_camera_is_turned(
+    tmp_path: Path, server: RtspServer
+) -> None:
+    config = (
+        f"cameras:\n  learns: {server.url('a')}\n"
+        f"  stated: {{url: '{server.url('b')}', detection: {{open_threshold: 0.8}}}}\n"
+    )
+    kept = tmp_path / "jikimi/state/calibration/learns.json"
+
+    def hours() -> float:
+        [label] = json.loads(kept.read_text())["labels"].values()
+        return sum(float(day["hours"]) for day in label["days"])
+
+    with DaemonProcess(tmp_path / "jikimi", config) as daemon:
+        daemon.wait_state("learns", "live")
+        scored = "jikimi_samples_scored_total"
+        wait_until(lambda: daemon.metric(scored, camera="learns") > 16, "two seconds of scores")
+        daemon.stop()
+    first = hours()
+    assert first > 1 / 3600
+    assert not kept.with_name("stated.json").exists()
+    with DaemonProcess(tmp_path / "jikimi", config) as daemon:
+        daemon.wait_state("learns", "live")
+        assert daemon.camera("learns")["calibration"]["violence"]["hours"] >= 0
+        assert not daemon.camera("stated")["calibration"]["violence"]["learning"]
+        daemon.stop()
+    assert hours() >= first
+    with DaemonProcess(tmp_path / "jikimi", config) as daemon:
+        ask(daemon.state_dir / "control.sock", "recalibrate", camera="learns")
+        assert hours() < first
+        with pytest.raises(ControlError, match="open_threshold is stated"):
+            ask(daemon.state_dir / "control.sock", "recalibrate", camera="stated")
+        with pytest.raises(ControlError, match="no camera"):
+            ask(daemon.state_dir / "control.sock", "recalibrate")

@@ -254,7 +254,22 @@ CAMERA = {
     "state": "live",
     "url": "rtsp://viewer:***@192.0.2.1/",
     "reason": "",
-    "calibration": {"violence": {"open_threshold": 0.634, "learning": True, "hours": 31.2}},
+    "calibration": {
+        "violence": {
+            "open_threshold": 0.634,
+            "learning": True,
+            "hours": 31.2,
+            "share": 0.57,
+            "false_alarms_per_day": 1.24,
+        },
+        "fire": {
+            "open_threshold": 0.8,
+            "learning": False,
+            "hours": 0,
+            "share": 0,
+            "false_alarms_per_day": 0,
+        },
+    },
 }
 STATUS = {
     "version": "0.1.0",
@@ -329,14 +344,8 @@ def daemon(served: tuple[FakeDaemon, Path], monkeypatch: pytest.MonkeyPatch) -> 
 def test_status_shows_cameras_model_sinks_and_what_is_wrong(daemon: FakeDaemon, run: Run) -> None:
     code, out, err = run("status")
     assert (code, err) == (0, "")
-    for shown in (
-        "gate",
-        "정문",
-        "stalled",
-        "no packet",
-        "violence from 0.63 (31 h learnt)",
-        "police (mqtt)",
-    ):
+    threshold = "violence from 0.63 (31 h learnt, expect 1.2 false a day), fire from 0.80 (stated)"
+    for shown in ("gate", "정문", "stalled", "no packet", threshold, "police (mqtt)"):
         assert shown in out
     assert "degraded: sink police: connection refused" in out
     assert "http://127.0.0.1:8780/metrics" in out
