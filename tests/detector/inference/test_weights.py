@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +177,49 @@ def test_a_broken_head_is_refused(make_weights: Any, head: Any) -> None:
     assert "head" in message
     assert "/weights/tiny." in message
     assert "export again" in message
+
+
+def test_the_engine_asked_for_is_the_one_that_runs(make_weights: Any) -> None:
+    path = make_weights()
+    told = json.loads(path.read_text())
+    told["engines"]["litert-int8"] = told["engines"]["litert"]
+    path.write_text(json.dumps(told))
+    assert load_classifier(path).engine.name == "litert"
+    assert load_classifier(path, engine="litert-int8").engine.name == "litert-int8"
+
+
+def test_an_engine_without_weights_is_refused_and_those_there_are_named(make_weights: Any) -> None:
+    with pytest.raises(ModelError, match="engine tensorflow, only for: litert; set `engine`"):
+        load_classifier(make_weights(), engine="tensorflow")
+
+
+def test_a_missing_tensorflow_is_named_with_its_remedy(
+    make_weights: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_weights()
+    told = json.loads(path.read_text())
+    told["engines"]["tensorflow"] = told["engines"]["litert"]
+    path.write_text(json.dumps(told))
+    monkeypatch.setitem(sys.modules, "keras", None)
+    with pytest.raises(
+        ModelError, match=r"pip install 'jikimi\[tensorflow\]', or set `engine: lit"
+    ):
+        load_classifier(path, engine="tensorflow")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow") is None,
+    reason="TensorFlow is not installed (make train-env)",
+)
+def test_a_file_that_tensorflow_cannot_run_is_refused(make_weights: Any) -> None:
+    path = make_weights()
+    told = json.loads(path.read_text())
+    told["engines"]["tensorflow"] = told["engines"]["litert"]
+    path.write_text(json.dumps(told))
+    with pytest.raises(ModelError, match=r"tiny\.tflite: TensorFlow cannot run this model"):
+        load_classifier(path, engine="tensorflow")
 
 
 @pytest.mark.skipif(not shipped_weights().exists(), reason="no weights are shipped yet")
