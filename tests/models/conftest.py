@@ -22,7 +22,7 @@ def draw_clip(path: Path, act: str, seed: int, seconds: float = 2.0) -> None:
     for i in range(round(25 * seconds)):
         picture = np.full((180, 320, 3), 70, np.uint8)
         shake = rng.integers(-12, 13, 4) * (act == "violence")
-        sunk = min(70, 3 * i) if act == "fall" else 0
+        sunk = min(70, 3 * (i % 50)) if act == "fall" else 0
         x, y = round(60 + 2 * (i % 60) + shake[0]), round(60 + shake[1])
         cv2.rectangle(picture, (x, y + sunk), (x + 20, y + 55), (200, 200, 200), -1)
         cv2.rectangle(
@@ -54,6 +54,12 @@ def _draw(
     (folder / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (folder / "folds.csv").write_text("\n".join(folds) + "\n", encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def draw() -> Callable[..., None]:
+    """Draw one clip: `draw(path, act, seed, seconds=2)`."""
+    return draw_clip
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from detector.cli import main
 from detector.inference.weights import load_classifier
 from detector.scoring import FileScore, score_file
 from models.recipe import FOLDS
+from servers.daemon import DaemonProcess, wait_until
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (make train-env)")
 
@@ -111,6 +112,27 @@ def test_three_labels_are_scored_and_raise_their_own_incidents(
         for act in ("violence", "fall", "normal")
     }
     assert opened == {"violence": {"violence"}, "fall": {"fall"}, "normal": set()}
+
+
+@pytest.mark.slow
+def test_the_daemon_raises_incidents_of_each_label(
+    train: Train, footage: Any, draw: Any, tmp_path: Path
+) -> None:
+    data = footage(acts=("violence", "normal", "fall"))
+    assert train(data, "--strength", "1")[0] == 0
+    cameras = {act: tmp_path / f"{act}.mp4" for act in ("violence", "fall", "normal")}
+    for act, path in cameras.items():
+        draw(path, act, 100, seconds=8)
+    listed = "".join(f"  {act}: {path}\n" for act, path in cameras.items())
+    config = f"weights: {tmp_path / 'run/classifier.json'}\ncameras:\n{listed}"
+    with DaemonProcess(tmp_path / "jikimi", config) as daemon:
+        for act in ("violence", "fall"):
+            wait_until(
+                lambda act=act: daemon.metric("jikimi_incidents_total", camera=act, label=act),
+                f"an incident of {act}",
+            )
+        for camera, label in (("fall", "violence"), ("normal", "fall"), ("normal", "violence")):
+            assert not daemon.metric("jikimi_incidents_total", camera=camera, label=label)
 
 
 def test_labels_left_out_are_normal(train: Train, footage: Any, tmp_path: Path) -> None:
