@@ -212,7 +212,7 @@ class Tally:
         self._last = utc
         block = int(utc.timestamp() // BLOCK_S)
         if block != self._block:
-            self._finish()
+            self.finish()
             if abs(block - self._block) > 1:
                 self._open[:] = False
             self._block = block
@@ -223,13 +223,15 @@ class Tally:
         self._watched(gap_s)
         return gap_s
 
-    def rest(self, seconds: float) -> None:
-        """Nothing moved for `seconds`, so nothing was scored: watched, with a score of 0."""
-        self._finish()
-        self._last = None
-        if seconds >= BLOCK_S:
-            self._open[:] = False
-        self._watched(seconds)
+    def finish(self) -> None:
+        """Count the block under way as it is: the next score is of another time."""
+        if self._peak is None:
+            return
+        level = log_odds(self._peak)
+        now = (level >= LEVELS) | (self._open & (level >= self._closes))
+        self.days[-1].openings += now & ~self._open
+        self._open = now
+        self._peak = None
 
     def evidence(self) -> Evidence:
         """What the days together say."""
@@ -249,15 +251,6 @@ class Tally:
         if self.days[-1].hours >= DAY_H:
             self.days = [*self.days[1 - DAYS :], Day()]
         self.days[-1].hours += seconds / 3600
-
-    def _finish(self) -> None:
-        if self._peak is None:
-            return
-        level = log_odds(self._peak)
-        now = (level >= LEVELS) | (self._open & (level >= self._closes))
-        self.days[-1].openings += now & ~self._open
-        self._open = now
-        self._peak = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,11 +289,6 @@ class Calibrator:
     def push(self, utc: datetime, smoothed: float) -> bool:
         """Take one smoothed probability; whether the threshold has moved."""
         return self._move(self._tally.push(utc, smoothed))
-
-    def rest(self, seconds: float) -> bool:
-        """Nothing moved for `seconds`; whether the threshold has moved."""
-        self._tally.rest(seconds)
-        return self._move(seconds)
 
     @property
     def rules(self) -> IncidentRules:

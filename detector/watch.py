@@ -100,11 +100,6 @@ class CameraWatch:
         self._adopt()
         return scores, news
 
-    def rest(self, seconds: float) -> None:
-        """Nothing moved for `seconds`, so nothing was pushed: that too is a normal day."""
-        self._moved |= {label for label, c in self._calibrators.items() if c.rest(seconds)}
-        self._adopt()
-
     @property
     def calibrators(self) -> Mapping[str, Calibrator]:
         """By label, what is learnt."""

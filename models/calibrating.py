@@ -278,7 +278,7 @@ def _count(play: Play, label_index: int, rules: IncidentRules) -> Counted:
         smoothed = smoother.push(utc, row[label_index])
         if begin <= at_s <= end:
             tally.push(utc, smoothed)
-    tally.rest(0.0)
+    tally.finish()
     return Counted(
         play.scored.clip.scene,
         play.kind,

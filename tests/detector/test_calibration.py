@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from config.settings import DetectionSettings
+from detector import calibration
 from detector.calibration import (
     BLOCK_S,
     BLOCKS_PER_HOUR,
@@ -24,6 +25,7 @@ from detector.calibration import (
     Calibrator,
     Day,
     Evidence,
+    Learnt,
     Tally,
     expected_per_hour,
     level_for,
@@ -57,14 +59,26 @@ def busy_days(days: float, mean: float, spread: float, seed: int = 1) -> Peaks:
 
 
 def tally_of(peaks: Peaks) -> Tally:
-    """What is counted on a camera whose highest score of each 10 s is known."""
+    """What is counted on a camera whose highest score of each 10 s is known: one score each."""
     tally = Tally(closing=0.7)
-    utc = START
-    for level in peaks.tolist():
-        utc += timedelta(seconds=BLOCK_S)
-        tally.push(utc, probability_of(level))
-        tally.rest(BLOCK_S - 0.001)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration, "MAX_GAP_S", BLOCK_S)
+        for i, level in enumerate(peaks.tolist()):
+            tally.push(START + timedelta(seconds=BLOCK_S * i), probability_of(level))
+    tally.finish()
     return tally
+
+
+def still(hours: float) -> Learnt:
+    """What a camera has learnt on which nothing moved for `hours`."""
+    whole, part = divmod(hours, DAY_H)
+    return Learnt((*(Day(DAY_H) for _ in range(int(whole))), Day(part)), SHIPPED)
+
+
+def go_on(learner: Calibrator, minutes: float, value: float = 0.0) -> None:
+    """Further scores, a second apart."""
+    for i in range(round(60 * minutes)):
+        learner.push(START + timedelta(seconds=i), value)
 
 
 def learnt(peaks: Peaks, per_hour: float = ONE_A_DAY) -> float:
@@ -202,22 +216,18 @@ def test_what_is_counted_is_what_would_have_opened() -> None:
         assert rates[index] == pytest.approx(opened, abs=2, rel=0.1)
 
 
-def test_time_asleep_counts_and_time_not_watched_does_not() -> None:
+def test_time_not_watched_does_not_count() -> None:
     tally = Tally(closing=0.7)
-    for i in range(81):
-        tally.push(START + timedelta(seconds=i / 8), 0.3)
-    tally.rest(3600)
-    for i in range(81):
-        tally.push(START + timedelta(hours=5, seconds=i / 8), 0.3)
-    assert tally.evidence().hours == pytest.approx(1 + 20 / 3600)
+    for hours in (0, 5):
+        for i in range(81):
+            tally.push(START + timedelta(hours=hours, seconds=i / 8), 0.0)
+    assert tally.evidence().hours == pytest.approx(20 / 3600)
 
 
 def test_two_weeks_are_remembered_and_no_more() -> None:
-    tally = Tally(closing=0.7)
-    for _ in range(20 * 24):
-        tally.rest(3600)
+    tally = tally_of(np.full(round(20 * DAY_H * BLOCKS_PER_HOUR), -9.0))
     assert len(tally.days) == DAYS
-    assert (DAYS - 1) * DAY_H < tally.evidence().hours <= DAYS * DAY_H
+    assert (DAYS - 1) * DAY_H < tally.evidence().hours <= DAYS * DAY_H + 0.1
 
 
 def test_a_clock_that_is_set_back_neither_stops_nor_fools_the_count() -> None:
@@ -256,16 +266,16 @@ def test_a_camera_whose_normal_scores_are_high_opens_fewer_incidents_once_it_has
 
 
 def test_a_threshold_never_changes_while_an_incident_is_open() -> None:
-    watch = CameraWatch("gate", {"violence": RULES}, {"violence": Calibrator(RULES, 1.0)})
+    learner = Calibrator(RULES, 1.0, still(40))
+    watch = CameraWatch("gate", {"violence": RULES}, {"violence": learner})
     for i in range(8 * 60 * 30):  # half an hour of one incident
         watch.push(START + timedelta(seconds=i / 8), [0.9])
     assert watch.open_incidents()
     assert watch.rules("violence").open_threshold == pytest.approx(0.6)
-    watch.rest(3600)
-    assert watch.rules("violence").open_threshold == pytest.approx(0.6)
+    assert learner.rules.open_threshold < 0.59
     assert watch.quiet(START + timedelta(hours=1))
-    watch.rest(1)
-    assert watch.rules("violence").open_threshold != pytest.approx(0.6, abs=1e-6)
+    watch.push(START + timedelta(hours=1), [0.0])
+    assert watch.rules("violence") == learner.rules
 
 
 @settings(deadline=None, max_examples=25)
@@ -274,10 +284,8 @@ def test_thresholds_move_in_small_steps(values: list[float], shipped: float) -> 
     rules = IncidentRules(shipped, 0.7 * shipped, 0, 10)
     learner = Calibrator(rules, 1.0)
     before = log_odds(shipped)
-    for i in range(600):
-        utc = START + timedelta(seconds=3 * i)
-        learner.push(utc, values[i % len(values)])
-        learner.rest(60)
+    for i in range(3000):
+        learner.push(START + timedelta(seconds=i), values[i // 40 % len(values)])
         now = log_odds(learner.rules.open_threshold)
         assert abs(now - before) <= 0.0500001
         before = now
@@ -285,26 +293,26 @@ def test_thresholds_move_in_small_steps(values: list[float], shipped: float) -> 
 
 def test_a_stated_close_threshold_stays_where_it_is_but_below_the_open_one() -> None:
     stated = DetectionSettings(close_threshold=0.5)
-    learner = calibrators_for({"violence": RULES}, stated)["violence"]
-    assert learner.rules.close_threshold == pytest.approx(0.48)  # .8 of .6
-    for _ in range(200):
-        learner.rest(3600)
+    start = calibrators_for({"violence": RULES}, stated)["violence"]
+    assert start.rules.close_threshold == pytest.approx(0.48)  # .8 of .6
+    known = {"violence": still(300)}
+    learner = calibrators_for({"violence": RULES}, stated, known)["violence"]
+    go_on(learner, 130)
     assert learner.rules.close_threshold < learner.rules.open_threshold < 0.5
     wide = calibrators_for({"violence": RULES}, DetectionSettings(close_threshold=0.2))
     assert wide["violence"].rules.close_threshold == 0.2
 
 
 def test_a_camera_goes_on_from_what_it_had_learnt() -> None:
-    learner = Calibrator(RULES, 1.0)
-    for _ in range(100):
-        learner.rest(3600)
+    learner = Calibrator(RULES, 1.0, still(100))
+    go_on(learner, 25)
     again = Calibrator(RULES, 1.0, learner.learnt())
-    assert again.rules == learner.rules
-    assert again.hours == pytest.approx(100)
-    assert again.share == pytest.approx(100 / (100 + PRIOR_HOURS))
+    assert again.rules == learner.rules != RULES
+    assert again.hours == pytest.approx(100.4, abs=0.1)
+    assert again.share == pytest.approx(again.hours / (again.hours + PRIOR_HOURS))
     kept = learner.learnt()
-    learner.rest(3600)
-    assert sum(day.hours for day in kept.days) == pytest.approx(100)
+    go_on(learner, 60)
+    assert sum(day.hours for day in kept.days) == pytest.approx(100.4, abs=0.1)
 
 
 def test_days_of_nothing_are_no_evidence() -> None:
