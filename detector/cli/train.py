@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from config.errors import UsageError
+
 LEARNING = (
     ("epochs", int, 30, "at most"),
     ("batch", int, 32, "views a step"),
@@ -93,6 +95,10 @@ def add_commands(commands: Any) -> None:
 
 
 def _train(chosen: argparse.Namespace) -> int:
+    if chosen.reference and not chosen.start_from:
+        raise UsageError("--reference goes with --start-from: name the weights to start from")
+    if chosen.start_from and (chosen.cross_validate or chosen.train != "head"):
+        raise UsageError("--start-from fits the head alone, and measures it without being asked")
     from models.adapting import lines  # noqa: PLC0415 - loads OpenCV and LiteRT
     from models.embeddings import cache_dir  # noqa: PLC0415
     from models.figures import sentences  # noqa: PLC0415

@@ -153,6 +153,18 @@ def test_what_is_not_there_is_named(
     assert said in err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["--reference", "x"], ["--start-from", "shipped", "--cross-validate"]],
+)
+def test_what_does_not_go_together_is_wrong_usage(
+    train: Train, tmp_path: Path, arguments: list[str]
+) -> None:
+    code, _, err = train(tmp_path, *arguments)
+    assert code == 64
+    assert "--start-from" in err
+
+
 def test_a_missing_source_is_named(train: Train, tmp_path: Path) -> None:
     code, _, err = train(tmp_path / "absent.csv")
     assert code == 2
