@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from structlog import get_logger
-
-log = get_logger()
+from tqdm import tqdm
 
 
 def write_curves(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
@@ -21,7 +20,7 @@ def write_curves(folder: Path, history: Sequence[Mapping[str, float]]) -> None:
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 (an extra)
     except ImportError:
-        log.info("no learning.png: pip install 'jikimi[plot]' draws it")
+        tqdm.write("no learning.png: pip install 'jikimi[plot]' draws it", file=sys.stderr)
         return
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="epoch", ylabel="loss")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from structlog import get_logger
+from tqdm import tqdm
 
 from config.errors import ConfigError
 from detector.inference.head import LinearHead
@@ -40,8 +41,6 @@ MAX_SHELVED = 90_000
 
 VALIDATION_VIEWS = 8
 """Views of a clip, evenly spaced, that the validation loss is taken on."""
-
-log = get_logger()
 
 
 def train_network(
@@ -74,7 +73,8 @@ def train_network(
                 parts[f"without/{dataset}"] = rest
     judged: list[tuple[Lesson, Any]] = []
     for place, own in {**parts, ".": readable}.items():
-        log.info("training", part=place, clips=len(own))
+        whole = "all" if place == "." else place
+        tqdm.write(f"training {whole} on {len(own)} clips", file=sys.stderr)
         head, engines = _fit_part(own, lessons, shelves, labels, recipe, out, place, cache)
         if place.startswith("folds/"):
             unseen = [clip for clip in readable if clip not in set(own)]

@@ -6,12 +6,13 @@ however long it is. What comes out is the daemon's own `LinearHead`. Needs sciki
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from structlog import get_logger
+from tqdm import tqdm
 
 from detector.inference.head import Floats, LinearHead
 from models.lessons import Lesson, lesson_weights
@@ -19,8 +20,6 @@ from models.recipe import Recipe, fold_of
 
 UNKNOWN_LOGIT = -4.0
 """What a head says of a label that none of its clips shows: 2 %."""
-
-log = get_logger()
 
 
 def fit_head(lessons: Sequence[Lesson], labels: Sequence[str], recipe: Recipe) -> LinearHead:
@@ -98,7 +97,10 @@ def calibrate(head: LinearHead, said: Sequence[tuple[Lesson, Floats]]) -> Linear
         ]
         found = _platt(heard, label)
         if found is None:
-            log.warning("label not calibrated: its clips are too few or too hard", label=label)
+            tqdm.write(
+                f"label {label} is not calibrated: its clips are too few or too hard",
+                file=sys.stderr,
+            )
         else:
             slope[column], intercept[column] = found
     return replace(head, slope=slope, intercept=intercept)

@@ -9,6 +9,7 @@ was not. Knows neither views nor clips.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,15 +17,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from structlog import get_logger
 from tqdm import tqdm
 
 from models.recipe import Learning
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Inputs [n, …], targets [n, labels] of 0 and 1, weights [n]."""
-
-log = get_logger()
 
 
 @dataclass(slots=True)
@@ -101,7 +99,11 @@ def fit(
             progress.epoch >= learning.epochs or progress.since_best >= learning.early_stopping
         )
         _write(checkpoint, command, progress, model, optimiser, best)
-        log.info("epoch done", **progress.history[-1])
+        tqdm.write(
+            f"epoch {number + 1}: loss {row['loss']:.4f}, on scenes held out {loss:.4f}, "
+            f"rate {rate:.2g}",
+            file=sys.stderr,
+        )
     _assign(model.variables, best)
     return progress.history
 
@@ -142,9 +144,9 @@ def _resumed(
                 }
                 _assign(model.variables, found["model"])
                 _assign(optimiser.variables, found["optimiser"])
-                log.info("training goes on", after_epoch=told["epoch"], checkpoint=str(checkpoint))
+                tqdm.write(f"{checkpoint}: goes on after epoch {told['epoch']}", file=sys.stderr)
                 return Progress(**told), found["best"]
-        log.info("checkpoint is another training's: starting anew", checkpoint=str(checkpoint))
+        tqdm.write(f"{checkpoint}: is another training's; starting anew", file=sys.stderr)
     return Progress(), [variable.numpy() for variable in model.variables]
 
 

@@ -21,7 +21,6 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from structlog import get_logger
 from tqdm import tqdm
 
 from config.errors import ConfigError, StreamError
@@ -50,8 +49,6 @@ RATE = 1e-2
 """Of a single layer on features that stay; with 1e-3 it was not done after 40 epochs."""
 
 HELD_BACK = 0.2
-
-log = get_logger()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

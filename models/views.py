@@ -100,34 +100,36 @@ def _shelved(clip: Clip, most: int, cache: Path) -> list[Shelf]:
 
 def _kept(clip: Clip, most: int) -> Iterator[tuple[frozenset[str], NDArray[np.int8]]]:
     """Every meaning of the clip with at most `most` of its moving views, evenly spaced."""
-    thinning: dict[frozenset[str], _Thinning] = {}
+    thinning: dict[frozenset[str], Thinning] = {}
     for view in clip_views(clip):
         if view.moving:
             labels = labels_at(clip, (view.utc - EPOCH).total_seconds())
-            thinning.setdefault(labels, _Thinning(most)).add(view.pixels)
+            thinning.setdefault(labels, Thinning(most)).add(view.pixels)
     for labels, own in thinning.items():
         yield labels, np.stack(own.views())
 
 
-class _Thinning:
+class Thinning:
     """Evenly spaced views of a recording of unknown length, never more than twice `most`."""
 
     def __init__(self, most: int) -> None:
         self._most, self._every, self._seen = most, 1, 0
-        self._kept: list[NDArray[np.int8]] = []
+        self.kept: list[NDArray[np.int8]] = []
 
     def add(self, pixels: Floats) -> None:
+        """The next view of the recording."""
         if self._seen % self._every == 0:
-            self._kept.append(np.round(pixels * STEPS).astype(np.int8))
-            if len(self._kept) >= 2 * self._most:
-                self._kept = self._kept[::2]
+            self.kept.append(np.round(pixels * STEPS).astype(np.int8))
+            if len(self.kept) >= 2 * self._most:
+                self.kept = self.kept[::2]
                 self._every *= 2
         self._seen += 1
 
     def views(self) -> list[NDArray[np.int8]]:
-        last = len(self._kept) - 1
+        """At most `most` of those so far, in order."""
+        last = len(self.kept) - 1
         chosen = np.linspace(0, last, min(self._most, last + 1)).round()
-        return [self._kept[int(number)] for number in chosen]
+        return [self.kept[int(number)] for number in chosen]
 
 
 def _save(file: Path, views: NDArray[np.int8]) -> None:

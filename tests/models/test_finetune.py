@@ -17,7 +17,7 @@ from detector.inference.weights import load_classifier
 from models.clips import Clip, read_clips
 from models.finetune import balanced, drawn, validation_fold
 from models.recipe import FOLDS, Learning, Recipe, fold_of
-from models.views import Shelf, shelve, spread
+from models.views import Shelf, Thinning, shelve, spread
 
 needs_tensorflow = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None,
@@ -54,6 +54,17 @@ def test_views_on_disk_are_few_evenly_spaced_and_read_again(footage: Any, tmp_pa
     assert views.shape == (2, 96, 96, 3)
     assert 0.1 < np.abs(views).max() <= 1
     assert len(spread(shelves, 6)) == 6
+
+
+def test_a_long_recording_is_thinned_in_bounded_memory() -> None:
+    thinning = Thinning(10)
+    for number in range(1003):
+        thinning.add(np.full(1, number / 1003, np.float32))
+        assert len(thinning.kept) <= 20
+    gaps = np.diff(np.concatenate(thinning.views()).astype(int))
+    assert len(gaps) == 9
+    assert gaps.max() <= 2 * gaps.min() + 1
+    assert gaps.sum() > 115
 
 
 def test_an_epoch_is_drawn_the_same_again(footage: Any, tmp_path: Path) -> None:
