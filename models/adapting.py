@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from detector.inference.head import Floats, LinearHead
 from detector.inference.weights import load_classifier
-from models.clips import NORMAL, Clip
+from models.clips import Clip
 from models.frozen import taught
 from models.head import UNKNOWN_LOGIT, probabilities_of
 from models.lessons import Lesson, lesson_weights
@@ -48,7 +48,8 @@ def adapt(
     """
     path = sidecar_of(start_from) or Path(start_from)
     start = load_classifier(path)
-    first = _whole(path, start.sidecar.labels, clips)
+    wanted = recipe.labels or {label for clip in clips for label in clip.labels}
+    first = _whole(path, start.sidecar.labels, sorted({*wanted} - {*start.sidecar.labels}))
     name = weights_name(first.labels)
     network = frozen_network(str(path), out / name, clips, cache)
     site = taught(clips, network.engines["litert"], recipe, cache)
@@ -139,11 +140,10 @@ def _cost(
     return float(weights @ losses + pull / 2 * (away @ away)), gradient
 
 
-def _whole(path: Path, labels: Sequence[str], clips: Sequence[Clip]) -> LinearHead:
+def _whole(path: Path, labels: Sequence[str], new: Sequence[str]) -> LinearHead:
     """The head of the sidecar, its calibration folded in, with a column for every new label."""
     head = load_classifier(path).head
     assert isinstance(head, LinearHead)
-    new = sorted({label for clip in clips for label in clip.labels} - {*labels, NORMAL})
     ones = np.ones(len(labels) + len(new), np.float32)
     blank = np.zeros((len(head.mean), len(new)), np.float32)
     return LinearHead(

@@ -84,12 +84,20 @@ def out_of_fold_logits(
 
 
 def calibrate(head: LinearHead, said: Sequence[tuple[Lesson, Floats]]) -> LinearHead:
-    """The head with Platt scaling a label, fitted on what heads said of lessons new to them.
+    """The head with Platt scaling a label, fitted on what heads said of lessons new to them."""
+    slope, intercept = calibration_of(said, head.labels)
+    return replace(head, slope=slope, intercept=intercept)
+
+
+def calibration_of(
+    said: Sequence[tuple[Lesson, Floats]], labels: Sequence[str]
+) -> tuple[Floats, Floats]:
+    """The slope and intercept [labels] that make probabilities of logits.
 
     A label that they rank no better than chance keeps its logits as they are, and is named.
     """
-    slope, intercept = head.slope.copy(), head.intercept.copy()
-    for column, label in enumerate(head.labels):
+    slope, intercept = np.ones(len(labels), np.float32), np.zeros(len(labels), np.float32)
+    for column, label in enumerate(labels):
         heard = [
             (lesson, own[:, column])
             for lesson, own in said
@@ -103,7 +111,7 @@ def calibrate(head: LinearHead, said: Sequence[tuple[Lesson, Floats]]) -> Linear
             )
         else:
             slope[column], intercept[column] = found
-    return replace(head, slope=slope, intercept=intercept)
+    return slope, intercept
 
 
 def _platt(said: Sequence[tuple[Lesson, NDArray[np.float32]]], label: str) -> list[float] | None:

@@ -15,7 +15,8 @@ from config.load import load_settings
 
 PASSWORD = "hunter22secret"
 WORDS = """
-    site station state_dir weights engine capture detection cameras sinks http log name url user password
+    site station state_dir weights engine capture detection cameras sinks http log name url user
+    password
     transport read_timeout_s open_threshold close_threshold watch location text latitude type host
     port route hours start sites labels when expiry_s pin tls ca headers file env credential
     gate police light
