@@ -60,6 +60,11 @@ SETTLE_S = 5.0
 STOP_BUDGET_S = 4.0
 """Of the five seconds that SIGTERM may take."""
 
+OVERLOADED = (
+    "overloaded: more views come than can be scored; "
+    "cameras with an incident go first, the others are watched less often"
+)
+
 log = get_logger()
 
 
@@ -107,13 +112,17 @@ class Daemon:
                 "recalibrate": self._recalibrate,
             },
         )
-        self._http = HttpServer(settings.http, registry, self.health)
+        self._http = HttpServer(settings.http, registry, lambda: not self._stuck(), self.health)
         self._journal = Journal(state_dir / "incidents.sqlite")
         self._desk = Desk(self._journal, self._dispatcher.submit)
         self._calibrations = CalibrationStore(state_dir / "calibration", sidecar)
         self._keeper = Keeper(self._all_posts)
         self._worker = InferenceWorker(
-            classifier.engine, classifier.head, self._on_scored, WorkerMetrics(self._metrics)
+            classifier.engine,
+            classifier.head,
+            self._on_scored,
+            WorkerMetrics(self._metrics),
+            self._alarmed,
         )
         age = self._metrics.progress_age
         age.labels("inference").set_function(lambda: time.monotonic() - self._worker.progress_s)
@@ -172,6 +181,8 @@ class Daemon:
             for sink in sinks
             if sink.state is SinkState.FAILING
         ]
+        if self._worker.overloaded:
+            reasons.append(OVERLOADED)
         return {
             "live": not stuck,
             "status": "stuck" if stuck else "degraded" if reasons else "ok",
@@ -266,6 +277,11 @@ class Daemon:
         post = self._posts.get(scored.offer.view.camera)
         if post is not None:
             post.on_scored(scored)
+
+    def _alarmed(self, camera: str) -> bool:
+        """Whether `camera` goes first where not every view can be scored; takes no lock."""
+        post = self._posts.get(camera)
+        return post is not None and post.alarmed
 
     def _add(self, camera: CameraSettings) -> None:
         outlets = Outlets(self._desk.report, self._dispatcher.submit, self._show_state)

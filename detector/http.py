@@ -43,13 +43,15 @@ class _Server(ThreadingHTTPServer):
 class HttpServer:
     """Serves metrics and health in threads of its own.
 
-    `health()` gives the body of /healthz, with `live` and `status` among its keys.
+    `live()` is asked for /livez, and often: it must wait for nothing. `health()` gives the body of
+    /healthz, with `live` among its keys.
     """
 
     def __init__(
         self,
         settings: HttpSettings,
         registry: CollectorRegistry,
+        live: Callable[[], bool],
         health: Callable[[], dict[str, Any]],
     ) -> None:
         """Bind at once; raises ConfigError where the address cannot be had."""
@@ -60,7 +62,8 @@ class HttpServer:
             sys_version = ""
 
             def do_GET(self) -> None:
-                status, kind, body = _answer(self.path.partition("?")[0], registry, health)
+                path = self.path.partition("?")[0]
+                status, kind, body = _answer(path, registry, live, health)
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
@@ -95,16 +98,23 @@ class HttpServer:
 
 
 def _answer(
-    path: str, registry: CollectorRegistry, health: Callable[[], dict[str, Any]]
+    path: str,
+    registry: CollectorRegistry,
+    live: Callable[[], bool],
+    health: Callable[[], dict[str, Any]],
 ) -> tuple[HTTPStatus, str, bytes]:
     if path == "/metrics":
         return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry)
-    if path in {"/livez", "/healthz"}:
+    if path == "/livez":
+        alive = live()
+        return _status(alive), "text/plain; charset=utf-8", b"ok\n" if alive else b"stuck\n"
+    if path == "/healthz":
         found = health()
-        status = HTTPStatus.OK if found["live"] else HTTPStatus.SERVICE_UNAVAILABLE
-        if path == "/livez":
-            return status, "text/plain; charset=utf-8", b"ok\n" if found["live"] else b"stuck\n"
         body = json.dumps(found, ensure_ascii=False).encode()
-        return status, "application/json", body
+        return _status(found["live"]), "application/json", body
     known = b"there are /metrics, /livez and /healthz\n"
     return HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", known
+
+
+def _status(live: bool) -> HTTPStatus:
+    return HTTPStatus.OK if live else HTTPStatus.SERVICE_UNAVAILABLE

@@ -176,6 +176,11 @@ class CameraPost:
         """Whether it has been gone beyond its grace time."""
         return self._loss.lost
 
+    @property
+    def alarmed(self) -> bool:
+        """Whether an incident is open; without the lock, for the worker asks under its own."""
+        return bool(self._watch.open_incidents())
+
     def status(self) -> dict[str, Any]:
         """The camera as `jikimi status` and /healthz show it; holds no secret."""
         with self._watch_lock:

@@ -44,6 +44,7 @@ cameras:
   calm: pattern://calm
   scuffle: pattern://scuffle
   gate: {gate}
+  wall: {wall}
   yard: {yard}
 sinks:
   police:
@@ -82,7 +83,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def real_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Two incidents, an exercise, a camera lost, one damaged, a broker away, a silent siren."""
+    """Two incidents, an exercise, a camera lost, damaged, asleep; broker away, silent siren."""
     needs("prometheus")
     if not shutil.which("openssl"):
         pytest.skip("openssl is not installed")
@@ -90,14 +91,17 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     (folder / "broker").mkdir()
     tls = Tls.make(folder)
     clip = make_clip(folder / "walk.mp4")
+    wall = make_clip(folder / "wall.mp4", rest_s=12, seconds=2)
     with ExitStack() as stack:
         gate = stack.enter_context(RtspServer({"gate": clip}))
         yard = stack.enter_context(RtspServer({"yard": clip}))
+        idle = stack.enter_context(RtspServer({"wall": wall}))
         proxy = stack.enter_context(GarbageProxy(yard.port))
         broker = stack.enter_context(MqttBroker(folder / "broker", tls=tls))
         config = CONFIG.format(
             gate=gate.url("gate"),
             yard=yard.url("yard").replace(f":{yard.port}/", f":{proxy.port}/"),
+            wall=idle.url("wall"),
             port=broker.port,
             protocol=PROTOCOL,
             ca=tls.ca,
@@ -112,6 +116,7 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             return daemon.metric("jikimi_incidents_total", camera="scuffle")
 
         wait_until(lambda: incidents() >= 1, "an incident", 100)
+        wait_until(lambda: daemon.metric("jikimi_wakes_total", camera="wall"), "a camera to wake")
         proxy.damage.set()
         gate.kill()
         broker.stop()
@@ -204,7 +209,7 @@ def test_every_query_gives_data_after_a_real_run(path: Path, real_run: Run, tmp_
     board = dashboards.load(path)
     values, answers = real_run.ask(board)
     assert values["site"] == ["harbour"]
-    assert values["camera"] == ["calm", "gate", "scuffle", "yard"]
+    assert values["camera"] == ["calm", "gate", "scuffle", "wall", "yard"]
     draw(path, board, answers, real_run, tmp_path, "real")
     assert not [
         f"{panel['title']}: {target['expr']}"

@@ -25,10 +25,13 @@ class Running:
     """A server whose health a test can change."""
 
     def __init__(self) -> None:
+        self.live = True
         self.health: dict[str, Any] = {}
         registry = CollectorRegistry()
         DetectorMetrics(registry).add_camera("gate", "harbour", ["violence"])
-        self.server = HttpServer(HttpSettings(port=0), registry, lambda: dict(self.health))
+        self.server = HttpServer(
+            HttpSettings(port=0), registry, lambda: self.live, lambda: dict(self.health)
+        )
         self.server.start()
 
     def get(self, path: str) -> tuple[int, str, str]:
@@ -50,6 +53,7 @@ def server() -> Iterator[Running]:
 
 @pytest.fixture
 def running(server: Running) -> Running:
+    server.live = True
     server.health = {"live": True, "status": "ok", "reasons": []}
     return server
 
@@ -62,8 +66,9 @@ def test_metrics_are_what_prometheus_reads(running: Running) -> None:
 
 
 def test_livez_says_whether_the_daemon_makes_progress(running: Running) -> None:
+    running.health = {}  # which may be slow to tell, and is not asked
     assert running.get("/livez")[::2] == (200, "ok\n")
-    running.health["live"] = False
+    running.live = False
     assert running.get("/livez")[::2] == (503, "stuck\n")
 
 
@@ -86,14 +91,14 @@ def test_anything_else_is_not_found_and_told_what_there_is(running: Running, pat
 def test_a_port_in_use_is_a_mistake_of_the_configuration(running: Running) -> None:
     port = int(running.server.url.rpartition(":")[2])
     with pytest.raises(ConfigError, match=f"{port}.*Choose another http.port") as caught:
-        HttpServer(HttpSettings(port=port), CollectorRegistry(), dict)
+        HttpServer(HttpSettings(port=port), CollectorRegistry(), lambda: True, dict)
     assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("host", ["192.0.2.77", "no-such-host.invalid"])
 def test_an_address_that_is_not_ours_is_a_mistake_of_the_configuration(host: str) -> None:
     with pytest.raises(ConfigError, match=host):
-        HttpServer(HttpSettings(host=host, port=0), CollectorRegistry(), dict)
+        HttpServer(HttpSettings(host=host, port=0), CollectorRegistry(), lambda: True, dict)
 
 
 def test_clients_that_send_nothing_block_nobody(running: Running) -> None:
@@ -121,15 +126,13 @@ def test_the_port_is_free_again_after_stop() -> None:
     first = Running()
     port = int(first.server.url.rpartition(":")[2])
     first.server.stop()
-    again = HttpServer(HttpSettings(port=port), CollectorRegistry(), dict)
+    again = HttpServer(HttpSettings(port=port), CollectorRegistry(), lambda: True, dict)
     again.start()
     again.stop()
 
 
 def test_an_ipv6_address_is_served() -> None:
-    server = HttpServer(
-        HttpSettings(host="::1", port=0), CollectorRegistry(), lambda: {"live": True}
-    )
+    server = HttpServer(HttpSettings(host="::1", port=0), CollectorRegistry(), lambda: True, dict)
     server.start()
     try:
         with urlopen(f"{server.url}/livez", timeout=5) as answer:

@@ -1,4 +1,4 @@
-"""`jikimi` whose engine blocks for as long as a file exists: a worker that hangs, on demand.
+"""`jikimi` whose engine blocks for as long as a file exists, or is slow, where that says how slow.
 
 Run as `python hanging.py FILE run …`; everything else is the daemon's own.
 """
@@ -16,11 +16,14 @@ POLL_S = 0.1
 
 
 def hang_while(file: Path) -> None:
-    """Make every inference wait until `file` is gone."""
+    """Make an inference wait until `file` is gone, or as many seconds a view as stand in it."""
     embed, never = LiteRTEngine.embed, threading.Event()
 
     def slow(engine: LiteRTEngine, views: Floats) -> Floats:
         while file.exists():
+            if seconds := file.read_text():
+                never.wait(float(seconds) * len(views))
+                break
             never.wait(POLL_S)
         return embed(engine, views)
 

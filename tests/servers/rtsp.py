@@ -204,10 +204,12 @@ def make_clip(
     fps: int = 25,
     gop: int = 25,
     seed: int = 0,
+    rest_s: float = 0.0,
 ) -> Path:
     """Write an H.264 clip of a drifting texture with a bright square that wanders over it.
 
-    A key frame every `gop` pictures, no B-frames, like a camera.
+    Before that, for `rest_s` seconds, nothing moves but a camera's noise. A key frame every `gop`
+    pictures, no B-frames, like a camera.
     """
     width, height = size
     noise = np.random.default_rng(seed)
@@ -218,6 +220,11 @@ def make_clip(
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"preset": "veryfast", "bf": "0", "g": str(gop), "threads": "1"}
         side = height // 4
+        for _ in range(round(rest_s * fps)):
+            grain = noise.normal(0, 1, (height, width))
+            still = np.clip(scene[:height, :width] + grain, 0, 255).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(still, format="gray8").reformat(format="yuv420p")
+            container.mux(stream.encode(frame))
         for index in range(round(seconds * fps)):
             shift = index % 32
             grey = scene[shift : shift + height, :width].copy()
