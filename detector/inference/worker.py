@@ -149,13 +149,12 @@ class InferenceWorker:
                     self._hand_over(offer, row)
 
     def _take(self) -> list[Offer] | None:
-        """Wait for views and take all there are; None once stopped and empty."""
+        """Wait for views and take all there are; none after a second without; None at the end."""
         with self._changed:
-            while not self._pending and not self._stopping:
+            if not self._pending and not self._stopping:
                 self._changed.wait(1.0)
-                self.progress_s = time.monotonic()
             deadline = time.monotonic() + self._window_s
-            while len(self._pending) < len(self._states) and not self._stopping:
+            while self._pending and len(self._pending) < len(self._states) and not self._stopping:
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     break

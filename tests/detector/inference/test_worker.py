@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from detector.inference import load
 from detector.inference.engine import MeanEngine
 from detector.inference.worker import STALENESS_BUDGET_S, InferenceWorker, Offer, Scored
 from detector.types import Box, MotionView, Sample
@@ -87,6 +88,7 @@ class Log:
         self.drops: list[tuple[str, str]] = []
         self.counted: list[str] = []
         self.batches: list[int] = []
+        self.overloads: list[bool] = []
         self.changed = threading.Condition()
         self.take: Callable[[Scored], None] = lambda scored: None
 
@@ -109,7 +111,10 @@ class Log:
     def batch(self, size: int, seconds: float) -> None:
         self.batches.append(size)
 
-    def overloaded(self, overloaded: bool) -> None: ...
+    def overloaded(self, overloaded: bool) -> None:
+        with self.changed:
+            self.overloads.append(overloaded)
+            self.changed.notify_all()
 
     def wait(self, *, scores: int = 0, drops: int = 0) -> None:
         with self.changed:
@@ -160,6 +165,19 @@ def test_the_newest_view_wins_and_the_replaced_one_is_counted(bench: Any) -> Non
     b.log.wait(scores=3)
     assert b.log.scores[1:] == [("gate", 0.3), ("yard", 0.7)]
     assert b.log.drops == [("gate", "superseded")] * 2
+
+
+def test_an_overload_is_over_when_no_more_views_come(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "WINDOW_S", 0.05)
+    b = bench("gate", "yard")
+    b.occupy("gate")
+    for value in (0.1, 0.2, 0.3):
+        b.worker.offer(offer("gate", value))
+    b.engine.go.set()
+    with b.log.changed:
+        assert b.log.changed.wait_for(lambda: b.log.overloads == [True, False], DEADLINE_S)
 
 
 def test_every_offer_is_scored_or_counted_as_dropped(bench: Any) -> None:
