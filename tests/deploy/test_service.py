@@ -247,6 +247,19 @@ def test_an_upgrade_that_does_not_start_is_taken_back(service: Box, broken_wheel
     assert service.shows("ActiveState") == "active"
 
 
+def test_a_backup_brings_configuration_secrets_and_journal_back(service: Box) -> None:
+    kept = ("etc/jikimi", "var/lib/jikimi")
+    service.must("systemctl", "stop", "jikimi")
+    service.must("tar", "-C", "/", "-czf", "/root/backup.tar.gz", *kept)
+    before = service.must("find", *(f"/{path}" for path in kept), "-printf", "%p %u:%g %m\n")
+    service.must("find", *(f"/{path}" for path in kept), "-type", "f", "-delete")
+    service.must("tar", "-C", "/", "-xzf", "/root/backup.tar.gz")
+    after = service.must("find", *(f"/{path}" for path in kept), "-printf", "%p %u:%g %m\n")
+    assert sorted(after.splitlines()) == sorted(before.splitlines())
+    service.must("systemctl", "start", "jikimi")
+    assert "yard" in service.must("jikimi", "incidents")
+
+
 def test_uninstalling_leaves_configuration_and_state(service: Box) -> None:
     service.must(INSTALL, "--uninstall")
     assert service.does("systemctl", "cat", "jikimi").returncode != 0
