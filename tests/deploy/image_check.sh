@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 die() { echo "image-check: $*" >&2; exit 1; }
 
 base=python:3.12-slim-bookworm   # the Dockerfile's
-work=$PWD/build/image-check
+work=${XDG_CACHE_HOME:-$HOME/.cache}/jikimi-checks/image
 python=$PWD/.venv/bin/python
 [ "$(id -u)" = 0 ] || die "needs root, to make and enter a root file system"
 { command -v buildah && command -v debootstrap; } >/dev/null ||
@@ -22,12 +22,11 @@ buildah() {
 
 if ! buildah inspect --type image localhost/base >/dev/null 2>&1; then
     echo "== a root of Debian bookworm in place of $base"
-    tests/deploy/debian_root.sh "$work/base" python3,python3-venv,ca-certificates
+    root=$(tests/deploy/debian_root.sh)
     container=$(buildah from scratch)
-    buildah add -q "$container" "$work/base" / >/dev/null
+    buildah add -q "$container" "$root" / >/dev/null
     buildah commit -q "$container" localhost/base
     buildah rm "$container" >/dev/null
-    rm -rf "$work/base"
 fi
 
 echo "== wheels, by their hashes"

@@ -1,7 +1,6 @@
 """The service under a real systemd, booted in a container of Debian bookworm.
 
-Only here do the unit's confinement, credentials, watchdog and ExecStopPost= act. The first run
-makes the container's root in build/ (two minutes); later ones take it from there.
+Only here do the unit's confinement, credentials, watchdog and ExecStopPost= act.
 """
 
 from __future__ import annotations
@@ -28,8 +27,6 @@ pytestmark = [
     ),
 ]
 
-CACHE = REPOSITORY / "build/service-check"
-PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv"
 INSTALL = "/source/deploy/systemd/install.sh"
 
 CONFIG = """
@@ -79,7 +76,7 @@ class Box:
 
 @pytest.fixture(scope="module")
 def debian(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of a Debian root that can boot, and the wheels that Jikimi stands on."""
+    """A copy of a Debian root that can boot."""
     if os.geteuid() != 0:
         pytest.skip("needs root, to boot a container")
     for tool in ("debootstrap", "systemd-nspawn"):
@@ -87,21 +84,27 @@ def debian(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pytest.skip(f"{tool} is missing: apt install debootstrap systemd-container")
     if sys.version_info[:2] != (3, 11):
         pytest.skip("needs Python 3.11, which Debian bookworm has, to fetch wheels for it")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    made = run(Path(__file__).with_name("debian_root.sh"), CACHE / "root", PACKAGES)
+    made = run(Path(__file__).with_name("debian_root.sh"))
     assert made.returncode == 0, made.stderr
-    locks = ("requirements.txt", "deploy/requirements-gpio.txt")
-    wheels = run(
-        *(sys.executable, "-m", "pip", "download", "-q", "--require-hashes"),
-        *("--only-binary", ":all:", "-d", CACHE / "wheels"),
-        *(word for lock in locks for word in ("-r", REPOSITORY / lock)),
-    )
-    assert wheels.returncode == 0, wheels.stderr
     root = tmp_path_factory.mktemp("debian") / "root"
     # Not shutil.copytree: it would read /dev/zero to its end.
-    subprocess.run(["cp", "-a", str(CACHE / "root"), str(root)], check=True)
+    subprocess.run(["cp", "-a", made.stdout.strip(), str(root)], check=True)
     (root / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
     return root
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheels that Jikimi stands on."""
+    folder = tmp_path_factory.mktemp("wheels")
+    locks = ("requirements.txt", "deploy/requirements-gpio.txt")
+    done = run(
+        *(sys.executable, "-m", "pip", "download", "-q", "--require-hashes"),
+        *("--only-binary", ":all:", "-d", folder),
+        *(word for lock in locks for word in ("-r", REPOSITORY / lock)),
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +119,13 @@ def broken_wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def box(debian: Path, wheel: Path, next_wheel: Path, broken_wheel: Path) -> Iterator[Box]:
+def box(
+    debian: Path, wheels: Path, wheel: Path, next_wheel: Path, broken_wheel: Path
+) -> Iterator[Box]:
     """The booted container; the checkout, the wheels and the three versions are mounted there."""
     mounts = {
         REPOSITORY: "/source",
-        CACHE / "wheels": "/wheels",
+        wheels: "/wheels",
         wheel.parent: "/this",
         next_wheel.parent: "/next",
         broken_wheel.parent: "/broken",
@@ -247,17 +252,24 @@ def test_an_upgrade_that_does_not_start_is_taken_back(service: Box, broken_wheel
     assert service.shows("ActiveState") == "active"
 
 
-def test_a_backup_brings_configuration_secrets_and_journal_back(service: Box) -> None:
+def test_a_backup_brings_configuration_secrets_and_state_back(service: Box) -> None:
     kept = ("etc/jikimi", "var/lib/jikimi")
+
+    def found() -> list[str]:
+        paths = [f"/{path}" for path in kept]
+        owners = service.must("find", *paths, "-printf", "%p %u:%g %m\n")
+        sums = service.must("find", *paths, "-type", "f", "-exec", "sha256sum", "{}", "+")
+        return sorted((owners + sums).splitlines())
+
     service.must("systemctl", "stop", "jikimi")
     service.must("tar", "-C", "/", "-czf", "/root/backup.tar.gz", *kept)
-    before = service.must("find", *(f"/{path}" for path in kept), "-printf", "%p %u:%g %m\n")
-    service.must("find", *(f"/{path}" for path in kept), "-type", "f", "-delete")
+    before = found()
+    assert any("/outbox.sqlite" in line for line in before)
+    service.must("find", *(f"/{path}" for path in kept), "-mindepth", "1", "-delete")
     service.must("tar", "-C", "/", "-xzf", "/root/backup.tar.gz")
-    after = service.must("find", *(f"/{path}" for path in kept), "-printf", "%p %u:%g %m\n")
-    assert sorted(after.splitlines()) == sorted(before.splitlines())
+    assert found() == before
     service.must("systemctl", "start", "jikimi")
-    assert "yard" in service.must("jikimi", "incidents")
+    service.must("jikimi", "incidents")
 
 
 def test_uninstalling_leaves_configuration_and_state(service: Box) -> None:
