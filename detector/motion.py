@@ -2,8 +2,9 @@
 
 A still picture tells a network which camera it is, not whether people fight (AUC .537).
 So of five greys in a row the pixel median, the scene, is taken off the middle three, and
-what is left is cropped to the square where most of it lies. This module is the only
-implementation, for daemon, training and evaluation; it knows no network and no clock.
+what is left is cropped to the square where most moves and brought to one contrast. This
+module is the only implementation, for daemon, training and evaluation; it knows no network
+and no clock.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from detector.types import Box, Grey, MotionView, Sample
 
-VIEW_RECIPE: Final[dict[str, str | int]] = {"name": "median5-crop96", "version": 1}
+VIEW_RECIPE: Final[dict[str, str | int]] = {"name": "median5-crop96", "version": 2}
 """Written beside the weights: a network is only as good as the views it was taught on.
 
 Raise the version whenever a pixel of a view changes."""
@@ -42,6 +43,15 @@ WINDOW_SHARES = (0.35, 0.5, 0.75, 1.0)
 That is the height, but for a portrait picture, whose lens sees people as large as it
 would lying on its side."""
 
+STARK_ENERGY = 10.0
+"""Grey levels: what moves more starkly counts no more when a window is chosen, or headlights and
+a white shirt outweigh people in grey (.863 → .876 on city CCTV)."""
+
+SIDE_EXPONENT = 1.2
+"""Of the side that a window's motion is divided by. 1 and the root of the energy rank fights in
+cities not learnt from better (.858 / .884 instead of .847 / .877), cameras of known ones worse
+(.924 / .873 instead of .934 / .878); the mean is the same."""
+
 MOVING_ENERGY = 0.15
 """Grey levels: least energy of the winning window, divided by its side and by the picture's
 shorter side, that counts as motion.
@@ -54,7 +64,17 @@ Polygon = Sequence[tuple[float, float]]
 """Corners (x, y) relative to the picture: 0,0 is top left, 1,1 bottom right."""
 
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
-_GAIN = 2.0 / 127.5  # differences rarely pass ±64 levels: twice their size fills −1…1
+
+STRONG_SHARE = 0.98
+"""The strength of a crop: what this share of its differences stay below."""
+
+STRONG_AT = 0.5
+"""Where in −1…1 a gain brings that strength, so that a network sees faint and stark motion
+alike: grey fog, night and noon. One fixed gain for all ranked fights in cameras of a city it
+had not learnt from at .825 instead of .859."""
+
+GAINS = (1 / 127.5, 12 / 127.5)
+"""Least and greatest gain: what is fainter is more noise than motion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +98,7 @@ class _Canvas:
         height, width = mask.shape
         self.mask = mask
         self.energy = np.empty((height, width), np.float32)
+        self.extent = np.empty((height, width), np.float32)
         self.sums = np.empty((height + 1, width + 1), np.float64)
 
 
@@ -158,14 +179,16 @@ def _measure_energy(middle: Sequence[Grey], scene: Grey, canvas: _Canvas) -> Non
 
 
 def _busiest_window(canvas: _Canvas) -> _Window:
-    """The square with the most energy divided by its side, on a grid of an eighth of it.
+    """The square with most motion for its size, on a grid of an eighth of its side.
 
-    By the side, not the area: a small window wins only if it loses little of the motion.
+    By little more than the side, not the area: a small window wins only if it loses little of
+    the motion. What moves counts up to `STARK_ENERGY`.
     """
     height, width = canvas.energy.shape
-    cv2.integral(canvas.energy, canvas.sums, cv2.CV_64F)
+    extent = np.minimum(canvas.energy, np.float32(STARK_ENERGY), out=canvas.extent)
+    cv2.integral(extent, canvas.sums, cv2.CV_64F)
     sums = canvas.sums
-    best = _Window(0, 0, min(height, width), -1.0)
+    best, most = (0, 0, min(height, width)), -1.0
     for share in WINDOW_SHARES:
         side = max(1, round(share * min(height, width)))
         step = max(1, side // 8)
@@ -176,10 +199,12 @@ def _busiest_window(canvas: _Canvas) -> _Window:
             + sums[: height - side + 1 : step, : width - side + 1 : step]
         )
         row, column = divmod(int(inside.argmax()), inside.shape[1])
-        found = float(inside[row, column]) / side
-        if found > best.energy:
-            best = _Window(column * step, row * step, side, found)
-    return best
+        found = float(inside[row, column]) / side**SIDE_EXPONENT
+        if found > most:
+            best, most = (column * step, row * step, side), found
+    x, y, side = best
+    energy = float(cv2.sumElems(canvas.energy[y : y + side, x : x + side])[0])
+    return _Window(x, y, side, energy / side)
 
 
 def _crop(
@@ -196,8 +221,19 @@ def _crop(
         ]
     )
     how = cv2.INTER_AREA if window.side > VIEW_SIDE else cv2.INTER_LINEAR
-    view = cv2.resize(differences, (VIEW_SIDE, VIEW_SIDE), interpolation=how)
-    return np.asarray(np.clip(np.asarray(view) * np.float32(_GAIN), -1, 1), np.float32)
+    view = np.asarray(cv2.resize(differences, (VIEW_SIDE, VIEW_SIDE), interpolation=how))
+    return np.asarray(np.clip(view * np.float32(_gain(view)), -1, 1), np.float32)
+
+
+def _gain(view: NDArray[Any]) -> float:
+    """What brings the strength of `view`, in grey levels, to `STRONG_AT`, within `GAINS`.
+
+    By a histogram of |differences| in quarters of a level up to 64: a tenth of a sort's time.
+    """
+    quarters = cv2.convertScaleAbs(view, alpha=4).reshape(-1)
+    below = np.cumsum(np.bincount(quarters, minlength=256))
+    strength = int(np.searchsorted(below, STRONG_SHARE * view.size)) / 4
+    return min(max(STRONG_AT / max(strength, 0.25), GAINS[0]), GAINS[1])
 
 
 def _mask(

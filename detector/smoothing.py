@@ -1,6 +1,6 @@
 """From jumpy probabilities, eight a second, to one steady value an incident can stand on.
 
-A trimmed mean over the last 1.5 s: one view that looks like a fight (a coat swung on, a
+A trimmed mean over the last 1¼ s: one view that looks like a fight (a coat swung on, a
 bird close to the lens) cannot raise an alarm, and one that does not cannot hide a fight.
 Pure logic: time comes in with each probability.
 """
@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 
 from detector.types import SAMPLE_RATE_HZ
 
-WINDOW_S = 1.5
-"""Long enough to outlast a stumble, short enough to leave half a second of the two for alarms."""
+WINDOW_S = 1.25
+"""Long enough to outlast a stumble, short enough to leave most of a second of the two for alarms."""
 
 TRIM_SHARE = 1 / 6
-"""Share of the window cut at either end before averaging: 2 of 12 values."""
+"""Share of the window cut at either end before averaging: 1 of 10 values."""
 
 FULL_WEIGHT_COUNT = 6
-"""With fewer values than this, half the window, the mean counts in proportion only."""
+"""With fewer values than this, the least that are trimmed, the mean counts in proportion only."""
 
 
 class Smoother:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import cv2
@@ -64,7 +65,7 @@ def centre(box: Box) -> tuple[float, float]:
 
 
 def plain_view(greys: list[Grey]) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
-    """The recipe as DESIGN.md words it, with np.median and every window summed by itself."""
+    """The recipe in plain words: np.median, every window summed by itself, sorted for the gain."""
     scene = np.median(np.stack(greys), axis=0)
     difference = np.stack([grey - scene for grey in greys[1:4]], axis=-1).astype(np.float32)
     energy = cv2.blur(np.abs(difference).max(axis=-1), (5, 5)) - 4
@@ -75,13 +76,17 @@ def plain_view(greys: list[Grey]) -> tuple[NDArray[np.float32], tuple[int, int, 
         side = round(share * min(height, width))
         for y in range(0, height - side + 1, max(1, side // 8)):
             for x in range(0, width - side + 1, max(1, side // 8)):
-                score = energy[y : y + side, x : x + side].sum(dtype=np.float64) / side
+                moving = np.minimum(energy[y : y + side, x : x + side], 10)
+                score = moving.sum(dtype=np.float64) / side**1.2
                 if score > found + 1e-6:
                     best, found = (x, y, side), score
     x, y, side = best
     how = cv2.INTER_AREA if side > 96 else cv2.INTER_LINEAR
     crop = cv2.resize(difference[y : y + side, x : x + side], (96, 96), interpolation=how)
-    return np.clip(crop * 2, -127.5, 127.5) / np.float32(127.5), best
+    strengths = np.sort(np.clip(np.rint(4 * np.abs(crop)), 0, 255), axis=None) / 4
+    strength = strengths[math.ceil(0.98 * strengths.size) - 1]
+    gain = np.clip(0.5 * 127.5 / max(strength, 0.25), 1, 12)
+    return np.clip(crop * np.float32(gain / 127.5), -1, 1), best
 
 
 def test_median_is_the_median() -> None:
@@ -106,6 +111,24 @@ def test_view_follows_the_recipe(size: tuple[int, int], square: float) -> None:
         width, height = size
         expected = (x / width, y / height, side / width, side / height)
         assert (view.box.left, view.box.top, view.box.width, view.box.height) == expected
+
+
+def test_faint_motion_looks_like_stark_motion() -> None:
+    def faded(by: int) -> list[Grey]:
+        return [(100 + (g.astype(np.int16) - 100) // by).astype(np.uint8) for g in walk(noise=0.0)]
+
+    for stark, faint in zip(views(faded(3)), views(faded(9)), strict=True):
+        assert stark.moving
+        assert faint.moving
+        assert 0.8 < float(faint.pixels.std() / stark.pixels.std()) < 1.25
+
+
+def test_a_bright_light_does_not_draw_the_view_from_what_moves_more() -> None:
+    people = walk((320, 180), square=0.3, start=(0.1, 0.1), step=0.02)
+    for number, grey in enumerate(people):
+        grey[150:158, 300:308] = 255 if number % 2 else 0
+    for view in views(people):
+        assert view.box.left < 0.5
 
 
 def test_view_is_dated_as_its_newest_sample() -> None:

@@ -84,4 +84,4 @@ def test_few_values_count_in_proportion(value: float) -> None:
 def test_at_two_pictures_a_second_nothing_reaches_full_weight() -> None:
     smoother = Smoother()
     pushed = [smoother.push(START + timedelta(seconds=i / 2), 1.0) for i in range(20)]
-    assert pushed[-1] == pytest.approx(4 / FULL_WEIGHT_COUNT)
+    assert pushed[-1] == pytest.approx(3 / FULL_WEIGHT_COUNT)
