@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
 QUIET_S = 4.0
 """Nothing has moved for so long before it sleeps: a fight's pauses are shorter."""
@@ -66,7 +65,7 @@ class Wake(StrEnum):
 class _Floor:
     """What a still scene's packets weigh: `sizes` [GOP − 1] bytes, by position; one key frame."""
 
-    sizes: NDArray[np.float64]
+    sizes: list[float]
     deviation: float
     key: float
 
@@ -158,16 +157,19 @@ class ActivityGate:
     def _learn(self) -> None:
         if len(self._still) < GOPS_TO_LEARN:
             return
+        # Sorted once: np.median and np.quantile took a tenth of what a sleeping camera costs.
         table = np.array(self._still, np.float64)
-        sizes = np.median(table[:, 1:], axis=0)
-        residuals = np.abs(table[:, 1:] - sizes)
+        ranked = np.sort(table, axis=0)
+        middle = (ranked[len(ranked) // 2] + ranked[(len(ranked) - 1) // 2]) / 2
+        key, sizes = float(middle[0]), middle[1:]
+        residuals = np.sort(np.abs(table[:, 1:] - sizes), axis=None)
         deviation = max(
-            1.4826 * float(np.median(residuals)),
-            float(np.quantile(residuals, 0.98)) / 3,
+            1.4826 * float(residuals[len(residuals) // 2]),
+            float(residuals[int(0.98 * len(residuals))]) / 3,
             0.02 * float(sizes.mean()),
             8.0,
         )
-        self._floor = _Floor(sizes, deviation, float(np.median(table[:, 0])))
+        self._floor = _Floor(sizes.tolist(), deviation, key)
         mean = float(sizes.mean())
         if not self.asleep:
             self._learnt_mean = mean

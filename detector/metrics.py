@@ -252,10 +252,19 @@ class WorkerMetrics:
 
 
 class CaptureMetrics:
-    """What the cameras' readers report, in Prometheus' terms (`CaptureObserver`)."""
+    """What one camera's reader reports, in Prometheus' terms (`CaptureObserver`).
 
-    def __init__(self, metrics: DetectorMetrics) -> None:
+    The series are looked up once: by their labels, twice a packet, that took a tenth of what a
+    sleeping camera costs beyond receiving.
+    """
+
+    def __init__(self, metrics: DetectorMetrics, camera: str) -> None:
         self._metrics = metrics
+        self._packets = metrics.packets.labels(camera)
+        self._bytes = metrics.bytes.labels(camera)
+        self._frames = metrics.frames.labels(camera)
+        self._due = metrics.due.labels(camera)
+        self._asleep = metrics.asleep.labels(camera)
 
     def connecting(self, camera: str) -> None:
         """An attempt to open the stream begins."""
@@ -263,12 +272,12 @@ class CaptureMetrics:
 
     def packet(self, camera: str, size: int) -> None:
         """`size` bytes of video have been received."""
-        self._metrics.packets.labels(camera).inc()
-        self._metrics.bytes.labels(camera).inc(size)
+        self._packets.inc()
+        self._bytes.inc(size)
 
-    def frame(self, camera: str) -> None:
-        """A frame has been decoded."""
-        self._metrics.frames.labels(camera).inc()
+    def frames(self, camera: str, count: int) -> None:
+        """`count` frames have been received."""
+        self._frames.inc(count)
 
     def decode_errors(self, camera: str, count: int) -> None:
         """The decoder refused `count` packets."""
@@ -276,7 +285,7 @@ class CaptureMetrics:
 
     def due(self, camera: str, count: int) -> None:
         """`count` samples have fallen due."""
-        self._metrics.due.labels(camera).inc(count)
+        self._due.inc(count)
 
     def missed(self, camera: str, reason: str, count: int) -> None:
         """`count` due samples were not taken."""
@@ -284,7 +293,7 @@ class CaptureMetrics:
 
     def slept(self, camera: str, seconds: float) -> None:
         """`seconds` of stream were received and not decoded."""
-        self._metrics.asleep.labels(camera).inc(seconds)
+        self._asleep.inc(seconds)
 
     def woke(self, camera: str, why: str, catch_up_s: float) -> None:
         """Decoding goes on; going through what was kept took `catch_up_s`."""

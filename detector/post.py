@@ -65,7 +65,7 @@ class CameraPost:
         self._worker, self._metrics, self._outlets = worker, metrics, outlets
         self._labels = labels = classifier.sidecar.labels
         metrics.add_camera(camera.name, camera.site, labels)
-        self._observer = CaptureMetrics(metrics)
+        self._observer = CaptureMetrics(metrics, camera.name)
         self._motion = MotionTracker(camera.detection.watch, camera.detection.ignore)
         self._shipped = classifier.rules()
         rules = {label: rules_for(rule, camera.detection) for label, rule in self._shipped.items()}

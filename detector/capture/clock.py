@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import median
 
 from detector.types import SAMPLE_RATE_HZ
 
@@ -95,14 +94,14 @@ class Pace:
 
     def __init__(self) -> None:
         self._last_s: float | None = None
-        self._gaps_s: deque[float] = deque(maxlen=25)
+        self._long: deque[bool] = deque(maxlen=25)  # whether each of the last gaps was
         self._slow = False
 
     def due(self, ticks: int, pts_s: float) -> int:
         """Samples due with the picture at `pts_s`, by which `ticks` ticks have passed."""
         if self._last_s is not None and pts_s > self._last_s:
-            self._gaps_s.append(pts_s - self._last_s)
-            # the median: a lost picture doubles one gap, it does not make a stream slow
-            self._slow = len(self._gaps_s) >= 5 and median(self._gaps_s) > 1 / SAMPLE_RATE_HZ
+            self._long.append(pts_s - self._last_s > 1 / SAMPLE_RATE_HZ)
+            # most of them: a lost picture doubles one gap, it does not make a stream slow
+            self._slow = len(self._long) >= 5 and 2 * sum(self._long) > len(self._long)
         self._last_s = pts_s
         return min(ticks, 1) if self._slow else ticks

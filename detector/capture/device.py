@@ -51,6 +51,7 @@ class DeviceStream:
     """One open local camera; `url.url` is its path, /dev/video0."""
 
     decode_errors = 0
+    patient = False
 
     def __init__(self, url: StreamUrl) -> None:
         """Open the device; raises StreamError."""

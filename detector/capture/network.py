@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -60,6 +61,7 @@ class AvStream:
     def __init__(self, url: StreamUrl, capture: CaptureSettings) -> None:
         """Connect; raises UnauthorisedError or StreamError."""
         self._url, self._timeout_s = url, capture.read_timeout_s
+        self.patient = _is_rtsp(url) and capture.transport == "tcp"
         self._container = _open(url, capture)
         if not self._container.streams.video:
             self._container.close()
@@ -70,6 +72,8 @@ class AvStream:
         self.video.thread_type = "NONE"
         self.video.codec_context.thread_count = 1
         self._packets = self._container.demux()
+        # As whole numbers: Fraction's product takes 2 µs a packet.
+        self._tick = (self.video.time_base or Fraction(1, 90_000)).as_integer_ratio()
         self._pacer = FilePacer() if url.kind == "file" else None
         self.gop: GopBuffer[Packet[VideoStream]] = GopBuffer()
         self._arrivals: dict[int, float] = {}
@@ -82,6 +86,7 @@ class AvStream:
     def receive(self) -> Arrival | None:
         """Wait for the next video packet and keep it; see `Stream.receive`."""
         asked_s = time.monotonic()
+        ticks, per_s = self._tick
         while (packet := self._next()) is not None:
             now_s = time.monotonic()
             if packet.stream_index == self.video.index and packet.size:
@@ -93,7 +98,7 @@ class AvStream:
                     packet.size,
                     fresh=now_s - asked_s > FRESH_WAIT_S,
                     key=packet.is_keyframe,
-                    pts_s=None if packet.pts is None else float(packet.pts * packet.time_base),
+                    pts_s=None if packet.pts is None else packet.pts * ticks / per_s,
                 )
             if now_s - asked_s > self._timeout_s:  # sound alone does not make a live camera
                 raise stalled(self._url, self._timeout_s)
@@ -189,7 +194,7 @@ def _open(url: StreamUrl, capture: CaptureSettings) -> av.container.InputContain
 
 
 def _options(url: StreamUrl, capture: CaptureSettings) -> dict[str, str]:
-    if not url.url.lower().startswith(("rtsp://", "rtsps://")):
+    if not _is_rtsp(url):
         return {}
     return {
         "rtsp_transport": capture.transport,
@@ -198,6 +203,10 @@ def _options(url: StreamUrl, capture: CaptureSettings) -> dict[str, str]:
         # open takes 0.33 s instead of 1.13 s. `nobuffer` would throw the probed pictures away.
         "fpsprobesize": "0",
     }
+
+
+def _is_rtsp(url: StreamUrl) -> bool:
+    return url.url.lower().startswith(("rtsp://", "rtsps://"))
 
 
 def _seconds(packet: Packet[VideoStream]) -> float | None:

@@ -14,8 +14,8 @@ class CaptureObserver(Protocol):
     def packet(self, camera: str, size: int) -> None:
         """`size` bytes of video have been received."""
 
-    def frame(self, camera: str) -> None:
-        """A frame has been received, whether it is decoded or slept through."""
+    def frames(self, camera: str, count: int) -> None:
+        """`count` frames have been received, whether they are decoded or slept through."""
 
     def decode_errors(self, camera: str, count: int) -> None:
         """The decoder refused `count` packets."""

@@ -105,6 +105,7 @@ class PatternStream:
     """
 
     decode_errors = 0
+    patient = False
 
     def __init__(self, name: str) -> None:
         """Open the scene `name`; raises StreamError where there is none of that name."""

@@ -162,7 +162,7 @@ class CameraReader:
             pictures, pixels = pictures + 1, picture.pixels
             if doze and doze.is_past(picture):
                 continue
-            self._observer.frame(self._name)
+            self._observer.frames(self._name, 1)
             if sample := sampler.push(picture):
                 moving = self._on_sample(sample)
                 if doze and moving is not None:

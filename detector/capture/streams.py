@@ -57,6 +57,10 @@ class Stream(Protocol):
     """One open connection to a camera; for one thread."""
 
     @property
+    def patient(self) -> bool:
+        """Whether what is not received at once waits and is not lost, as it does with TCP."""
+
+    @property
     def decode_errors(self) -> int:
         """Packets that the decoder refused so far."""
 

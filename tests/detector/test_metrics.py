@@ -90,11 +90,11 @@ def test_reports_end_up_in_their_series(
     registry: CollectorRegistry, metrics: DetectorMetrics
 ) -> None:
     metrics.add_camera("gate", "harbour", ["violence"])
-    capture, worker = CaptureMetrics(metrics), WorkerMetrics(metrics)
+    capture, worker = CaptureMetrics(metrics, "gate"), WorkerMetrics(metrics)
     capture.connecting("gate")
     capture.packet("gate", 1500)
     capture.packet("gate", 500)
-    capture.frame("gate")
+    capture.frames("gate", 1)
     capture.decode_errors("gate", 2)
     capture.due("gate", 3)
     capture.missed("gate", "missed", 2)

@@ -77,8 +77,8 @@ class Watched:
         self._count("packets")
         self._count("bytes", size)
 
-    def frame(self, camera: str) -> None:
-        self._count("frames")
+    def frames(self, camera: str, count: int) -> None:
+        self._count("frames", count)
 
     def decode_errors(self, camera: str, count: int) -> None:
         self._count("decode_errors", count)

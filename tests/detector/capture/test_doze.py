@@ -48,7 +48,7 @@ class Listener:
         self.motion = MotionTracker()
         self.heard: list[tuple[str, float]] = []
         self.moving: list[float] = []
-        self.frames = self.due_count = 0
+        self.frame_count = self.due_count = 0
         self.slept_s = 0.0
         self.woken: list[str] = []
         self.ended = threading.Event()
@@ -90,8 +90,8 @@ class Listener:
     def decode_errors(self, camera: str, count: int) -> None: ...
     def missed(self, camera: str, reason: str, count: int) -> None: ...
 
-    def frame(self, camera: str) -> None:
-        self.frames += 1
+    def frames(self, camera: str, count: int) -> None:
+        self.frame_count += count
 
     def due(self, camera: str, count: int) -> None:
         self.due_count += count
@@ -128,7 +128,7 @@ def test_a_still_camera_is_not_decoded(both: tuple[Listener, Listener]) -> None:
 def test_asleep_counts_as_watched(both: tuple[Listener, Listener]) -> None:
     sleepy, awake = both
     assert sleepy.due_count == awake.due_count
-    assert sleepy.frames == awake.frames == FPS * (QUIET_S + BUSY_S)
+    assert sleepy.frame_count == awake.frame_count == FPS * (QUIET_S + BUSY_S)
     steps = np.diff([at_s for what, at_s in sleepy.heard if what in {"live", "rest"}])
     assert steps.max() < 0.2
     assert steps.min() >= 0

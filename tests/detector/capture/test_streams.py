@@ -128,7 +128,7 @@ def test_a_still_picture_is_a_warning_and_no_more(
     import av
     from structlog.testing import capture_logs
 
-    monkeypatch.setattr("detector.capture.reader.STILL_WARNING_S", 0.5)
+    monkeypatch.setattr("detector.capture.sampler.STILL_WARNING_S", 0.5)
     path = tmp_path / "still.avi"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=25)
