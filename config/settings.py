@@ -180,9 +180,9 @@ class Settings(Section):
     weights: Path | None = Field(
         default=None, description="sidecar JSON; left out: the shipped weights"
     )
-    engine: Literal["litert", "litert-int8", "tensorflow"] = Field(
-        default="litert",
-        description="what runs the network; the weights must hold a file for it",
+    engine: Literal["auto", "litert", "litert-int8", "tensorflow"] = Field(
+        default="auto",
+        description="what runs the network; auto: what is quickest here, tried at the start",
     )
     capture: CaptureSettings = CaptureSettings()
     detection: DetectionSettings = DetectionSettings()

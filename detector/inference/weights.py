@@ -16,12 +16,19 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from structlog import get_logger
 
 from config.errors import ModelError
 from detector.incidents import IncidentRules
+from detector.inference.choice import quickest
 from detector.inference.engine import Engine, LiteRTEngine, TensorFlowEngine
 from detector.inference.head import Floats, Head, LinearHead
 from detector.motion import VIEW_RECIPE, VIEW_SIDE
+
+AUTOMATIC = ("litert", "litert-int8")
+"""TensorFlow takes 600 MB and, without a GPU, three times as long: it is for whoever asks for it."""
+
+log = get_logger()
 
 REMEDY = "use the weights of this version, or train and export again"
 
@@ -101,7 +108,8 @@ def load_classifier(
 ) -> Classifier:
     """Load the weights whose sidecar is `path` (the shipped ones if None).
 
-    `engine`: one that the sidecar has a file for: `litert`, `litert-int8` or `tensorflow`.
+    `engine`: one that the sidecar has a file for: `litert`, `litert-int8` or `tensorflow`;
+    `auto`: of the first two what loads and is quickest here.
     Raises ModelError, naming the file and what to do, where anything does not fit.
     """
     path = path or shipped_weights()
@@ -115,6 +123,29 @@ def load_classifier(
     for group in (sidecar.calibration, sidecar.incident):
         if missing := set(sidecar.labels) - set(group):
             raise ModelError(f"{path}: nothing is said of label {min(missing)!r}; {REMEDY}")
+    head = _linear_head(path, sidecar)
+    if engine == "auto":
+        return Classifier(sidecar, _quickest(path, sidecar, head, threads), head)
+    return Classifier(sidecar, _loaded(path, sidecar, head, engine, threads), head)
+
+
+def _quickest(path: Path, sidecar: Sidecar, head: LinearHead, threads: int) -> Engine:
+    loaded: list[Engine] = []
+    failures: list[ModelError] = []
+    for name in [name for name in AUTOMATIC if name in sidecar.engines] or AUTOMATIC[:1]:
+        try:
+            loaded.append(_loaded(path, sidecar, head, name, threads))
+        except ModelError as error:
+            failures.append(error)
+    if not loaded:
+        raise failures[0]
+    for failure in failures:
+        log.warning("engine passed over", reason=str(failure))
+    return quickest(loaded)
+
+
+def _loaded(path: Path, sidecar: Sidecar, head: LinearHead, engine: str, threads: int) -> Engine:
+    """One engine, tried once."""
     if engine not in sidecar.engines:
         there = ", ".join(sidecar.engines) or "none"
         raise ModelError(
@@ -122,9 +153,9 @@ def load_classifier(
             f"to one of these, or make them with `jikimi export`, else {REMEDY}"
         )
     model = _intact(path, sidecar.engines[engine])
-    loaded, head = _engine(model, engine, threads), _linear_head(path, sidecar)
+    loaded = _engine(model, engine, threads)
     _check_fit(model, loaded, head)
-    return Classifier(sidecar, loaded, head)
+    return loaded
 
 
 def _read(path: Path) -> Sidecar:
