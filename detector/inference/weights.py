@@ -26,7 +26,7 @@ from detector.inference.head import Floats, Head, LinearHead
 from detector.motion import VIEW_RECIPE, VIEW_SIDE
 
 AUTOMATIC = ("litert", "litert-int8")
-"""TensorFlow takes 600 MB and, without a GPU, three times as long: it is for whoever asks for it."""
+"""TensorFlow takes 600 MB and, without a GPU, three times as long: it has to be asked for."""
 
 log = get_logger()
 
