@@ -42,6 +42,7 @@ def build_parser() -> Parser:
         data,
         evaluate,
         export,
+        plan,
         score,
         train,
         watch,
@@ -50,7 +51,7 @@ def build_parser() -> Parser:
     parser = Parser(prog="jikimi", description="Watches cameras and raises an alarm at fights.")
     parser.add_argument("--version", action="version", version=f"jikimi {version('jikimi')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (watch, configure, score, data, train, evaluate, export, ask):
+    for group in (watch, configure, plan, score, data, train, evaluate, export, ask):
         group.add_commands(commands)
     return parser
 

@@ -1,197 +1,239 @@
-"""`make bench`: what watching costs, as ratios against floors measured in the same run.
+"""`make bench`: what watching costs, against floors measured in the same run.
 
-The floor is a plain PyAV reader (receive and decode, one thread, no scaling), one process a
-stream, on the same RTSP streams. Floor and Jikimi take turns, so that a machine that drifts
-drifts for both. `--soak SECONDS` watches 16 cameras for long instead.
+One command, one table. A floor is a plain PyAV reader, a process for each stream, on the same
+RTSP streams: one that only receives, one that receives and decodes. Floors, Jikimi and the
+loops that others write take turns. `--all` adds every scene and 64 cameras; `--soak SECONDS`
+watches 16 cameras for long instead.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
+import importlib.util
 import statistics
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import contenders
+import measure
 import numpy as np
-from scenes import encode_scene
+import report
+import scenes
+from measure import Contender, Cost, Pids
 
-from detector.inference.weights import load_classifier
+from detector.inference.weights import load_classifier, shipped_weights
 from detector.motion import MotionTracker
 from detector.recording import recorded_samples
 from servers.daemon import DaemonProcess
 from servers.rtsp import RtspServer
 
-WARM_UP_S = 6.0
-TICKS = os.sysconf("SC_CLK_TCK")
-READER = """
-import sys, av
-with av.open(sys.argv[1], options={"rtsp_transport": "tcp"}) as container:
-    stream = container.streams.video[0]
-    stream.thread_type = "NONE"
-    stream.codec_context.thread_count = 1
-    for frame in container.decode(stream):
-        pass
-"""
+HD, SUB = (1280, 720), (640, 360)
+BUSY_CAMERAS, IDLE_CAMERAS = 6, 16
+BUSY_ONE_IN = 10
+AGE_EDGES = ("0.02", "0.05", "0.1", "0.15", "0.2", "0.3", "0.5", "0.75", "1.0")
+
+Scene = Callable[[Path, tuple[int, int]], Path]
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time that process `pid` has taken."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+class Bench:
+    """One run: where its clips and daemons live, how long and how often it measures."""
+
+    def __init__(self, folder: Path, seconds: float, rounds: int) -> None:
+        self.folder, self.seconds, self.rounds = folder, seconds, rounds
+
+    def compare(
+        self, scene: Scene, size: tuple[int, int], cameras: int, names: list[str]
+    ) -> list[report.Row]:
+        """The contenders called `names` on `cameras` streams of a scene, the first the floor."""
+        clip = scene(self.folder, size)
+        with RtspServer({f"cam{i}": clip for i in range(cameras)}) as server:
+            urls = {f"cam{i}": server.url(f"cam{i}") for i in range(cameras)}
+            every = self._contenders(urls)
+            chosen = {name: every[name] for name in names}
+            costs = measure.take_turns(
+                chosen, cameras=cameras, seconds=self.seconds, rounds=self.rounds
+            )
+        where = f"{scene.__name__.replace('_', ', ')} {size[0]}×{size[1]}, {cameras} cameras"
+        return [self._row(where, name, cost, costs[names[0]]) for name, cost in costs.items()]
+
+    def prototype(self) -> list[report.Row]:
+        """The prototype's way on a single camera: more are more than two cores can carry."""
+        if importlib.util.find_spec("keras") is None:
+            return [report.Row("prototype", "skipped: TensorFlow is not installed")]
+        return self.compare(scenes.busy, HD, 1, ["receive and decode", "prototype", "Jikimi"])
+
+    def grow(self, counts: list[int]) -> list[report.Growth]:
+        """640×360, a tenth of the cameras busy: what is scored, how old, how dear."""
+        still, busy = (scene(self.folder, SUB) for scene in (scenes.idle, scenes.busy))
+        return [self._grown(count, still, busy) for count in counts]
+
+    def _grown(self, count: int, still: Path, busy: Path) -> report.Growth:
+        clips = {
+            f"cam{i}": busy if i % BUSY_ONE_IN == BUSY_ONE_IN - 1 else still for i in range(count)
+        }
+        with RtspServer(clips) as server:
+            urls = {name: server.url(name) for name in clips}
+            with contenders.jikimi(self.folder / "grow", urls) as daemon:
+                contenders.settle(daemon, sum(clip == still for clip in clips.values()))
+                before = figures(daemon)
+                # server and daemon over the same span
+                pids = [daemon_pid(daemon), server.pid]
+                spent = [measure.cpu_seconds(pid) for pid in pids]
+                started_s = time.monotonic()
+                measure.pause(max(20.0, self.seconds))
+                elapsed_s = time.monotonic() - started_s
+                spent = [measure.cpu_seconds(p) - s for p, s in zip(pids, spent, strict=True)]
+                after = figures(daemon)
+                found = {key: value - before[key] for key, value in after.items()}
+                return report.Growth(
+                    cameras=count,
+                    cpu_ms=1000 * spent[0] / elapsed_s,
+                    server_cpu_ms=1000 * spent[1] / elapsed_s,
+                    memory_mb=measure.memory_mb(pids[0]),
+                    scored_share=found["scored"] / found["due"],
+                    age_p99_s=quantile(found, 0.99),
+                    asleep_share=found["asleep"] / elapsed_s / count,
+                )
+
+    def pieces(self) -> dict[str, float]:
+        """Milliseconds for one motion view, and for one view through each engine."""
+        samples = list(recorded_samples(scenes.busy(self.folder, SUB)))[:200]
+        tracker, views, times = MotionTracker(), [], []
+        for sample in samples:
+            started_s = time.perf_counter()
+            view = tracker.push(sample)
+            if view is not None:
+                times.append(time.perf_counter() - started_s)
+                views.append(view.pixels)
+        found = {"motion view": 1000 * statistics.median(times)}
+        for name in ("litert", "litert-int8"):
+            if name not in load_classifier().sidecar.engines:
+                continue
+            engine = load_classifier(shipped_weights(), engine=name).engine
+            times = []
+            for _ in range(40):
+                started_s = time.perf_counter()
+                engine.embed(np.stack(views[:8]))
+                times.append(time.perf_counter() - started_s)
+            found[f"{name}, batch of 8"] = 1000 * statistics.median(times) / 8
+        return found
+
+    def soak(self, cameras: int, seconds: float) -> dict[str, object]:
+        """Watch busy streams of 640×360 for long: what is scored, how old, and memory."""
+        clip = scenes.busy(self.folder, SUB)
+        with RtspServer({f"cam{i}": clip for i in range(cameras)}) as server:
+            urls = {f"cam{i}": server.url(f"cam{i}") for i in range(cameras)}
+            with contenders.jikimi(self.folder / "soak", urls) as daemon:
+                pid = daemon_pid(daemon)
+                measure.pause(min(60.0, seconds / 2))
+                spent_s, started_s = measure.cpu_seconds(pid), time.monotonic()
+                memory = [round(measure.memory_mb(pid))]
+                while time.monotonic() - started_s < seconds - 60:
+                    measure.pause(min(30.0, seconds / 4))
+                    memory.append(round(measure.memory_mb(pid)))
+                spent_s = measure.cpu_seconds(pid) - spent_s
+                elapsed_s, found = time.monotonic() - started_s, figures(daemon)
+                return {
+                    "cameras": cameras,
+                    "seconds": round(elapsed_s + 60),
+                    "scored_share_all": round(found["scored"] / found["due"], 4),
+                    "scored_share_worst_camera": round(min(map(daemon.scored_share, urls)), 4),
+                    "age_p99_ms": round(1000 * quantile(found, 0.99)),
+                    "cpu_ms_per_camera_second": round(1000 * spent_s / elapsed_s / cameras, 1),
+                    "memory_mb_each_half_minute_after_the_first": memory,
+                }
+
+    def _contenders(self, urls: dict[str, str]) -> dict[str, Contender]:
+        addresses = list(urls.values())
+        sidecar = load_classifier().sidecar
+        model = shipped_weights().parent / sidecar.engines["litert"].file
+        readers = contenders.readers
+        return {
+            "receive": partial(readers, contenders.RECEIVE, addresses),
+            "receive and decode": partial(readers, contenders.DECODE, addresses),
+            "careful loop": partial(readers, contenders.CAREFUL, addresses, str(model)),
+            "prototype": partial(readers, contenders.PROTOTYPE, addresses, warm_up_s=25),
+            "Jikimi": partial(self._jikimi, urls, asleep=False),
+            "Jikimi, asleep": partial(self._jikimi, urls, asleep=True),
+        }
+
+    @contextmanager
+    def _jikimi(self, urls: dict[str, str], *, asleep: bool) -> Iterator[Pids]:
+        with contenders.jikimi(self.folder / "run", urls) as daemon:
+            if asleep:
+                contenders.settle(daemon, len(urls))
+            yield [daemon_pid(daemon)]
+            if not asleep:
+                share = min(map(daemon.scored_share, urls))
+                assert share > 0.9, f"only {share:.0%} scored: this machine is too busy to measure"
+
+    @staticmethod
+    def _row(where: str, name: str, cost: Cost, floor: Cost) -> report.Row:
+        return report.Row(where, name, cost.cpu_ms, cost.against(floor), max(cost.memory_mb))
 
 
-def memory_mb(pid: int) -> float:
-    """Resident memory of process `pid`."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+def daemon_pid(daemon: DaemonProcess) -> int:
+    """Its process."""
+    assert daemon.process
+    return daemon.process.pid
 
 
-def pause(seconds: float) -> None:
-    threading.Event().wait(seconds)
-
-
-def cost(pids: list[int], seconds: float, cameras: int) -> float:
-    """CPU milliseconds that `pids` take per camera and second."""
-    pause(WARM_UP_S)
-    before, started_s = sum(map(cpu_seconds, pids)), time.monotonic()
-    pause(seconds)
-    spent_s = sum(map(cpu_seconds, pids)) - before
-    return 1000 * spent_s / (time.monotonic() - started_s) / cameras
-
-
-@contextmanager
-def readers(urls: list[str]) -> Iterator[list[int]]:
-    processes = [subprocess.Popen([sys.executable, "-c", READER, url]) for url in urls]
-    try:
-        yield [process.pid for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-
-
-def ratio(folder: Path, size: tuple[int, int], cameras: int, seconds: float, rounds: int) -> dict:
-    """Jikimi against the floor on `cameras` streams of people moving."""
-    clip = encode_scene(folder / f"busy-{size[1]}.mp4", size)
-    floor_ms, jikimi_ms, memory = [], [], []
-    with RtspServer({f"cam{i}": clip for i in range(cameras)}) as server:
-        urls = {f"cam{i}": server.url(f"cam{i}") for i in range(cameras)}
-        for turn in range(rounds):
-            with readers(list(urls.values())) as pids:
-                floor_ms.append(cost(pids, seconds, cameras))
-            with DaemonProcess(folder / f"run-{size[1]}-{turn}", cameras=urls) as daemon:
-                pid = daemon.process.pid
-                jikimi_ms.append(cost([pid], seconds, cameras))
-                memory.append(memory_mb(pid))
-                share = min(daemon.scored_share(name) for name in urls)
-    floor, jikimi = statistics.median(floor_ms), statistics.median(jikimi_ms)
+def figures(daemon: DaemonProcess) -> dict[str, float]:
+    """What the daemon has counted so far, over all cameras."""
+    bucket = "jikimi_sample_age_seconds_bucket"
     return {
-        "size": f"{size[0]}x{size[1]}",
-        "cameras": cameras,
-        "floor_ms": [round(v, 1) for v in floor_ms],
-        "jikimi_ms": [round(v, 1) for v in jikimi_ms],
-        "ratio": round(jikimi / floor, 2),
-        "memory_mb": round(max(memory)),
-        "scored_share": round(share, 4),
+        "scored": daemon.metric("jikimi_samples_scored_total"),
+        "due": daemon.metric("jikimi_samples_due_total")
+        - daemon.metric("jikimi_samples_dropped_total", reason="warming"),
+        "asleep": daemon.metric("jikimi_asleep_seconds_total"),
+        **{edge: daemon.metric(bucket, le=edge) for edge in (*AGE_EDGES, "+Inf")},
     }
 
 
-def pieces(folder: Path) -> dict:
-    """Milliseconds for one motion view, and for one view through the network."""
-    clip = encode_scene(folder / "busy-360.mp4", (640, 360))
-    samples = list(recorded_samples(clip))[:200]
-    tracker, views, times = MotionTracker(), [], []
-    for sample in samples:
-        started_s = time.perf_counter()
-        view = tracker.push(sample)
-        if view is not None:
-            times.append(time.perf_counter() - started_s)
-            views.append(view)
-    figures = {"view_ms": round(1000 * statistics.median(times), 3)}
-    engine = load_classifier().engine
-    for batch in (1, 8):
-        pixels = np.stack([view.pixels for view in views[:batch]])
-        times = []
-        for _ in range(60):
-            started_s = time.perf_counter()
-            engine.embed(pixels)
-            times.append(time.perf_counter() - started_s)
-        figures[f"inference_ms_batch_{batch}"] = round(1000 * statistics.median(times) / batch, 3)
-    return figures
-
-
-def soak(folder: Path, cameras: int, seconds: float) -> dict:
-    """Watch `cameras` streams of 640×360 for long: what is scored, how old, and memory."""
-    clip = encode_scene(folder / "busy-360.mp4", (640, 360))
-    with RtspServer({f"cam{i}": clip for i in range(cameras)}) as server:
-        urls = {f"cam{i}": server.url(f"cam{i}") for i in range(cameras)}
-        with DaemonProcess(folder / "soak", cameras=urls) as daemon:
-            pid = daemon.process.pid
-            pause(min(60.0, seconds / 2))
-            memory = [memory_mb(pid)]
-            spent_s, started_s = cpu_seconds(pid), time.monotonic()
-            while time.monotonic() - started_s < seconds - 60:
-                pause(min(30.0, seconds / 4))
-                memory.append(memory_mb(pid))
-            elapsed_s = time.monotonic() - started_s
-            return {
-                "cameras": cameras,
-                "seconds": round(elapsed_s + 60),
-                "scored_share_all": round(
-                    daemon.metric("jikimi_samples_scored_total")
-                    / daemon.metric("jikimi_samples_due_total"),
-                    4,
-                ),
-                "scored_share_worst_camera": round(min(map(daemon.scored_share, urls)), 4),
-                "age_p99_ms": round(1000 * age_quantile(daemon, 0.99)),
-                "cpu_ms_per_camera_second": round(
-                    1000 * (cpu_seconds(pid) - spent_s) / elapsed_s / cameras, 1
-                ),
-                "memory_mb_each_half_minute_after_the_first": [round(m) for m in memory],
-            }
-
-
-def age_quantile(daemon: DaemonProcess, share: float) -> float:
-    """Upper end of the histogram bucket that holds the quantile: never better than the truth."""
-    total = daemon.metric("jikimi_sample_age_seconds_count")
-    edges = ("0.02", "0.05", "0.1", "0.15", "0.2", "0.3", "0.5", "0.75", "1.0")
-    for edge in edges:
-        if daemon.metric("jikimi_sample_age_seconds_bucket", le=edge) >= share * total:
+def quantile(found: dict[str, float], share: float) -> float:
+    """Upper end of the bucket of ages that holds the quantile: never better than the truth."""
+    for edge in AGE_EDGES:
+        if found[edge] >= share * found["+Inf"]:
             return float(edge)
     return float("inf")
 
 
 def main() -> None:
+    """Measure, print the table, write JSON and plot where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=20, help="of each measurement")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cameras", type=int, default=6)
+    parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--all", action="store_true", help="every scene, and 64 cameras")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="16 cameras for so long")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="growth over cameras, a picture")
+    parser.add_argument("--clips", type=Path, metavar="FOLDER", help="keep and use clips here")
     chosen = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jikimi-bench-")))
+    with tempfile.TemporaryDirectory(prefix="jikimi-bench-") as folder:
+        bench = Bench(chosen.clips or Path(folder), chosen.seconds, chosen.rounds)
         if chosen.soak:
-            found: dict = {"soak": soak(folder, 16, chosen.soak)}
-        else:
-            found = {
-                "pieces": pieces(folder),
-                "streams": [
-                    ratio(folder, size, chosen.cameras, chosen.seconds, chosen.rounds)
-                    for size in ((640, 360), (1280, 720))
-                ],
-            }
-    print(json.dumps(found, indent=2))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=2))
+            report.write({"soak": bench.soak(16, chosen.soak)}, chosen.json)
+            return
+        floors = ["receive and decode", "Jikimi", "careful loop"]
+        rows = bench.compare(scenes.busy, HD, BUSY_CAMERAS, floors)
+        asleep = ["receive", "receive and decode", "Jikimi, asleep"]
+        rows += bench.compare(scenes.idle, HD, IDLE_CAMERAS, asleep)
+        if chosen.all:
+            awake = ["receive", "receive and decode", "Jikimi"]
+            rows += bench.compare(scenes.empty, HD, IDLE_CAMERAS, awake)
+            rows += bench.compare(scenes.idle_constant, HD, IDLE_CAMERAS, awake)
+            rows += bench.compare(scenes.busy, SUB, BUSY_CAMERAS, floors[:2])
+            rows += bench.prototype()
+        growth = bench.grow([1, 4, 16, 64] if chosen.all else [1, 4, 16])
+        found = report.Found(rows, growth, bench.pieces())
+    print(report.table(found))
+    report.write(found.as_json(), chosen.json)
+    if chosen.plot:
+        report.plot(growth, chosen.plot)
 
 
 if __name__ == "__main__":

@@ -145,6 +145,12 @@ class RtspServer:
             self.kill()
             raise RuntimeError("the RTSP server did not start; see standard error")
 
+    @property
+    def pid(self) -> int:
+        """The process: for whoever measures what serving costs."""
+        assert self._process
+        return self._process.pid
+
     def kill(self) -> None:
         """Kill -9 the process, as a power cut would; harmless when repeated."""
         if self._process:

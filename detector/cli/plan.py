@@ -1,0 +1,57 @@
+"""`jikimi plan`: what box so many cameras need."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from detector.planning import COSTS, LOAD, MEASURED_ON, plan
+
+
+def add_commands(commands: Any) -> None:
+    """Add `plan`."""
+    parser = commands.add_parser("plan", help="what box so many cameras need")
+    parser.add_argument("--cameras", type=_count, required=True, metavar="N")
+    parser.add_argument("--resolution", choices=list(COSTS), default="360p", help="default: 360p")
+    parser.add_argument(
+        "--busy",
+        type=_share,
+        default=0.2,
+        metavar="SHARE",
+        help="of the time in which something moves, 0 to 1 (default: 0.2); 1 for cameras "
+        "with constant bit rate, B-frames or rare key frames, which are always decoded",
+    )
+    parser.set_defaults(run=_plan)
+
+
+def _plan(chosen: argparse.Namespace) -> int:
+    found = plan(chosen.cameras, chosen.resolution, chosen.busy)
+    worst = plan(chosen.cameras, chosen.resolution, 1.0)
+    print(
+        f"cameras    {chosen.cameras} of {chosen.resolution}, moving {chosen.busy:.0%} of the time"
+    )
+    print(
+        f"processor  {found.cores} core(s): {found.load_cores:.1f} busy on average, {LOAD:.0%} full"
+    )
+    print(f"           {worst.cores} core(s) if something moved in all of them at once")
+    print(f"memory     {found.memory_mb / 1000:.1f} GB")
+    print(f"network    {found.mbit:.0f} Mbit/s")
+    print(f"measured   {MEASURED_ON}")
+    if chosen.resolution != "360p":
+        less = plan(chosen.cameras, "360p", chosen.busy)
+        print(f"advice     sub-streams of 640×360 detect as well and need {less.cores} core(s)")
+    return 0
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError("between 0 and 1")
+    return share

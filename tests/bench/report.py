@@ -1,0 +1,147 @@
+"""What was measured, as a table for people, JSON for machines and a picture of the growth."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contender on one scene: CPU milliseconds per camera-second, turn by turn."""
+
+    scene: str
+    who: str
+    cpu_ms: list[float] = field(default_factory=list)
+    against_floor: float | None = None
+    memory_mb: float | None = None
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The daemon with so many cameras; CPU milliseconds a second, all cameras together."""
+
+    cameras: int
+    cpu_ms: float
+    server_cpu_ms: float
+    memory_mb: float
+    scored_share: float
+    age_p99_s: float
+    asleep_share: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A straight line over the cameras, and by how much each point lies off it."""
+
+    fixed: float
+    each: float
+    off: list[float]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything of one run; `pieces`: milliseconds for one view."""
+
+    rows: Sequence[Row]
+    growth: Sequence[Growth]
+    pieces: Mapping[str, float]
+
+    def as_json(self) -> dict[str, object]:
+        """Rounded to what was measured."""
+        return {
+            "machine": machine(),
+            "costs": [asdict(row) for row in self.rows],
+            "growth": [asdict(step) for step in self.growth],
+            "cpu_fit": asdict(fit(self.growth, "cpu_ms")),
+            "memory_fit": asdict(fit(self.growth, "memory_mb")),
+            "pieces_ms": dict(self.pieces),
+        }
+
+
+def machine() -> str:
+    """Processor and number of cores."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "?")
+    return f"{model}, {os.cpu_count()} cores"
+
+
+def fit(growth: Sequence[Growth], what: str) -> Fit:
+    """`what` as a fixed part and a part for each camera, by least squares."""
+    cameras = np.array([step.cameras for step in growth], float)
+    values = np.array([getattr(step, what) for step in growth], float)
+    each, fixed = np.polyfit(cameras, values, 1)
+    return Fit(float(fixed), float(each), (values - fixed - each * cameras).tolist())
+
+
+def table(found: Found) -> str:
+    """Markdown."""
+    lines = [
+        machine(),
+        "",
+        "| scene | who | CPU ms a camera-second | spread | cameras a core | × floor | MB each |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in found.rows:
+        if not row.cpu_ms:
+            lines.append(f"| {row.scene} | {row.who} | | | | | |")
+            continue
+        middle = statistics.median(row.cpu_ms)
+        cameras = int(row.scene.rpartition(", ")[2].split()[0])
+        lines.append(
+            f"| {row.scene} | {row.who} | {middle:.1f} | {min(row.cpu_ms):.1f}-"
+            f"{max(row.cpu_ms):.1f} | {1000 / middle:.0f} | {row.against_floor:.2f} | "
+            f"{(row.memory_mb or 0) / cameras:.0f} |"
+        )
+    lines += [
+        "",
+        "640×360, one camera in ten busy, the others idle:",
+        "",
+        "| cameras | CPU ms a second | the server's | MB | scored | age p99 s | asleep |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {step.cameras} | {step.cpu_ms:.0f} | {step.server_cpu_ms:.0f} | {step.memory_mb:.0f} | "
+        f"{step.scored_share:.2%} | {step.age_p99_s:g} | {step.asleep_share:.0%} |"
+        for step in found.growth
+    ]
+    lines.append("")
+    for what, unit in (("cpu_ms", "ms a second"), ("memory_mb", "MB")):
+        line = fit(found.growth, what)
+        off = ", ".join(f"{value:+.0f}" for value in line.off)
+        lines.append(f"{line.fixed:.0f} + {line.each:.1f} a camera, {unit} (off the line: {off})")
+    lines += [f"{name}: {milliseconds:.2f} ms" for name, milliseconds in found.pieces.items()]
+    return "\n".join(lines)
+
+
+def plot(growth: Sequence[Growth], path: Path) -> None:
+    """Processor time and memory over the cameras, with their straight lines."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    cameras = [step.cameras for step in growth]
+    for at, (what, unit) in enumerate((("cpu_ms", "CPU ms a second"), ("memory_mb", "MB"))):
+        axes = figure.add_subplot(1, 2, at + 1)
+        line = fit(growth, what)
+        axes.plot(cameras, [getattr(step, what) for step in growth], "o")
+        axes.plot(cameras, [line.fixed + line.each * count for count in cameras], "-")
+        axes.set_xlabel("cameras, one in ten busy")
+        axes.set_ylabel(unit)
+    figure.savefig(path)
+
+
+def write(found: Mapping[str, object], path: Path | None) -> None:
+    """JSON into `path`; without one, to standard error, so that the table stands alone."""
+    text = json.dumps(found, indent=2)
+    if path:
+        path.write_text(text)
+    else:
+        sys.stderr.write(text + "\n")

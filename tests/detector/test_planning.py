@@ -1,0 +1,45 @@
+"""`jikimi plan` asks for more where more is to be done, and says so in whole cores."""
+
+from __future__ import annotations
+
+import pytest
+
+from detector.cli import main
+from detector.planning import COSTS, LOAD, plan
+
+
+@pytest.mark.parametrize("resolution", list(COSTS))
+def test_busy_cameras_need_more_than_idle_ones(resolution: str) -> None:
+    idle, mixed, busy = (plan(40, resolution, share) for share in (0, 0.2, 1))
+    assert idle.load_cores < mixed.load_cores < busy.load_cores
+    assert idle.memory_mb == busy.memory_mb
+
+
+def test_twice_the_cameras_need_twice_the_processor() -> None:
+    assert plan(80, "720p", 0.2).load_cores == pytest.approx(2 * plan(40, "720p", 0.2).load_cores)
+
+
+def test_the_cores_to_buy_leave_room() -> None:
+    for cameras in (1, 7, 40, 64, 300):
+        found = plan(cameras, "720p", 0.3)
+        assert found.load_cores <= LOAD * found.cores
+        assert found.cores == 1 or found.load_cores > LOAD * (found.cores - 1)
+
+
+def test_the_command_says_it_in_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--cameras", "40", "--resolution", "720p"]) == 0
+    said = capsys.readouterr().out
+    cores = plan(40, "720p", 0.2).cores
+    assert f"{cores} core(s)" in said
+    assert "Mbit/s" in said
+    assert "GB" in said
+
+
+@pytest.mark.parametrize("wrong", [["--cameras", "0"], ["--cameras", "4", "--busy", "20"]])
+def test_what_makes_no_sense_is_refused(
+    wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", *wrong])
+    assert ended.value.code == 64
+    assert capsys.readouterr().err
