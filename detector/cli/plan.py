@@ -28,10 +28,12 @@ def _plan(chosen: argparse.Namespace) -> int:
     found = plan(chosen.cameras, chosen.resolution, chosen.busy)
     worst = plan(chosen.cameras, chosen.resolution, 1.0)
     print(
-        f"cameras    {chosen.cameras} of {chosen.resolution}, moving {chosen.busy:.0%} of the time"
+        f"cameras    {chosen.cameras} of {chosen.resolution}, "
+        f"something moving {chosen.busy:.0%} of the time"
     )
     print(
-        f"processor  {found.cores} core(s): {found.load_cores:.1f} busy on average, {LOAD:.0%} full"
+        f"processor  {found.cores} core(s): {found.load_cores:.1f} taken on average, "
+        f"at most {LOAD:.0%} of what is there"
     )
     print(f"           {worst.cores} core(s) if something moved in all of them at once")
     print(f"memory     {found.memory_mb / 1000:.1f} GB")

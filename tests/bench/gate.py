@@ -113,6 +113,7 @@ class Player:
         return self.heard
 
     def _sample(self, sample: Sample) -> bool | None:
+        self._first = self._first or sample.utc
         view = self._motion.push(sample)
         if view is None:
             return None
@@ -136,7 +137,7 @@ class Player:
         return last is not None and self._motion.differs(last, grey)
 
     def _judge(self, utc: datetime, row: list[float]) -> None:
-        self._first = self._first or utc
+        assert self._first
         at_s = self._at_s = (utc - self._first).total_seconds()
         scores, news = self._watch.push(utc, row)
         for incident in news:

@@ -36,8 +36,9 @@ FOOTAGE = UNTRIMMED / "opencv_vtest.mp4"
 
 ROOM = UNTRIMMED / "intel_one_by_one.mp4"
 """A room that people walk through one by one; without it the rendered scene, empty."""
-ROOM_EMPTY = slice(6, 60)
-"""Pictures of it in which nobody is to be seen."""
+ROOM_EMPTY = slice(6, 50)
+"""Pictures of it in which nobody is to be seen, between two of its own key frames: at these the
+whole picture changes, which is the recording and not the room."""
 
 VARIABLE = {"crf": "23"}
 CONSTANT = {"nal-hrd": "cbr"}
