@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from detector.types import SAMPLE_RATE_HZ
 
 WINDOW_S = 1.25
-"""Long enough to outlast a stumble, short enough to leave most of a second of the two for alarms."""
+"""Long enough to outlast a stumble, short enough to leave most of a second of two for alarms."""
 
 TRIM_SHARE = 1 / 6
 """Share of the window cut at either end before averaging: 1 of 10 values."""
