@@ -36,6 +36,7 @@ def test_prometheus_takes_configuration_rules_and_targets() -> None:
     run("promtool", "check", "config", str(DEPLOY / "prometheus/prometheus.yml"))
 
 
+@pytest.mark.slow
 def test_rules_do_what_they_say() -> None:
     needs("promtool")
     run("promtool", "test", "rules", str(RULE_TESTS))

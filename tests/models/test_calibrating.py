@@ -20,6 +20,8 @@ from models.events import Kind, Play, event_figures, fixed_rules, outcomes
 from models.judging import Scored
 from models.measuring import Measured
 
+pytestmark = pytest.mark.slow
+
 LABEL = "violence"
 SECONDS = 120
 

@@ -23,6 +23,8 @@ from models.lighting import lighting_of
 from models.recipe import FOLDS
 from models.report import write_report
 
+pytestmark = pytest.mark.slow
+
 RATE = 8
 BRAWL_S = (22.0, 26.0)
 
