@@ -278,9 +278,9 @@ class Calibrator:
         close_stated: bool = False,
     ) -> None:
         self._shipped, self._per_hour, self._close_stated = rules, per_day / DAY_H, close_stated
-        self._closing = rules.close_threshold / rules.open_threshold
         self._start = log_odds(rules.open_threshold)
-        self._tally = Tally(self._closing, learnt.days if learnt else ())
+        closing = rules.close_threshold / rules.open_threshold
+        self._tally = Tally(closing, learnt.days if learnt else ())
         level = learnt.level if learnt else self._start
         self._level = min(max(level, self._start - REACH), self._start + REACH)
         self._evidence = self._tally.evidence()
@@ -294,10 +294,10 @@ class Calibrator:
     def rules(self) -> IncidentRules:
         """The rules at the threshold in force; the closing one keeps its share of it."""
         opens = probability_of(self._level)
-        closes = self._closing * opens
         if self._close_stated:
             closes = min(self._shipped.close_threshold, CLOSE_BELOW * opens)
-        return replace(self._shipped, open_threshold=opens, close_threshold=closes)
+            return replace(self._shipped, open_threshold=opens, close_threshold=closes)
+        return self._shipped.opening_at(opens)
 
     @property
     def hours(self) -> float:

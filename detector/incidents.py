@@ -38,6 +38,11 @@ class IncidentRules:
     min_duration_s: float
     merge_gap_s: float
 
+    def opening_at(self, open_threshold: float) -> IncidentRules:
+        """The same at another opening threshold; the closing one keeps its share of it."""
+        close_threshold = self.close_threshold / self.open_threshold * open_threshold
+        return replace(self, open_threshold=open_threshold, close_threshold=close_threshold)
+
 
 class IncidentTracker:
     """Follows one label on one camera."""

@@ -135,7 +135,8 @@ class MotionTracker:
         canvas = self._canvas_for(sample.grey)
         scene = median_of_five(*self._greys)
         middle = list(self._greys)[1:4]
-        _measure_energy(middle, scene, canvas)
+        first, second, third = (cv2.absdiff(grey, scene) for grey in middle)
+        _measure_energy(cv2.max(cv2.max(first, second), third), canvas)
         window = _busiest_window(canvas)
         if window.energy < MOVING_ENERGY * min(height, width):
             still = np.zeros((VIEW_SIDE, VIEW_SIDE, 3), np.float32)
@@ -149,7 +150,7 @@ class MotionTracker:
         if before.shape != after.shape:
             return True
         canvas = self._canvas_for(after)
-        _measure_energy([after] * 3, before, canvas)
+        _measure_energy(cv2.absdiff(after, before), canvas)
         least = MOVING_ENERGY * min(after.shape)
         return bool(_busiest_window(canvas).energy >= least)
 
@@ -168,12 +169,13 @@ def median_of_five(a: Grey, b: Grey, c: Grey, d: Grey, e: Grey) -> Grey:
     return np.asarray(median, np.uint8)
 
 
-def _measure_energy(middle: Sequence[Grey], scene: Grey, canvas: _Canvas) -> None:
-    """How much moves at each pixel, grey levels above the noise floor, into `energy`."""
-    first, second, third = (cv2.absdiff(grey, scene) for grey in middle)
-    strongest = cv2.bitwise_and(cv2.max(cv2.max(first, second), third), canvas.mask)
+def _measure_energy(strongest: NDArray[Any], canvas: _Canvas) -> None:
+    """How much moves at each pixel, grey levels above the noise floor, into `energy`.
+
+    `strongest`: [h, w] uint8, the largest difference of each pixel from the scene.
+    """
     energy = canvas.energy
-    cv2.boxFilter(strongest, cv2.CV_32F, (5, 5), dst=energy)
+    cv2.boxFilter(cv2.bitwise_and(strongest, canvas.mask), cv2.CV_32F, (5, 5), dst=energy)
     np.subtract(energy, np.float32(NOISE_FLOOR), out=energy)
     np.maximum(energy, np.float32(0), out=energy)
 

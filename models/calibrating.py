@@ -96,18 +96,12 @@ def watch_by_scene(measured: Measured) -> WatchFor:
     def watch(scored: Scored) -> CameraWatch:
         learnt = thresholds.get(scored.clip.scene, {})
         rules = {
-            label: rules_at(own, learnt.get(label, own.open_threshold))
+            label: own.opening_at(learnt.get(label, own.open_threshold))
             for label, own in scored.judge.rules().items()
         }
         return CameraWatch(scored.clip.scene, rules)
 
     return watch
-
-
-def rules_at(rules: IncidentRules, opens: float) -> IncidentRules:
-    """`rules` at another opening threshold; the closing one keeps its share of it."""
-    closes = rules.close_threshold / rules.open_threshold * opens
-    return IncidentRules(opens, closes, rules.min_duration_s, rules.merge_gap_s)
 
 
 def demonstration(measured: Measured, label: str, seed: int = 0) -> Figures:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from detector.inference.engine import Engine, Floats
 from models.augment import VERSION, augmented
 from models.clips import Clip
 from models.embeddings import CHUNK, clip_key, clip_views
+from models.whole import written_whole
 
 
 def embed_copies(
@@ -37,10 +37,8 @@ def embed_copies(
             own.append(engine.embed(augmented(np.stack(chunk), rng)))
     if not parts[0]:
         return []
-    folder.mkdir(parents=True, exist_ok=True)
     copies = [np.concatenate(own) for own in parts]
     for path, values in zip(kept, copies, strict=True):
-        unfinished = path.with_suffix(f".{os.getpid()}.npy")
-        np.save(unfinished, values)
-        unfinished.replace(path)
+        with written_whole(path) as file:
+            np.save(file, values)
     return copies

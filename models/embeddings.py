@@ -25,6 +25,7 @@ from detector.motion import VIEW_RECIPE, VIEW_SIDE, MotionTracker
 from detector.recording import EPOCH, recorded_samples
 from detector.types import MotionView
 from models.clips import Clip
+from models.whole import written_whole
 
 CHUNK = 64
 """Views held at once: 7 MB, whatever the length of a recording."""
@@ -94,10 +95,8 @@ def embed_clip(clip: Clip, engine: Engine, network: str, cache: Path) -> Embedde
         np.array(moving, np.bool_),
         np.concatenate(parts),
     )
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = kept.with_suffix(f".{os.getpid()}.npz")
-    np.savez(unfinished, times_s=embedded.times_s, moving=embedded.moving, values=embedded.values)
-    unfinished.replace(kept)
+    with written_whole(kept) as file:
+        np.savez(file, times_s=embedded.times_s, moving=embedded.moving, values=embedded.values)
     return embedded
 
 

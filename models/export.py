@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import ConfigError, ModelError
+from detector.inference.choice import milliseconds_a_view
 from detector.inference.engine import Engine, Floats, LiteRTEngine, TensorFlowEngine
 from detector.inference.head import Head, LinearHead
 from detector.inference.weights import Classifier, load_classifier
 from models.clips import Clip
-from models.judging import SIDECARS
+from models.judging import sidecar_in
 from models.metrics import roc_auc
 from models.recipe import FOLDS, fold_of
 from models.sidecar import write_sidecar
@@ -38,9 +38,6 @@ than with 500, with 1000 it was no better (surv_fight)."""
 
 VIEWS_PER_CLIP = 64
 
-TIMED_ROUNDS = 30
-TIMED_BATCH = 8
-
 Score = Callable[[Clip, Floats], NDArray[np.float64]]
 """A clip's mean probability of each label [labels] from its embeddings."""
 
@@ -51,7 +48,9 @@ def export(run: Path, out: Path, cache: Path, *, int8: bool) -> Path:
     `int8`: for LiteRT with whole numbers inside too. Raises ConfigError where `run` is none,
     ModelError where an export is not as good as what was trained.
     """
-    source = _sidecar_of(run)
+    source = sidecar_in(run)
+    if source is None:
+        raise ConfigError(f"{run}: holds no weights; name the folder that `jikimi train` wrote to")
     trained = load_classifier(source)
     clips = _clips_of(run)
     shelves = shelve(clips, VIEWS_PER_CLIP, cache)
@@ -96,12 +95,13 @@ def compared(
             worst[name] = max(worst[name], float(np.abs(found - expected).max()))
             said[name].append(score(shelf.clip, found))
     aucs = {name: _aucs(np.array(own), shelves, labels) for name, own in said.items()}
+    taken_ms = dict(zip(engines, milliseconds_a_view(list(engines.values())), strict=True))
     return {
         name: {
             "largest_difference": round(worst[name], 5),
             "auc": {group: round(auc, 4) for group, auc in own.items()},
             "auc_lost": round(max((aucs["litert"][g] - own[g] for g in own), default=0.0), 4),
-            "milliseconds_a_view": round(_milliseconds(engines[name]), 2),
+            "milliseconds_a_view": round(taken_ms[name], 2),
         }
         for name, own in aucs.items()
     }
@@ -135,18 +135,6 @@ def _aucs(
     return found
 
 
-def _milliseconds(engine: Engine) -> float:
-    """The best of some rounds: the time of the work, not of what else the machine does."""
-    views = np.random.default_rng(0).uniform(-1, 1, (TIMED_BATCH, 96, 96, 3)).astype(np.float32)
-    engine.embed(views)
-    rounds = []
-    for _ in range(TIMED_ROUNDS):
-        started = time.perf_counter()
-        engine.embed(views)
-        rounds.append(time.perf_counter() - started)
-    return 1000 * min(rounds) / TIMED_BATCH
-
-
 def _quantised(
     trained: Classifier, engines: Mapping[str, Path], stem: Path, shelves: Sequence[Shelf]
 ) -> Path:
@@ -169,8 +157,7 @@ def _judge(run: Path, trained: Classifier) -> Score:
     """Scores by the fold models that share the network, else by the run's own head."""
     heads: list[Head] = []
     for fold in range(FOLDS):
-        sidecar = run / "folds" / str(fold) / _sidecar_of(run).name
-        if sidecar.is_file():
+        if sidecar := sidecar_in(run / "folds" / str(fold)):
             model = load_classifier(sidecar)
             if model.sidecar.engines["litert"].sha256 == trained.sidecar.engines["litert"].sha256:
                 heads.append(model.head)
@@ -180,13 +167,6 @@ def _judge(run: Path, trained: Classifier) -> Score:
         return np.asarray(head(embeddings, [None] * len(embeddings)).mean(axis=0), np.float64)
 
     return score
-
-
-def _sidecar_of(run: Path) -> Path:
-    for name in SIDECARS:
-        if (run / name).is_file():
-            return run / name
-    raise ConfigError(f"{run}: holds no weights; name the folder that `jikimi train` wrote to")
 
 
 def _clips_of(run: Path) -> list[Clip]:

@@ -7,7 +7,6 @@ is `models.leaks`' business.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from detector.recording import decoded_frames, open_recording
 from detector.sampling import plane
 from models.clips import Clip
 from models.embeddings import clip_key
+from models.whole import written_whole
 
 RECIPE = "dhash16-1"
 """Names what is kept; change it with anything below that changes a hash."""
@@ -121,16 +121,14 @@ def fingerprint(clip: Clip, cache: Path) -> Fingerprint:
             clip, int(width), int(height), fps, duration_s, times_s, hashes, mirrored
         )
     made = _read(clip)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = kept.with_suffix(f".{os.getpid()}.npz")
-    np.savez(
-        unfinished,
-        format=np.array([made.width, made.height, made.fps, made.duration_s]),
-        times_s=made.times_s,
-        hashes=made.hashes,
-        mirrored=made.mirrored,
-    )
-    unfinished.replace(kept)
+    with written_whole(kept) as file:
+        np.savez(
+            file,
+            format=np.array([made.width, made.height, made.fps, made.duration_s]),
+            times_s=made.times_s,
+            hashes=made.hashes,
+            mirrored=made.mirrored,
+        )
     return made
 
 

@@ -64,14 +64,14 @@ def fold_judge(run: Path) -> Judge:
             f"{folder}: is not there; make a run with models of folds by "
             "`jikimi train … --cross-validate`, and name its folder"
         )
-    models = _sharing_engines(_sidecar(folder / str(fold)) for fold in range(FOLDS))
+    models = _sharing_engines(_finished(folder / str(fold)) for fold in range(FOLDS))
     return lambda clip: models[fold_of(clip)]
 
 
 def across_judge(run: Path) -> Judge:
     """For each clip the model of `RUN/without` that was fitted without its data set, if any."""
     found = sorted(path for path in (run / "without").glob("*") if path.is_dir())
-    models = _sharing_engines(_sidecar(path) for path in found)
+    models = _sharing_engines(_finished(path) for path in found)
     of_set = {path.name: model for path, model in zip(found, models, strict=True)}
     return lambda clip: of_set.get(clip.dataset)
 
@@ -108,10 +108,14 @@ def score(embedded: Embedded, classifier: Classifier) -> Scored:
     return Scored(embedded.clip, embedded.times_s, probabilities, classifier)
 
 
-def _sidecar(folder: Path) -> Path:
-    for name in SIDECARS:
-        if (folder / name).is_file():
-            return folder / name
+def sidecar_in(folder: Path) -> Path | None:
+    """The weights' sidecar in a folder of a training run, if there is one."""
+    return next((folder / name for name in SIDECARS if (folder / name).is_file()), None)
+
+
+def _finished(folder: Path) -> Path:
+    if sidecar := sidecar_in(folder):
+        return sidecar
     raise ConfigError(
         f"{folder}: holds neither {' nor '.join(SIDECARS)}; the run was not finished: train again"
     )

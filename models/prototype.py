@@ -9,7 +9,6 @@ load comes out of it.
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from models.loop import Batch, fit
 from models.metrics import confusion, roc_auc
 from models.recipe import FOLDS, Recipe, fold_of
 from models.sidecar import write_json
+from models.whole import written_whole
 
 EVERY = 6
 SIDE = 96
@@ -157,7 +157,6 @@ def _read(clips: Sequence[Clip], recipe: Recipe, cache: Path) -> list[Pictures]:
     if Path(recipe.pretrained).is_file():
         known = Path(recipe.pretrained).read_bytes()
     folder = cache / "frames" / hashlib.sha256(known).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
     most = max(1, MOST // len(clips))
     embed: Callable[[NDArray[np.uint8]], Floats] | None = None
     pictures = []
@@ -170,9 +169,8 @@ def _read(clips: Sequence[Clip], recipe: Recipe, cache: Path) -> list[Pictures]:
                     frames = np.stack(list(islice(_frames(clip.path), most)))
                     rng = np.random.default_rng([recipe.seed, int(clip_key(clip), 16)])
                     each = [frames, *(_altered(frames, rng) for _ in range(COPIES))]
-                    unfinished = kept.with_suffix(f".{os.getpid()}.npy")
-                    np.save(unfinished, np.stack([embed(own) for own in each]))
-                    unfinished.replace(kept)
+                    with written_whole(kept) as file:
+                        np.save(file, np.stack([embed(own) for own in each]))
                 pictures.append(Pictures(clip, np.load(kept)))
             except StreamError as error:
                 tqdm.write(f"skipped: {error}", file=sys.stderr)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def write_sidecar(
             label: {"slope": float(slope), "intercept": float(intercept)}
             for label, slope, intercept in zip(head.labels, head.slope, head.intercept, strict=True)
         },
-        "incident": {label: _rules(rules.get(label, usual)) for label in head.labels},
+        "incident": {label: asdict(rules.get(label, usual)) for label in head.labels},
         "training": {},
         "figures": {},
         **facts,
@@ -76,12 +77,3 @@ def sha256_of(path: Path) -> str:
 
 def _entry(file: Path, folder: Path) -> dict[str, str]:
     return {"file": Path(os.path.relpath(file, folder)).as_posix(), "sha256": sha256_of(file)}
-
-
-def _rules(rules: IncidentRules) -> dict[str, float]:
-    return {
-        "open_threshold": rules.open_threshold,
-        "close_threshold": rules.close_threshold,
-        "min_duration_s": rules.min_duration_s,
-        "merge_gap_s": rules.merge_gap_s,
-    }

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from detector.recording import EPOCH
 from models.clips import Clip
 from models.embeddings import clip_key, clip_views
 from models.lessons import labels_at
+from models.whole import written_whole
 
 STEPS = 127
 """A view's −1…1 in whole numbers: half a grey level of the picture each."""
@@ -81,15 +81,14 @@ def _shelved(clip: Clip, most: int, cache: Path) -> list[Shelf]:
     folder = cache / "shelves"
     index = folder / f"{key}.json"
     if not index.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
         entries = []
         for number, (labels, views) in enumerate(_kept(clip, most)):
             file = folder / f"{key}-{number}.npy"
-            _save(file, views)
+            with written_whole(file) as unfinished:
+                np.save(unfinished, views)
             entries.append({"labels": sorted(labels), "file": file.name, "count": len(views)})
-        unfinished = index.with_suffix(f".{os.getpid()}.json")
-        unfinished.write_text(json.dumps(entries), encoding="utf-8")
-        unfinished.replace(index)
+        with written_whole(index) as unfinished:
+            unfinished.write_text(json.dumps(entries), encoding="utf-8")
     known: list[dict[str, Any]] = json.loads(index.read_text(encoding="utf-8"))
     return [
         Shelf(clip, clip.labels if not clip.untrimmed else frozenset(entry["labels"]),
@@ -130,9 +129,3 @@ class Thinning:
         last = len(self.kept) - 1
         chosen = np.linspace(0, last, min(self._most, last + 1)).round()
         return [self.kept[int(number)] for number in chosen]
-
-
-def _save(file: Path, views: NDArray[np.int8]) -> None:
-    unfinished = file.with_suffix(f".{os.getpid()}.npy")
-    np.save(unfinished, views)
-    unfinished.replace(file)

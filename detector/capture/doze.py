@@ -84,7 +84,7 @@ class Doze:
         if picture.pts_s is None or picture.pts_s > self._rested_until_s:
             return False
         if stamp := self._rested.get(picture.pts_s):
-            self._sleeper.on_past(self._sampler.past(picture, stamp))
+            self._sleeper.on_past(self._sampler.sample(picture, stamp))
         return True
 
     def seen(self, moving: bool, at_s: float) -> None:

@@ -33,10 +33,7 @@ class Sampler:
 
     def push(self, picture: Picture) -> Sample | None:
         """The sample that `picture` makes, if one is due."""
-        arrived_s = picture.arrived_s
-        arrived_utc = datetime.now(UTC) - timedelta(seconds=time.monotonic() - arrived_s)
-        stamp = self._clock.stamp(picture.pts_s, arrived_s, arrived_utc)
-        self.lag_s = stamp.lag_s
+        stamp = self._stamp(picture.pts_s, picture.arrived_s)
         due = self._pace.due(self._ticks.ticks(stamp.pts_s), stamp.pts_s)
         if not due:
             return None
@@ -45,17 +42,15 @@ class Sampler:
             reason = "late" if self.late else "missed"
             self._observer.missed(self._camera, reason, due - 1)
         self.late = False
-        grey = picture.grey()
-        self._still.push(grey, stamp.pts_s)
-        return Sample(self._camera, stamp.utc, arrived_s, stamp.pts_s, grey, picture.handle)
+        sample = self.sample(picture, stamp)
+        self._still.push(sample.grey, stamp.pts_s)
+        return sample
 
     def rest(self, pts_s: float, arrived_s: float) -> Stamp | None:
         """Where a packet that is left undecoded stands, if a sample is due with it."""
         if self._rested_s is not None and 0 < pts_s - self._rested_s < REST_STEP_S:
             return None  # far from the next tick: 25 packets a second cost nothing, 8 a stamp
-        arrived_utc = datetime.now(UTC) - timedelta(seconds=time.monotonic() - arrived_s)
-        stamp = self._clock.stamp(pts_s, arrived_s, arrived_utc)
-        self.lag_s = stamp.lag_s
+        stamp = self._stamp(pts_s, arrived_s)
         due = self._ticks.ticks(stamp.pts_s)
         if not due:
             return None
@@ -63,11 +58,17 @@ class Sampler:
         self._observer.due(self._camera, due)
         return stamp
 
-    def past(self, picture: Picture, stamp: Stamp) -> Sample:
-        """The sample of a picture that was slept through and is decoded after all."""
+    def sample(self, picture: Picture, stamp: Stamp) -> Sample:
+        """What `picture` is as a sample at `stamp`, due or slept through."""
         return Sample(
             self._camera, stamp.utc, picture.arrived_s, stamp.pts_s, picture.grey(), picture.handle
         )
+
+    def _stamp(self, pts_s: float | None, arrived_s: float) -> Stamp:
+        arrived_utc = datetime.now(UTC) - timedelta(seconds=time.monotonic() - arrived_s)
+        stamp = self._clock.stamp(pts_s, arrived_s, arrived_utc)
+        self.lag_s = stamp.lag_s
+        return stamp
 
 
 class _StillWatch:
