@@ -5,22 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import av
 import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as tfl
-from numpy.typing import NDArray
 
 from detector.inference.weights import Classifier, load_classifier
 from detector.motion import VIEW_RECIPE
+from footage import Picture, write_video
 
-Picture = NDArray[np.uint8]
 MakeVideo = Callable[..., Path]
 MakeWeights = Callable[..., Path]
 
@@ -146,28 +143,6 @@ def brawl(seconds: float, fps: float, *, active: tuple[float, float]) -> Iterato
 def brawl_pictures() -> Callable[..., Iterator[Picture]]:
     """`brawl`, for tests that want one of another length."""
     return brawl
-
-
-def write_video(
-    path: Path,
-    pictures: Iterable[Picture],
-    fps: float = 25,
-    title: str | None = None,
-    quality: int = 18,
-) -> Path:
-    """Write pictures ([h, w, 3] BGR, even sides) as H.264 to `path`, which is returned."""
-    with av.open(f"file:{path}", "w") as container:
-        if title:
-            container.metadata["title"] = title
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"preset": "ultrafast", "crf": str(quality)}
-        for picture in pictures:
-            if not stream.codec_context.is_open:
-                stream.height, stream.width = picture.shape[:2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-        container.mux(stream.encode(None))
-    return path
 
 
 @pytest.fixture

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import models.fingerprints
+from footage import Picture, write_video
 from models.clips import Clip, Event
 from models.fingerprints import Fingerprint, alike, fingerprint
 from models.leaks import LeakReport, SetFacts, _facts, check
 
 SHARED = Path(__file__).parents[3] / "shared/data/vioperu/violence"
-
-Picture = NDArray[np.uint8]
 
 
 def street(place: int, walk: int = 0, seconds: float = 3, fps: float = 12.5) -> Iterator[Picture]:
@@ -37,16 +33,7 @@ def street(place: int, walk: int = 0, seconds: float = 3, fps: float = 12.5) -> 
 
 def write(path: Path, pictures: Iterator[Picture], fps: float = 12.5, quality: int = 20) -> Path:
     """Pictures as H.264 at `path`."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"preset": "ultrafast", "crf": str(quality)}
-        for picture in pictures:
-            if not stream.codec_context.is_open:
-                stream.height, stream.width = picture.shape[:2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-        container.mux(stream.encode(None))
-    return path
+    return write_video(path, pictures, fps, quality=quality)
 
 
 def clip(path: Path, scene: str, label: str = "normal", fold: int | None = None) -> Clip:

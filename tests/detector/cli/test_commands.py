@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from config.errors import ControlError
-from detector.cli import main
 from detector.cli.ask import seconds
 from detector.control import ControlServer
 
@@ -32,20 +31,6 @@ def _nothing_stated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command line in this process: exit code, standard output, standard error."""
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
-
-    return command
 
 
 @pytest.mark.parametrize(
