@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from config.errors import StreamError
 from config.settings import CaptureSettings
 from config.urls import StreamUrl
+from detector.capture.decoder import Decoder
 from detector.capture.faults import open_failure, read_failure, stalled
 from detector.capture.frames import AvFrame
 from detector.capture.packets import GopBuffer
@@ -25,8 +26,6 @@ from detector.types import FrameHandle, Grey
 FRESH_WAIT_S = 0.015
 """A packet that lay unread in the socket is handed over within microseconds; one that has to
 come over the network takes most of a frame period: 40 ms at 25 pictures a second, 17 at 60."""
-RESET_AFTER_ERRORS = 25
-"""One second of packets refused in a row: the decoder starts anew from the next key frame."""
 LONGEST_PAUSE_S = 0.5
 """A file's gap in time stamps is not waited out longer than this."""
 
@@ -67,10 +66,7 @@ class AvStream:
             self._container.close()
             raise StreamError(f"{url}: sends no video; check which stream the path names")
         self.video: VideoStream = self._container.streams.video[0]
-        # Set before the first packet: later, libavcodec ignores it. One thread a camera is
-        # enough, and a frame thread would hold back one picture each.
-        self.video.thread_type = "NONE"
-        self.video.codec_context.thread_count = 1
+        self._decoder = Decoder(self.video)
         self._packets = self._container.demux()
         # As whole numbers: Fraction's product takes 2 µs a packet.
         self._tick = (self.video.time_base or Fraction(1, 90_000)).as_integer_ratio()
@@ -79,9 +75,11 @@ class AvStream:
         self._arrivals: dict[int, float] = {}
         self._last_arrival_s = 0.0
         self._scaler = GreyScaler()
-        self._errors_in_a_row = 0
-        self._wait_for_key = False
-        self.decode_errors = 0
+
+    @property
+    def decode_errors(self) -> int:
+        """Packets that the decoder refused so far."""
+        return self._decoder.errors
 
     def receive(self) -> Arrival | None:
         """Wait for the next video packet and keep it; see `Stream.receive`."""
@@ -107,15 +105,7 @@ class AvStream:
     def pictures(self) -> Iterator[AvPicture]:
         """Decode what was received and not yet decoded; damaged packets are counted, not raised."""
         for packet in self.gop.take():
-            if self._wait_for_key and not packet.is_keyframe:
-                continue
-            self._wait_for_key = False
-            try:
-                frames = self.video.codec_context.decode(packet)
-            except (av.FFmpegError, ValueError):
-                self._refused()
-                continue
-            self._errors_in_a_row = 0
+            frames = self._decoder.decode(packet, self.gop.usual_length)
             for frame in frames:
                 arrived_s = self._arrivals.pop(frame.pts, None) if frame.pts is not None else None
                 if arrived_s is None:
@@ -141,13 +131,6 @@ class AvStream:
             if len(self._arrivals) > 4 * 16:  # pictures that never came out of the decoder
                 self._arrivals.clear()
             self._arrivals[packet.pts] = now_s
-
-    def _refused(self) -> None:
-        self.decode_errors += 1
-        self._errors_in_a_row += 1
-        if self._errors_in_a_row >= RESET_AFTER_ERRORS:
-            self.video.codec_context.flush_buffers()
-            self._errors_in_a_row, self._wait_for_key = 0, True
 
 
 class FilePacer:

@@ -35,7 +35,8 @@ P = TypeVar("P", bound=KeyedPacket)
 class GopBuffer(Generic[P]):
     """Packets since the last key frame, bounded; for one thread.
 
-    `complete`: the buffer starts with a key frame and lacks nothing since.
+    `complete`: the buffer starts with a key frame and lacks nothing since. `usual_length`:
+    packets from key frame to key frame, the longer of the last two times; 0 until there were two.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_packets: int = MAX_PACKETS) -> None:
@@ -44,7 +45,9 @@ class GopBuffer(Generic[P]):
         self._bytes = 0
         self._taken = 0
         self._decodable = False
+        self._since_key = self._last_length = 0
         self.complete = False
+        self.usual_length = 0
 
     def __len__(self) -> int:
         return len(self._packets)
@@ -59,7 +62,12 @@ class GopBuffer(Generic[P]):
         if packet.is_keyframe:
             self._packets.clear()
             self._bytes = self._taken = 0
+            if self._last_length:
+                self.usual_length = max(self._last_length, self._since_key)
+            self._last_length = self._since_key if self._decodable else 0
+            self._since_key = 0
             self.complete = self._decodable = True
+        self._since_key += 1
         self._packets.append(packet)
         self._bytes += packet.size
         while len(self._packets) > self._max_packets or (

@@ -211,11 +211,12 @@ def make_clip(
     gop: int = 25,
     seed: int = 0,
     rest_s: float = 0.0,
+    b_frames: int = 0,
 ) -> Path:
     """Write an H.264 clip of a drifting texture with a bright square that wanders over it.
 
     Before that, for `rest_s` seconds, nothing moves but a camera's noise. A key frame every `gop`
-    pictures, no B-frames, like a camera.
+    pictures, and no B-frames unless asked for, like a camera.
     """
     width, height = size
     noise = np.random.default_rng(seed)
@@ -224,7 +225,8 @@ def make_clip(
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"preset": "veryfast", "bf": "0", "g": str(gop), "threads": "1"}
+        shape = {"bf": str(b_frames), "g": str(gop)}
+        stream.options = {"preset": "veryfast", "threads": "1", **shape}
         side = height // 4
         for _ in range(round(rest_s * fps)):
             grain = noise.normal(0, 1, (height, width))

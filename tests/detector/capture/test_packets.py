@@ -91,3 +91,12 @@ def test_bounds_hold_and_decoding_never_starts_in_the_middle(
     for packet in decoded:
         assert packet.is_keyframe or (previous and packet.number == previous.number + 1)
         previous = packet
+
+
+def test_the_usual_distance_of_key_frames_is_known_after_two_and_follows_the_longer() -> None:
+    buffer = filled(P1, P2, KEY, P1, P2)
+    lengths = []
+    for packet in (KEY, P1, KEY, P1, P2, P3, KEY, KEY):
+        buffer.add(packet)
+        lengths.append(buffer.usual_length)
+    assert lengths == [0, 0, 3, 3, 3, 3, 4, 4]
