@@ -103,12 +103,12 @@ def readers(
 
 @contextmanager
 def jikimi(
-    folder: Path, urls: Mapping[str, str], environment: Mapping[str, str] | None = None
+    folder: Path, urls: Mapping[str, str], config: str | None = None
 ) -> Iterator[DaemonProcess]:
     """The daemon on fresh state, once every camera is live."""
     folder.mkdir(parents=True, exist_ok=True)
     run = folder / f"run-{sum(1 for _ in folder.iterdir())}"
-    with DaemonProcess(run, cameras=urls, environment=environment) as daemon:
+    with DaemonProcess(run, cameras=urls, config=config) as daemon:
         wait_until(lambda: _live(daemon) == len(urls), "every camera to be live", 60)
         pause(WARM_UP_S)
         yield daemon

@@ -7,7 +7,7 @@ import os
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +47,42 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Quantiles; between two values the higher, so never better than the truth."""
+
+    median: float
+    p95: float
+    p99: float
+    most: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Alerts at a subscriber, `ms` milliseconds after the packet they are about.
+
+    `until_written_ms`: to the alert's `sent_at`, before its picture and the outbox;
+    `since_fight_s`: from the fight's first picture, smoothing included. `daemons_stamp_off_ms`:
+    least and most that `opened_at` is later than the packet, as a cross-check.
+    """
+
+    fights: str
+    cameras: int
+    alerts: int
+    ms: Spread
+    until_written_ms: Spread
+    since_fight_s: Spread
+    daemons_stamp_off_ms: tuple[float, float]
+    scored_share: float
+
+
+@dataclass(frozen=True)
 class Found:
     """Everything of one run; `pieces`: milliseconds for one view."""
 
     rows: Sequence[Row]
     growth: Sequence[Growth]
     pieces: Mapping[str, float]
+    latency: Sequence[Latency] = ()
 
     def as_json(self) -> dict[str, object]:
         """Rounded to what was measured."""
@@ -63,6 +93,7 @@ class Found:
             "cpu_fit": asdict(fit(self.growth, "cpu_ms")),
             "memory_fit": asdict(fit(self.growth, "memory_mb")),
             "pieces_ms": dict(self.pieces),
+            "latency": [asdict(part) for part in self.latency],
         }
 
 
@@ -80,6 +111,12 @@ def fit(growth: Sequence[Growth], what: str) -> Fit:
     values = np.array([getattr(step, what) for step in growth], float)
     each, fixed = np.polyfit(cameras, values, 1)
     return Fit(float(fixed), float(each), (values - fixed - each * cameras).tolist())
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Median, 95 %, 99 % and the most of `values`."""
+    quantiles = np.quantile(values, (0.5, 0.95, 0.99, 1.0), method="higher")
+    return Spread(*(round(float(value), 3) for value in quantiles))
 
 
 def table(found: Found) -> str:
@@ -119,7 +156,31 @@ def table(found: Found) -> str:
         off = ", ".join(f"{value:+.0f}" for value in line.off)
         lines.append(f"{line.fixed:.0f} + {line.each:.1f} a camera, {unit} (off the line: {off})")
     lines += [f"{name}: {milliseconds:.2f} ms" for name, milliseconds in found.pieces.items()]
+    if found.latency:
+        lines += ["", latency_table(found.latency)]
     return "\n".join(lines)
+
+
+def latency_table(parts: Sequence[Latency]) -> str:
+    """Markdown; each cell median, 95 %, 99 % and the most."""
+    lines = [
+        "From a packet's arrival to the alert at an MQTT subscriber, over the smoothing's delay:",
+        "",
+        "| fights, 640×360 | alerts | ms | until written | s since the fight | stamp | scored |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for part in parts:
+        low, high = part.daemons_stamp_off_ms
+        lines.append(
+            f"| {part.cameras} cameras, {part.fights} | {part.alerts} | {_cell(part.ms, 0)} | "
+            f"{_cell(part.until_written_ms, 0)} | {_cell(part.since_fight_s, 2)} | "
+            f"{low:.0f} to {high:.0f} | {part.scored_share:.2%} |"
+        )
+    return "\n".join(lines)
+
+
+def _cell(values: Spread, digits: int) -> str:
+    return " / ".join(f"{value:.{digits}f}" for value in astuple(values))
 
 
 def plot(growth: Sequence[Growth], path: Path) -> None:

@@ -2,8 +2,8 @@
 
 One command, one table. A floor is a plain PyAV reader, a process for each stream, on the same
 RTSP streams: one that only receives, one that receives and decodes. Floors, Jikimi and the
-loops that others write take turns. `--all` adds every scene and 64 cameras; `--soak SECONDS`
-watches 16 cameras for long instead.
+loops that others write take turns. `--all` adds every scene, 64 cameras, and how late alerts are;
+`--latency` measures only the last, `--soak SECONDS` watches 16 cameras for long instead.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import contenders
+import latency
 import measure
 import numpy as np
 import report
@@ -34,6 +36,7 @@ from servers.rtsp import RtspServer
 HD, SUB = (1280, 720), (640, 360)
 BUSY_CAMERAS, IDLE_CAMERAS = 6, 16
 BUSY_ONE_IN = 10
+ALARM_CAMERAS, ALERTS = 16, 200
 AGE_EDGES = ("0.02", "0.05", "0.1", "0.15", "0.2", "0.3", "0.5", "0.75", "1.0")
 
 Scene = Callable[[Path, tuple[int, int]], Path]
@@ -122,6 +125,13 @@ class Bench:
             found[f"{name}, batch of 8"] = 1000 * statistics.median(times) / 8
         return found
 
+    def latency(self, cameras: int, alerts: int) -> list[report.Latency]:
+        """How late alerts are, with fights on every camera: out of step, and all at once."""
+        return [
+            latency.measured(self.folder, cameras, alerts, at_once=at_once)
+            for at_once in (False, True)
+        ]
+
     def soak(self, cameras: int, seconds: float) -> dict[str, object]:
         """Watch busy streams of 640×360 for long: what is scored, how old, and memory."""
         clip = scenes.busy(self.folder, SUB)
@@ -207,7 +217,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--all", action="store_true", help="every scene, and 64 cameras")
+    parser.add_argument(
+        "--all", action="store_true", help="every scene, 64 cameras, and how late alerts are"
+    )
+    parser.add_argument("--latency", action="store_true", help="how late alerts are, nothing else")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="16 cameras for so long")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="growth over cameras, a picture")
@@ -217,6 +230,11 @@ def main() -> None:
         bench = Bench(chosen.clips or Path(folder), chosen.seconds, chosen.rounds)
         if chosen.soak:
             report.write({"soak": bench.soak(16, chosen.soak)}, chosen.json)
+            return
+        if chosen.latency:
+            late = bench.latency(ALARM_CAMERAS, ALERTS)
+            print(report.latency_table(late))
+            report.write({"latency": [asdict(part) for part in late]}, chosen.json)
             return
         floors = ["receive and decode", "Jikimi", "careful loop"]
         rows = bench.compare(scenes.busy, HD, BUSY_CAMERAS, floors)
@@ -229,7 +247,8 @@ def main() -> None:
             rows += bench.compare(scenes.busy, SUB, BUSY_CAMERAS, floors[:2])
             rows += bench.prototype()
         growth = bench.grow([1, 4, 16, 64] if chosen.all else [1, 4, 16])
-        found = report.Found(rows, growth, bench.pieces())
+        late = bench.latency(ALARM_CAMERAS, ALERTS) if chosen.all else []
+        found = report.Found(rows, growth, bench.pieces(), late)
     print(report.table(found))
     report.write(found.as_json(), chosen.json)
     if chosen.plot:

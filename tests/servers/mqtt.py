@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -180,11 +181,12 @@ class MqttBroker:
 
 @dataclass(frozen=True)
 class Received:
-    """One message as it came."""
+    """One message as it came; `at_s`: when (`time.monotonic()`)."""
 
     topic: str
     payload: bytes
     retained: bool
+    at_s: float
 
     @property
     def json(self) -> Any:
@@ -264,8 +266,9 @@ class Subscriber:
         return [m.json for m in found if m.topic.endswith("/incident")]
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        at_s = time.monotonic()
         with self._changed:
             self._messages.append(
-                Received(message.topic, bytes(message.payload), bool(message.retain))
+                Received(message.topic, bytes(message.payload), bool(message.retain), at_s)
             )
             self._changed.notify_all()
