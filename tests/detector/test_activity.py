@@ -35,6 +35,21 @@ def still_scene(
         yield Packet(max(size, 20), position == 0, number / FPS)
 
 
+def wandering(seconds: float) -> Iterator[Packet]:
+    """Sizes that drift for half a second at a time, as a rate control makes them."""
+    rng, drift = np.random.default_rng(2), 0.0
+    for packet in still_scene(seconds):
+        drift = 0.95 * drift + 400 * rng.standard_normal()
+        yield packet if packet.key else Packet(packet.size + round(abs(drift)), False, packet.pts_s)
+
+
+def pulsing(seconds: float, every: int = 40) -> Iterator[Packet]:
+    """A stream compressed twice: a packet is large where the first encoder had its key frames."""
+    for number, packet in enumerate(still_scene(seconds)):
+        more = (8000 if number % every == 0 else 0) + (1000 if number % every == 1 else 0)
+        yield Packet(packet.size + more, packet.key, packet.pts_s)
+
+
 def play(
     gate: ActivityGate, packets: Iterator[Packet], moving_from_s: float = np.inf
 ) -> list[tuple[float, bool]]:
@@ -77,6 +92,54 @@ def test_slight_motion_wakes_it_within_half_a_second(seed: int) -> None:
     awake = [at_s for at_s, decode in told if at_s >= 30 and decode]
     assert awake
     assert awake[0] <= 30.5
+
+
+def test_a_scene_compressed_twice_is_slept_through() -> None:
+    told = play(ActivityGate(), pulsing(120))
+    assert sum(not decode for _, decode in told) >= 0.8 * len(told)
+
+
+@pytest.mark.parametrize("from_s", np.arange(30, 30.8, 1 / FPS))
+def test_motion_wakes_it_within_four_packets_where_single_packets_pulse(from_s: float) -> None:
+    told = play(ActivityGate(), with_motion(pulsing(40), from_s, 3000), moving_from_s=from_s)
+    assert any(not decode for at_s, decode in told if at_s < from_s)
+    assert all(decode for at_s, decode in told if at_s >= from_s + 4 / FPS)
+
+
+def burst(packets: Iterator[Packet], *starts_s: float) -> Iterator[Packet]:
+    """The same packets, ten of them far larger from each of `starts_s` on."""
+    for packet in packets:
+        larger = any(at_s <= packet.pts_s < at_s + 0.4 for at_s in starts_s)
+        yield Packet(packet.size + 5000 * larger, packet.key, packet.pts_s)
+
+
+def test_woken_in_vain_it_sleeps_again_after_a_look() -> None:
+    told = dict(play(ActivityGate(), burst(still_scene(40), 30.04)))
+    assert not told[30.0]
+    assert told[30.2]
+    assert not told[32.0]
+
+
+def test_woken_in_vain_twice_in_a_row_it_looks_for_longer() -> None:
+    told = dict(play(ActivityGate(), burst(still_scene(50), 30.04, 33.04)))
+    assert not told[32.0]
+    assert all(told[at_s] for at_s in (33.2, 34.0, 36.0))
+    assert not told[40.0]
+
+
+def test_after_motion_it_stays_awake_for_a_pause() -> None:
+    gate = ActivityGate()
+    gate.decoded(1, 0.001, PIXELS)
+    told = {}
+    for packet in with_motion(still_scene(60), 30, 0):
+        busy = 30 <= packet.pts_s < 31
+        size = packet.size + 4000 * (busy and not packet.key)
+        told[packet.pts_s] = gate.packet(size, packet.key, packet.pts_s, packet.pts_s)
+        if told[packet.pts_s]:
+            gate.seen(busy, packet.pts_s)
+    assert not told[29.96]
+    assert all(told[at_s] for at_s in (31.0, 33.0, 34.8))
+    assert not told[38.0]
 
 
 def test_it_does_not_sleep_while_something_moves() -> None:
@@ -123,7 +186,7 @@ def test_what_a_look_shows_wakes_it() -> None:
 @pytest.mark.parametrize(
     ("packets", "cost_s"),
     [
-        pytest.param(lambda: still_scene(60, noise=1.2), 0.001, id="sizes that wander"),
+        pytest.param(lambda: wandering(60), 0.001, id="sizes that wander"),
         pytest.param(lambda: still_scene(60, gop=250), 0.001, id="a GOP too long to catch up"),
         pytest.param(lambda: still_scene(60), 0.005, id="pictures too dear to catch up"),
         pytest.param(lambda: still_scene(60, gop=1), 0.001, id="key frames only (MJPEG)"),
