@@ -39,6 +39,12 @@ class SampleClock:
         self._next_s += passed * period_s
         return passed
 
+    def due_within(self, pts_s: float, span_s: float) -> bool:
+        """Whether a tick falls into the `span_s` before `pts_s`, now or later."""
+        if self._next_s is None:
+            return True
+        return (pts_s + 0.0005 - self._next_s) % (1 / SAMPLE_RATE_HZ) <= span_s + 0.001
+
 
 def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
     """Size (width, height) of a picture brought to `max_side` at most: even, at least 2.

@@ -63,6 +63,10 @@ class StreamClock:
         self._last, self._last_arrival_s = Stamp(seconds, utc, lag_s), arrived_s
         return self._last
 
+    def placed(self, pts_s: float) -> float | None:
+        """Where a picture with stream time `pts_s` will stand; None before the first picture."""
+        return None if self._shift_s is None else pts_s + self._shift_s
+
     def _seconds(self, pts_s: float | None, arrived_s: float) -> float:
         if self._last is None:
             return self._anchor(0.0, pts_s, arrived_s)

@@ -34,15 +34,19 @@ class Decoder:
         self._wait_for_key = False
         self.errors = 0
 
-    def decode(self, packet: Packet[VideoStream], gop: int) -> list[av.VideoFrame]:
+    def decode(
+        self, packet: Packet[VideoStream], gop: int, *, spare: bool = False
+    ) -> list[av.VideoFrame]:
         """The pictures that `packet` completes, in the order in which they are shown.
 
-        `gop`: how many pictures lie between key frames, 0 while that is not known.
+        `gop`: how many pictures lie between key frames, 0 while that is not known. `spare`:
+        nobody wants this picture, so it is left out if no other refers to it.
         """
         if self._wait_for_key and not packet.is_keyframe:
             return []
         self._wait_for_key = False
         frames = self._suit(gop) if packet.is_keyframe else []
+        self._context.skip_frame = "NONREF" if spare else "DEFAULT"
         try:
             frames += self._context.decode(packet)
         except (av.FFmpegError, ValueError):

@@ -15,7 +15,7 @@ from config.errors import StreamError
 from config.urls import StreamUrl
 from detector.capture.faults import StalledError
 from detector.capture.frames import ArrayFrame
-from detector.capture.streams import Arrival
+from detector.capture.streams import Arrival, Wanted
 from detector.sampling import grey_size
 from detector.types import FrameHandle, Grey
 
@@ -77,7 +77,7 @@ class DeviceStream:
         self._picture = ArrayPicture(np.asarray(array, np.uint8), None, now_s)
         return Arrival(now_s, array.nbytes, fresh=True)
 
-    def pictures(self) -> Iterator[ArrayPicture]:
+    def pictures(self, wanted: Wanted | None = None) -> Iterator[ArrayPicture]:
         """The newest picture, once."""
         if self._picture:
             picture, self._picture = self._picture, None

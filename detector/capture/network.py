@@ -19,7 +19,8 @@ from detector.capture.decoder import Decoder
 from detector.capture.faults import open_failure, read_failure, stalled
 from detector.capture.frames import AvFrame
 from detector.capture.packets import GopBuffer
-from detector.capture.streams import Arrival
+from detector.capture.reordering import Reordering
+from detector.capture.streams import Arrival, Wanted
 from detector.sampling import GreyScaler
 from detector.types import FrameHandle, Grey
 
@@ -66,7 +67,7 @@ class AvStream:
             self._container.close()
             raise StreamError(f"{url}: sends no video; check which stream the path names")
         self.video: VideoStream = self._container.streams.video[0]
-        self._decoder = Decoder(self.video)
+        self._decoder, self._reordering = Decoder(self.video), Reordering()
         self._packets = self._container.demux()
         # As whole numbers: Fraction's product takes 2 µs a packet.
         self._tick = (self.video.time_base or Fraction(1, 90_000)).as_integer_ratio()
@@ -89,7 +90,9 @@ class AvStream:
             now_s = time.monotonic()
             if packet.stream_index == self.video.index and packet.size:
                 if self._pacer:
-                    now_s = self._pacer.wait(_seconds(packet))
+                    now_s = self._pacer.wait(
+                        _seconds(packet, packet.pts if packet.dts is None else packet.dts)
+                    )
                 self._keep(packet, now_s)
                 return Arrival(
                     now_s,
@@ -102,10 +105,11 @@ class AvStream:
                 raise stalled(self._url, self._timeout_s)
         return None
 
-    def pictures(self) -> Iterator[AvPicture]:
+    def pictures(self, wanted: Wanted | None = None) -> Iterator[AvPicture]:
         """Decode what was received and not yet decoded; damaged packets are counted, not raised."""
         for packet in self.gop.take():
-            frames = self._decoder.decode(packet, self.gop.usual_length)
+            spare = wanted is not None and self._is_spare(packet, wanted)
+            frames = self._decoder.decode(packet, self.gop.usual_length, spare=spare)
             for frame in frames:
                 arrived_s = self._arrivals.pop(frame.pts, None) if frame.pts is not None else None
                 if arrived_s is None:
@@ -123,6 +127,12 @@ class AvStream:
         except (av.FFmpegError, OSError, ValueError) as error:
             failure = read_failure(self._url, error, self._timeout_s)
         raise failure  # outside the handler: PyAV's own error holds the URL
+
+    def _is_spare(self, packet: Packet[VideoStream], wanted: Wanted) -> bool:
+        """Whether a stream with B-frames can do without this one, if nothing refers to it."""
+        pts_s = _seconds(packet, packet.pts)
+        step_s = None if pts_s is None else self._reordering.push(pts_s)
+        return pts_s is not None and step_s is not None and not wanted(pts_s, step_s)
 
     def _keep(self, packet: Packet[VideoStream], now_s: float) -> None:
         self.gop.add(packet)
@@ -192,6 +202,5 @@ def _is_rtsp(url: StreamUrl) -> bool:
     return url.url.lower().startswith(("rtsp://", "rtsps://"))
 
 
-def _seconds(packet: Packet[VideoStream]) -> float | None:
-    stamp = packet.dts if packet.dts is not None else packet.pts
+def _seconds(packet: Packet[VideoStream], stamp: int | None) -> float | None:
     return None if stamp is None else float(stamp * packet.time_base)

@@ -15,7 +15,7 @@ class CaptureObserver(Protocol):
         """`size` bytes of video have been received."""
 
     def frames(self, camera: str, count: int) -> None:
-        """`count` frames have been received, whether they are decoded or slept through."""
+        """`count` frames have come to be looked at: decoded, slept through, or left out unneeded."""
 
     def decode_errors(self, camera: str, count: int) -> None:
         """The decoder refused `count` packets."""

@@ -30,7 +30,7 @@ from detector.capture.scene import (
     draw_people,
     project,
 )
-from detector.capture.streams import Arrival
+from detector.capture.streams import Arrival, Wanted
 from detector.sampling import grey_size
 from detector.types import FrameHandle, Grey
 
@@ -132,7 +132,7 @@ class PatternStream:
         self._picture = PatternPicture(self._scene, pts_s, now_s)
         return Arrival(now_s, WIDTH * HEIGHT * 3, fresh=True)
 
-    def pictures(self) -> Iterator[PatternPicture]:
+    def pictures(self, wanted: Wanted | None = None) -> Iterator[PatternPicture]:
         """The newest picture, once."""
         if self._picture:
             picture, self._picture = self._picture, None

@@ -140,6 +140,7 @@ class CameraReader:
                 sampler.late = True
                 last_picture_s = arrival.at_s
                 continue
+            self._observer.frames(self._name, 1)
             if self._decode(stream, sampler, doze):
                 last_picture_s = time.monotonic()
             if stream.decode_errors > errors:
@@ -154,7 +155,7 @@ class CameraReader:
     def _decode(self, stream: Stream, sampler: Sampler, doze: Doze | None) -> bool:
         """Decode what is kept and hand out its samples; whether there was any picture."""
         started_s, pictures, pixels = time.thread_time(), 0, 0
-        for picture in stream.pictures():
+        for picture in stream.pictures(sampler.wants):
             if self._stop.is_set():  # a burst may hold seconds of pictures
                 break
             self._backoff.live(time.monotonic())
@@ -162,7 +163,6 @@ class CameraReader:
             pictures, pixels = pictures + 1, picture.pixels
             if doze and doze.is_past(picture):
                 continue
-            self._observer.frames(self._name, 1)
             if sample := sampler.push(picture):
                 moving = self._on_sample(sample)
                 if doze and moving is not None:

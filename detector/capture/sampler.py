@@ -46,6 +46,11 @@ class Sampler:
         self._still.push(sample.grey, stamp.pts_s)
         return sample
 
+    def wants(self, pts_s: float, step_s: float) -> bool:
+        """Whether the picture at stream time `pts_s`, `step_s` after the one before, may be due."""
+        seconds = self._clock.placed(pts_s)
+        return seconds is None or self._ticks.due_within(seconds, step_s)
+
     def rest(self, pts_s: float, arrived_s: float) -> Stamp | None:
         """Where a packet that is left undecoded stands, if a sample is due with it."""
         if self._rested_s is not None and 0 < pts_s - self._rested_s < REST_STEP_S:

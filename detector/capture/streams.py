@@ -7,7 +7,7 @@ files), `DeviceStream` (local cameras), `PatternStream` (rendered demo scenes).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +28,10 @@ class Arrival:
     fresh: bool
     key: bool | None = None
     pts_s: float | None = None
+
+
+Wanted = Callable[[float, float], bool]
+"""Whether the picture at this stream time, so many seconds after the one before, is wanted."""
 
 
 class Picture(Protocol):
@@ -71,8 +75,11 @@ class Stream(Protocol):
         connection broke. Returns within the read time-out, whatever the camera does.
         """
 
-    def pictures(self) -> Iterator[Picture]:
-        """Decode what was received and not yet decoded, in the order in which it is shown."""
+    def pictures(self, wanted: Wanted | None = None) -> Iterator[Picture]:
+        """Decode what was received and not yet decoded, in the order in which it is shown.
+
+        A picture that is not `wanted` may be left out where that saves decoding it.
+        """
 
     def close(self) -> None:
         """Let go of the connection and the decoder; quick, and harmless when repeated."""

@@ -1,0 +1,57 @@
+"""B-frames: those that nobody looks at are left out, and every sample stays the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from config.settings import CameraSettings
+from detector.capture.network import AvStream
+from detector.capture.reordering import Reordering
+from detector.capture.sampler import Sampler
+from detector.metrics import CaptureMetrics, DetectorMetrics
+from detector.recording import recorded_samples
+from servers.rtsp import make_clip
+
+FPS, PICTURES = 25, 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("b_frames", "spared"), [(0, 0), (3, 25)])
+def test_pictures_that_are_not_due_and_serve_no_other_are_not_decoded(
+    tmp_path: Path, b_frames: int, spared: int
+) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", size=(320, 192), seconds=4, gop=50, b_frames=b_frames)
+    camera = CameraSettings(name="gate", url=str(clip), site="yard")
+    metrics = DetectorMetrics(CollectorRegistry())
+    metrics.add_camera("gate", "yard", ())
+    stream, sampler = (
+        AvStream(camera.url, camera.capture),
+        Sampler("gate", CaptureMetrics(metrics, "gate")),
+    )
+    decoded, sampled = 0, []
+    while stream.receive():
+        for picture in stream.pictures(sampler.wants):
+            decoded += 1
+            if sample := sampler.push(picture):
+                sampled.append(sample.pts_s)
+    stream.close()
+    assert sampled == pytest.approx([s.pts_s for s in recorded_samples(clip)][: len(sampled)])
+    assert len(sampled) >= 31
+    assert decoded <= PICTURES - spared
+    assert spared or decoded == PICTURES
+
+
+@pytest.mark.parametrize(
+    ("order", "step_s"),
+    [(range(20), None), ([0, 3, 1, 2, 6, 4, 5, 9, 7, 8, 12], 0.04), ([0, 3, 1, 2], None)],
+    ids=["in order", "B-frames", "too few"],
+)
+def test_the_distance_of_pictures_is_told_where_they_are_reordered(
+    order: list[int], step_s: float | None
+) -> None:
+    reordering = Reordering()
+    found = [reordering.push(number / FPS) for number in order][-1]
+    assert found == (pytest.approx(step_s) if step_s else None)
