@@ -51,6 +51,9 @@ class CaptureSettings(Section):
     activity_gate: bool = Field(
         default=True, description="leave a camera undecoded while its packets say nothing moves"
     )
+    hardware_decoding: bool = Field(
+        default=False, description="decode on an NVIDIA GPU where there is one (NVDEC)"
+    )
     offline_grace_s: Seconds = Field(
         default=300.0, description="a camera lost for so long is told to the sinks, once"
     )

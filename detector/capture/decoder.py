@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import av
 from av.codec import CodecContext
+from av.codec.hwaccel import HWAccel
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
+from structlog import get_logger
 
 UNFILTERED_GOP = 100
 """Pictures from key frame to key frame, at most, where the loop filter is left out: 4 s at 25 a
@@ -22,12 +24,21 @@ second. The jump at the key frame then changes a motion view by .01 of its range
 RESET_AFTER_ERRORS = 25
 """One second of packets refused in a row: the decoder starts anew from the next key frame."""
 
+NVDEC = HWAccel("cuda", allow_software_fallback=True, options={"primary_ctx": "1"})
+"""All cameras share one CUDA context."""
+
+log = get_logger()
+
 
 class Decoder:
-    """Decodes one stream's packets in order; for one thread. Damage is counted, not raised."""
+    """Decodes one stream's packets in order; for one thread. Damage is counted, not raised.
 
-    def __init__(self, stream: VideoStream) -> None:
+    `hardware`: on an NVIDIA GPU where there is one that takes this stream, else as ever.
+    """
+
+    def __init__(self, stream: VideoStream, *, hardware: bool = False) -> None:
         self._stream = stream
+        self._accelerator = NVDEC if hardware else None
         self._unfiltered = False
         self._context = self._opened()
         self._errors_in_a_row = 0
@@ -61,7 +72,11 @@ class Decoder:
         libavcodec would take the change in mid-stream, but PyAV has no name for it, so another
         decoder goes on; what the one before still held back comes out.
         """
-        unfiltered = self._stream.codec_context.name == "h264" and 0 < gop <= UNFILTERED_GOP
+        unfiltered = (
+            self._stream.codec_context.name == "h264"
+            and 0 < gop <= UNFILTERED_GOP
+            and not self._accelerator
+        )
         if unfiltered == self._unfiltered:
             return []
         self._unfiltered = unfiltered
@@ -73,7 +88,12 @@ class Decoder:
 
     def _opened(self) -> VideoCodecContext:
         described = self._stream.codec_context
-        context = CodecContext.create(described.codec, "r")
+        try:
+            context = CodecContext.create(described.codec, "r", hwaccel=self._accelerator)
+        except av.FFmpegError as error:
+            log.warning("no GPU to decode on; decoding in software", reason=str(error))
+            self._accelerator = None
+            context = CodecContext.create(described.codec, "r")
         assert isinstance(context, VideoCodecContext)
         context.extradata = described.extradata
         # One thread a camera is enough, and a frame thread would hold back one picture each.
@@ -86,5 +106,9 @@ class Decoder:
         self.errors += 1
         self._errors_in_a_row += 1
         if self._errors_in_a_row >= RESET_AFTER_ERRORS:
+            if self._accelerator:
+                log.warning("the GPU refuses a stream; decoding it in software")
+                self._accelerator = None
+                self._context = self._opened()
             self._context.flush_buffers()
             self._errors_in_a_row, self._wait_for_key = 0, True

@@ -67,7 +67,10 @@ class AvStream:
             self._container.close()
             raise StreamError(f"{url}: sends no video; check which stream the path names")
         self.video: VideoStream = self._container.streams.video[0]
-        self._decoder, self._reordering = Decoder(self.video), Reordering()
+        self._decoder, self._reordering = (
+            Decoder(self.video, hardware=capture.hardware_decoding),
+            Reordering(),
+        )
         self._packets = self._container.demux()
         # As whole numbers: Fraction's product takes 2 µs a packet.
         self._tick = (self.video.time_base or Fraction(1, 90_000)).as_integer_ratio()

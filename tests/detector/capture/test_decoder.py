@@ -67,6 +67,15 @@ def test_where_they_are_close_pictures_drift_by_little_until_the_next_key_frame(
     assert 0 < max(drift[GOP:]) < 3
 
 
+def test_without_a_gpu_hardware_decoding_falls_back(clip: Path) -> None:
+    with av.open(str(clip)) as container:
+        stream = container.streams.video[0]
+        decoder = Decoder(stream, hardware=True)
+        pictures = [f for packet in container.demux(stream) for f in decoder.decode(packet, 0)]
+    assert len(pictures) == PICTURES
+    assert decoder.errors == 0
+
+
 def test_a_damaged_packet_is_counted_and_the_rest_decoded(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", size=(320, 192), seconds=2, gop=GOP)
     with av.open(str(clip)) as container:
