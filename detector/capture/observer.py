@@ -15,7 +15,7 @@ class CaptureObserver(Protocol):
         """`size` bytes of video have been received."""
 
     def frames(self, camera: str, count: int) -> None:
-        """`count` frames have come: decoded, slept through, or left out because nobody needs them."""
+        """`count` frames have come: decoded, slept through, or left out because not needed."""
 
     def decode_errors(self, camera: str, count: int) -> None:
         """The decoder refused `count` packets."""
