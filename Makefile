@@ -34,7 +34,8 @@ run: $(VENV)/.run ## watch CAMERAS="[name=]url …", or two rendered demo camera
 
 .PHONY: test
 test: $(VENV)/.dev ## every test this machine can run
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -q -n auto -m "not slow"
+	@$(BIN)/python -m pytest -m slow
 
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter
@@ -45,7 +46,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter
 
 .PHONY: check
 check: lint ## lint and the fast tests, in under a minute
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -m "not slow" -n auto
 
 .PHONY: train-env
 train-env: $(VENV)/.train ## add TensorFlow, for training and export
