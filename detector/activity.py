@@ -44,11 +44,11 @@ LEAST_SHIFT = 4.0
 constant bit rate it does not: the rate control makes sizes wander as far. At half of it 2 of 24
 fights behind constant bit rate never woke the gate."""
 
-SPANS = (1, 3)
-"""Packets in a row of which the least is weighed, the first choice first: over one, or over
-three where single packets stand out of a still scene. Motion wakes it two packets later then."""
+LASTING = 3
+"""Where single packets stand out of a still scene, the least of so many P-frames in a row is
+weighed instead of each. Motion wakes it two packets later then."""
 
-FINEST = 1 / 16
+FINEST = 1 / 24
 """Share of the least motion that a deviation is at least: finer, and a scene of hardly any bytes
 woke 6 times a minute at 720p because of 200 of them."""
 
@@ -82,14 +82,14 @@ class Wake(StrEnum):
 class _Floor:
     """What a still scene's packets weigh: `sizes` [GOP − 1] bytes, by position; one key frame.
 
-    `sizes` are of the least of `span` P-frames in a row.
+    `lasting`: these are of the least of `LASTING` P-frames in a row.
     """
 
     sizes: list[float]
     deviation: float
     key: float
     key_change: float
-    span: int
+    lasting: bool
 
 
 class ActivityGate:
@@ -99,8 +99,10 @@ class ActivityGate:
         self.asleep = False
         self.why = Wake.LEARNING
         self._pixels = 0
-        self._gop: list[int] = []
-        self._still: deque[tuple[int, ...]] = deque(maxlen=GOPS_KEPT)
+        self._gop: list[int] = []  # the key frame's size and the P-frames'
+        self._leasts: list[int] = []  # the same, each P-frame's the least of `LASTING`
+        self._latest: deque[int] = deque(maxlen=LASTING)  # P-frames in a row, whatever GOP
+        self._still: deque[tuple[list[int], list[int]]] = deque(maxlen=GOPS_KEPT)
         self._floor: _Floor | None = None
         self._learnt_mean = 0.0
         self._high = self._low = 0.0
@@ -143,11 +145,13 @@ class ActivityGate:
         self._last_pts_s = pts_s
         if key:
             self._end_gop()
-            self._gop = [size]
+            self._gop, self._leasts = [size], [size]
             if self._floor and abs(size / self._floor.key - 1) > self._floor.key_change:
                 self._alarm(Wake.KEY_FRAME, at_s)
         else:
             self._gop.append(size)
+            self._latest.append(size)
+            self._leasts.append(min(self._latest))
             self._weigh(at_s)
         if not self.asleep:
             self._fall_asleep(at_s)
@@ -160,8 +164,8 @@ class ActivityGate:
         if not 0 <= position < len(self._floor.sizes):
             self._alarm(Wake.IRREGULAR, at_s)  # a GOP longer than those it knows
             return
-        least = min(self._gop[max(1, len(self._gop) - self._floor.span) :])
-        excess = (least - self._floor.sizes[position]) / self._floor.deviation
+        size = (self._leasts if self._floor.lasting else self._gop)[-1]
+        excess = (size - self._floor.sizes[position]) / self._floor.deviation
         self._high = max(0.0, self._high + min(excess, CLIP) - DRIFT)
         self._low = max(0.0, self._low + min(-excess, CLIP) - DRIFT)
         if self._high >= ALARM:
@@ -171,25 +175,24 @@ class ActivityGate:
 
     def _end_gop(self) -> None:
         """A GOP is over: one in which nothing moved teaches what still looks like."""
-        gop, moved = tuple(self._gop), self._motion_in_gop
+        gop, moved = self._gop, self._motion_in_gop
         self._motion_in_gop = not self.asleep and self._moved_at_s is None
         if moved or self._high >= ALARM / 2 or len(gop) < 2:
             return
-        if self._still and len(gop) != len(self._still[-1]):
+        if self._still and len(gop) != len(self._still[-1][0]):
             self._still.clear()  # GOPs of varying length: nothing repeats by position
             self._alarm(Wake.IRREGULAR, None)
-        self._still.append(gop)
+        self._still.append((gop, self._leasts))
         self._learn()
 
     def _learn(self) -> None:
         if len(self._still) < GOPS_TO_LEARN:
             return
-        table = np.array(self._still, np.float64)
-        for span in SPANS:
-            self._floor = _floor(table, span, self._least)
-            if self._stands_out(self._floor):
-                break
-        mean = float(table[:, 1:].mean())
+        each, leasts = np.array(self._still, np.float64).transpose(1, 0, 2)
+        self._floor = _floor(each, self._least, lasting=False)
+        if not self._stands_out(self._floor):
+            self._floor = _floor(leasts, self._least, lasting=True)
+        mean = float(each[:, 1:].mean())
         if not self.asleep:
             self._learnt_mean = mean
         elif mean > MOST_RISE * self._learnt_mean:
@@ -243,11 +246,8 @@ class ActivityGate:
         self._wake(why)
 
 
-def _floor(table: NDArray[np.float64], span: int, least: float) -> _Floor:
+def _floor(table: NDArray[np.float64], least: float, *, lasting: bool) -> _Floor:
     """What still GOPs, [GOPs, packets] bytes, have in common; `least`: bytes worth waking for."""
-    plain, table = table, table.copy()
-    for back in range(1, span):
-        np.minimum(table[:, 1 + back :], plain[:, 1:-back], out=table[:, 1 + back :])
     # Sorted once: np.median and np.quantile took a tenth of what a sleeping camera costs.
     ranked = np.sort(table, axis=0)
     middle = (ranked[len(ranked) // 2] + ranked[(len(ranked) - 1) // 2]) / 2
@@ -260,4 +260,4 @@ def _floor(table: NDArray[np.float64], span: int, least: float) -> _Floor:
         FINEST * least,
     )
     spread = float(np.abs(table[:, 0] / key - 1).max())
-    return _Floor(sizes.tolist(), deviation, key, max(KEY_CHANGE, 2 * spread), span)
+    return _Floor(sizes.tolist(), deviation, key, max(KEY_CHANGE, 2 * spread), lasting)
