@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import av
@@ -67,8 +67,13 @@ def idle_constant(folder: Path, size: tuple[int, int]) -> Path:
 
 
 def empty(folder: Path, size: tuple[int, int]) -> Path:
-    """60 s of the recording's own empty pictures, walked to and fro at random, without a cut."""
-    return _encode(folder / f"empty-{size[1]}.mp4", size, 60, _to_and_fro, VARIABLE)
+    """60 s of the recording's own empty pictures, forwards and backwards, compressed again.
+
+    Its sizes pulse as those of any stream that was compressed twice: one packet in ten is 10 to
+    20 times the others. Played for the whole stretch in each direction, so that the pulses keep
+    the beat that the first encoder gave them, and so that there is no cut that a camera has not.
+    """
+    return _encode(folder / f"empty-{size[1]}.mp4", size, 60, _there_and_back, VARIABLE)
 
 
 def _encode(
@@ -118,13 +123,9 @@ def _still_with_noise(size: tuple[int, int]) -> Iterator[Picture]:
         yield _noisy(noise, still)
 
 
-def _to_and_fro(size: tuple[int, int]) -> Iterator[Picture]:
-    pictures, at, step = _empty_room(size), 0, 1
-    chance = np.random.default_rng(1)
-    while True:
-        yield pictures[at]
-        step = -step if chance.random() < 0.05 or not 0 <= at + step < len(pictures) else step
-        at = min(max(at + step, 0), len(pictures) - 1)
+def _there_and_back(size: tuple[int, int]) -> Iterator[Picture]:
+    pictures = _empty_room(size)
+    yield from cycle(pictures + pictures[-2:0:-1])
 
 
 def _noise(size: tuple[int, int]) -> Callable[[], Picture]:
