@@ -147,7 +147,7 @@ def table(found: Found) -> str:
         )
     lines += [
         "",
-        "640×360, one camera in ten busy, the others idle:",
+        "640×360, some cameras busy, the others idle:",
         "",
         "| cameras | busy | s | CPU ms a second | server's | MB | scored | age p99 s | asleep |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -202,9 +202,10 @@ def plot(growth: Sequence[Growth], path: Path) -> None:
     for at, (what, unit) in enumerate((("cpu_ms", "CPU ms a second"), ("memory_mb", "MB"))):
         axes = figure.add_subplot(1, 2, at + 1)
         values = np.array([getattr(step, what) for step in growth], float)
-        axes.plot(cameras, values, "o")
-        axes.plot(cameras, values - fit(growth, what).off, "-")
-        axes.set_xlabel("cameras, one in ten busy")
+        axes.plot(cameras, values, "o", fillstyle="none", label="measured")
+        axes.plot(cameras, values - fit(growth, what).off, "+", label="fit")
+        axes.legend()
+        axes.set_xlabel("cameras, some busy")
         axes.set_ylabel(unit)
     figure.savefig(path)
 

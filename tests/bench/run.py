@@ -35,7 +35,10 @@ from servers.rtsp import RtspServer
 
 HD, SUB = (1280, 720), (640, 360)
 BUSY_CAMERAS, IDLE_CAMERAS = 6, 16
-BUSY_ONE_IN = 10
+GROWTH, MANY = [(8, 8), (1, 0), (4, 0), (16, 1)], (64, 6)
+"""Cameras, and how many of them are busy: a tenth; and all of some, else the fit can hardly tell
+what an idle and what a busy one costs."""
+
 ALARM_CAMERAS, ALERTS = 16, 200
 AGE_EDGES = ("0.02", "0.05", "0.1", "0.15", "0.2", "0.3", "0.5", "0.75", "1.0")
 
@@ -69,19 +72,17 @@ class Bench:
             return [report.Row("prototype", "skipped: TensorFlow is not installed")]
         return self.compare(scenes.busy, HD, 1, ["receive and decode", "prototype", "Jikimi"])
 
-    def grow(self, counts: list[int], seconds: float) -> list[report.Growth]:
-        """640×360, a tenth of the cameras busy: what is scored, how old, how dear."""
-        still, busy = (scene(self.folder, SUB) for scene in (scenes.idle, scenes.busy))
-        return [self._grown(count, still, busy, seconds) for count in counts]
+    def grow(self, steps: list[tuple[int, int]], seconds: float) -> list[report.Growth]:
+        """Of so many cameras so many busy, 640×360: what is scored, how old, how dear."""
+        return [self._grown(cameras, busy, seconds) for cameras, busy in steps]
 
-    def _grown(self, count: int, still: Path, busy: Path, seconds: float) -> report.Growth:
-        clips = {
-            f"cam{i}": busy if i % BUSY_ONE_IN == BUSY_ONE_IN - 1 else still for i in range(count)
-        }
+    def _grown(self, cameras: int, busy: int, seconds: float) -> report.Growth:
+        moving, still = (scene(self.folder, SUB) for scene in (scenes.busy, scenes.idle))
+        clips = {f"cam{i}": moving if i < busy else still for i in range(cameras)}
         with RtspServer(clips) as server:
             urls = {name: server.url(name) for name in clips}
             with contenders.jikimi(self.folder / "grow", urls) as daemon:
-                contenders.settle(daemon, sum(clip == still for clip in clips.values()))
+                contenders.settle(daemon, cameras - busy)
                 before = figures(daemon)
                 # server and daemon over the same span
                 pids = [daemon_pid(daemon), server.pid]
@@ -93,15 +94,15 @@ class Bench:
                 after = figures(daemon)
                 found = {key: value - before[key] for key, value in after.items()}
                 return report.Growth(
-                    cameras=count,
-                    busy=sum(clip == busy for clip in clips.values()),
+                    cameras=cameras,
+                    busy=busy,
                     seconds=elapsed_s,
                     cpu_ms=1000 * spent[0] / elapsed_s,
                     server_cpu_ms=1000 * spent[1] / elapsed_s,
                     memory_mb=measure.memory_mb(pids[0]),
                     scored_share=found["scored"] / found["due"],
                     age_p99_s=quantile(found, 0.99),
-                    asleep_share=found["asleep"] / elapsed_s / count,
+                    asleep_share=found["asleep"] / elapsed_s / cameras,
                 )
 
     def pieces(self) -> dict[str, float]:
@@ -248,8 +249,7 @@ def main() -> None:
             rows += bench.compare(scenes.idle_constant, HD, IDLE_CAMERAS, awake)
             rows += bench.compare(scenes.busy, SUB, BUSY_CAMERAS, floors[:2])
             rows += bench.prototype()
-        counts, seconds = ([1, 4, 16, 64], 150.0) if chosen.all else ([1, 4, 16, 32], 25.0)
-        growth = bench.grow(counts, seconds)
+        growth = bench.grow([*GROWTH, MANY], 150.0) if chosen.all else bench.grow(GROWTH, 25.0)
         late = bench.latency(ALARM_CAMERAS, ALERTS) if chosen.all else []
         found = report.Found(rows, growth, bench.pieces(), late)
     print(report.table(found))
