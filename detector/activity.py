@@ -48,6 +48,14 @@ LASTING = 3
 """Where single packets stand out of a still scene, the least of so many P-frames in a row is
 weighed instead of each. Motion wakes it two packets later then."""
 
+PULSE, MOST_PULSES = 0.75, 0.2
+"""A packet larger than the floor by this share of the least motion pulses; and how many may. More
+are no pulses but the pictures themselves, every second or third of them a copy of the one before
+(a slow sensor in a stream of 25): motion would never last there."""
+
+LEAST_BETWEEN = 3.0
+"""As `LEAST_SHIFT`, of the packets between pulses, one by one; 3.1 to 4 in the recording."""
+
 FINEST = 1 / 24
 """Share of the least motion that a deviation is at least: finer, and a scene of hardly any bytes
 woke 6 times a minute at 720p because of 200 of them."""
@@ -191,7 +199,9 @@ class ActivityGate:
         each, leasts = np.array(self._still, np.float64).transpose(1, 0, 2)
         self._floor = _floor(each, self._least, lasting=False)
         if not self._stands_out(self._floor):
-            self._floor = _floor(leasts, self._least, lasting=True)
+            lasting = _floor(leasts, self._least, lasting=True)
+            if _only_pulses(each, lasting, self._least):
+                self._floor = lasting
         mean = float(each[:, 1:].mean())
         if not self.asleep:
             self._learnt_mean = mean
@@ -261,3 +271,11 @@ def _floor(table: NDArray[np.float64], least: float, *, lasting: bool) -> _Floor
     )
     spread = float(np.abs(table[:, 0] / key - 1).max())
     return _Floor(sizes.tolist(), deviation, key, max(KEY_CHANGE, 2 * spread), lasting)
+
+
+def _only_pulses(table: NDArray[np.float64], floor: _Floor, least: float) -> bool:
+    """Whether a few single packets are all that stands out of `floor` in still GOPs."""
+    above = table[:, 1:] - floor.sizes
+    pulses = float((above > PULSE * least).mean())
+    wander = 1.4826 * float(np.median(np.abs(above - np.median(above))))
+    return pulses <= MOST_PULSES and wander * LEAST_BETWEEN <= least

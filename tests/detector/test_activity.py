@@ -106,6 +106,19 @@ def test_motion_wakes_it_within_four_packets_where_single_packets_pulse(from_s: 
     assert all(decode for at_s, decode in told if at_s >= from_s + 4 / FPS)
 
 
+@pytest.mark.parametrize("every", [2, 3])
+@pytest.mark.parametrize("noise", [300, 600, 1500, 4000])
+def test_motion_counts_where_most_pictures_are_copies(every: int, noise: int) -> None:
+    def slow_sensor(from_s: float) -> Iterator[Packet]:
+        for number, packet in enumerate(still_scene(40, gop=25)):
+            extra = 4500 if packet.pts_s >= from_s else 0
+            size = noise + extra if number % every == 0 else 25
+            yield Packet(packet.size if packet.key else size, packet.key, packet.pts_s)
+
+    told = play(ActivityGate(), slow_sensor(30.2), moving_from_s=30.2)
+    assert all(decode for at_s, decode in told if at_s >= 30.6)
+
+
 def burst(packets: Iterator[Packet], *starts_s: float) -> Iterator[Packet]:
     """The same packets, ten of them far larger from each of `starts_s` on."""
     for packet in packets:
