@@ -245,7 +245,7 @@ def main() -> None:
         rows += bench.compare(scenes.idle, HD, IDLE_CAMERAS, asleep)
         if chosen.all:
             awake = ["receive", "receive and decode", "Jikimi"]
-            rows += bench.compare(scenes.empty, HD, IDLE_CAMERAS, awake)
+            rows += bench.compare(scenes.empty, HD, IDLE_CAMERAS, asleep)
             rows += bench.compare(scenes.idle_constant, HD, IDLE_CAMERAS, awake)
             rows += bench.compare(scenes.busy, SUB, BUSY_CAMERAS, floors[:2])
             rows += bench.prototype()
