@@ -29,11 +29,11 @@ class Costs:
 
 
 COSTS: Final[dict[str, Costs]] = {
-    "360p": Costs(asleep_ms=4.0, busy_ms=40.0, memory_mb=8.0, mbit=0.7),
-    "720p": Costs(asleep_ms=4.5, busy_ms=92.0, memory_mb=25.0, mbit=2.8),
-    "1080p": Costs(asleep_ms=6.0, busy_ms=172.0, memory_mb=45.0, mbit=6.2),
+    "360p": Costs(asleep_ms=4.2, busy_ms=40.0, memory_mb=8.0, mbit=0.7),
+    "720p": Costs(asleep_ms=4.4, busy_ms=82.0, memory_mb=25.0, mbit=2.8),
+    "1080p": Costs(asleep_ms=5.0, busy_ms=162.0, memory_mb=45.0, mbit=6.2),
 }
-"""Bit rates are those of busy scenes; still ones send a tenth. Asleep at 1080p is an estimate."""
+"""Bit rates are those of busy scenes; still ones send a tenth."""
 
 BASE_MEMORY_MB = 150.0
 """The daemon with its network and no camera."""
