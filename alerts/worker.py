@@ -183,8 +183,9 @@ class SinkWorker:
         if message is None:
             retry_at = self._outbox.next_retry_at(self.settings.name)
             return IDLE_S if retry_at is None else min(max(retry_at - now, 0.1), IDLE_S)
-        self._deliver(message)
-        return 0
+        if message.alert.sent_at.timestamp() >= self._oldest():
+            self._deliver(message)
+        return 0  # too old since the expired were dropped (a sink may start for long): next round
 
     def _start(self) -> bool:
         try:
@@ -208,13 +209,18 @@ class SinkWorker:
             for notice in notices.values():
                 sink.show_camera(notice)
 
-    def _drop_expired(self) -> None:
+    def _oldest(self) -> float:
+        """When what is still delivered was sent at the earliest, seconds UTC."""
         default_s = self.sink_class.default_expiry_s
         if default_s is None:
-            return
+            return float("-inf")
         expiry_s = default_s if self.settings.expiry_s is None else self.settings.expiry_s
-        name = self.settings.name
-        for alert in self._outbox.expire(name, self._clock().timestamp() - expiry_s):
+        return self._clock().timestamp() - expiry_s
+
+    def _drop_expired(self) -> None:
+        if self.sink_class.default_expiry_s is None:
+            return
+        for alert in self._outbox.expire(self.settings.name, self._oldest()):
             self.count("expired")
             self._log.warning(
                 "alert expired before the sink took it",

@@ -94,6 +94,7 @@ class ScriptedSink:
     made: ClassVar[dict[str, ScriptedSink]] = {}
     faults: ClassVar[list[Exception]] = []
     start_faults: ClassVar[list[Exception]] = []
+    while_starting: ClassVar[list[Callable[[], None]]] = []
     gate: ClassVar[threading.Event] = threading.Event()
 
     def __init__(self, name: str, _options: ScriptedOptions) -> None:
@@ -107,10 +108,13 @@ class ScriptedSink:
     def reset(cls) -> None:
         """As new, for the next test."""
         cls.made, cls.faults, cls.start_faults, cls.gate = {}, [], [], threading.Event()
+        cls.while_starting = []
         cls.gate.set()
 
     def start(self) -> None:
-        """Raise the next of `start_faults`."""
+        """Do what is to happen meanwhile, raise the next of `start_faults`."""
+        for happen in self.while_starting:
+            happen()
         if self.start_faults:
             raise self.start_faults.pop(0)
 

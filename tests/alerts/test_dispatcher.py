@@ -147,6 +147,17 @@ def test_a_siren_stays_silent_about_old_news_and_the_station_is_told_late(
     assert value("jikimi_deliveries_total", {"sink": "scripted", "result": "late"}) == 1
 
 
+def test_what_expires_while_a_siren_starts_does_not_sound(dispatching: Dispatching) -> None:
+    clock = Clock()
+    ScriptedSink.while_starting = [lambda: clock.advance(31)]
+    alert = make_alert(sent_at=clock.now)
+    dispatcher = dispatching(sink("siren2"), clock=clock)
+    dispatcher.submit(alert)
+    settled(dispatcher)
+    assert dispatcher.status()[0].counts == {"expired": 1}
+    assert got("siren2", 0) == []
+
+
 def test_expiry_is_a_setting(dispatching: Dispatching) -> None:
     clock = Clock()
     dispatcher = dispatching(sink("siren2", expiry_s=60), sink("scripted", expiry_s=5), clock=clock)
