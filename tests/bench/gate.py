@@ -179,6 +179,7 @@ class Player:
 
     def woke(self, camera: str, why: str, catch_up_s: float) -> None:
         self.heard.woken.append(why)
+        self._rested_s = float("-inf")  # awake as the fight begins, if it does not rest again
         fight = self._packets - QUIET_S * FPS
         if self.heard.slept_at_onset and fight > 0 and self.heard.woke_by_packet is None:
             self.heard.woke_by_packet = fight
