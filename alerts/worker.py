@@ -218,7 +218,7 @@ class SinkWorker:
         return self._clock().timestamp() - expiry_s
 
     def _drop_expired(self) -> None:
-        if self.sink_class.default_expiry_s is None:
+        if self.sink_class.default_expiry_s is None:  # not even a look into the outbox
             return
         for alert in self._outbox.expire(self.settings.name, self._oldest()):
             self.count("expired")

@@ -16,6 +16,9 @@ from detector.types import SAMPLE_RATE_HZ, Grey
 GREY_SIDE = 320
 """Longer side of a grey, pixels."""
 
+GRACE_S = 0.0005
+"""Containers round their time stamps to a time base."""
+
 
 class SampleClock:
     """Picks the frames nearest after each tick of `SAMPLE_RATE_HZ` of stream time."""
@@ -32,8 +35,7 @@ class SampleClock:
         period_s = 1 / SAMPLE_RATE_HZ
         if self._next_s is None or pts_s < self._next_s - 2 * period_s:
             self._next_s = pts_s
-        # Half a millisecond of grace: containers round their time stamps to a time base.
-        passed = int((pts_s + 0.0005 - self._next_s) // period_s) + 1
+        passed = int((pts_s + GRACE_S - self._next_s) // period_s) + 1
         if passed <= 0:
             return 0
         self._next_s += passed * period_s
@@ -43,7 +45,7 @@ class SampleClock:
         """Whether a tick falls into the `span_s` before `pts_s`, now or later."""
         if self._next_s is None:
             return True
-        return (pts_s + 0.0005 - self._next_s) % (1 / SAMPLE_RATE_HZ) <= span_s + 0.001
+        return (pts_s + GRACE_S - self._next_s) % (1 / SAMPLE_RATE_HZ) <= span_s + 2 * GRACE_S
 
 
 def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:

@@ -111,5 +111,6 @@ class Decoder:
                 log.warning("the GPU refuses a stream; decoding it in software")
                 self._accelerator = None
                 self._context = self._opened()
-            self._context.flush_buffers()
+            else:
+                self._context.flush_buffers()
             self._errors_in_a_row, self._wait_for_key = 0, True

@@ -67,10 +67,8 @@ class AvStream:
             self._container.close()
             raise StreamError(f"{url}: sends no video; check which stream the path names")
         self.video: VideoStream = self._container.streams.video[0]
-        self._decoder, self._reordering = (
-            Decoder(self.video, hardware=capture.hardware_decoding),
-            Reordering(),
-        )
+        self._decoder = Decoder(self.video, hardware=capture.hardware_decoding)
+        self._reordering = Reordering()
         self._packets = self._container.demux()
         # As whole numbers: Fraction's product takes 2 µs a packet.
         self._tick = (self.video.time_base or Fraction(1, 90_000)).as_integer_ratio()
@@ -88,21 +86,19 @@ class AvStream:
     def receive(self) -> Arrival | None:
         """Wait for the next video packet and keep it; see `Stream.receive`."""
         asked_s = time.monotonic()
-        ticks, per_s = self._tick
         while (packet := self._next()) is not None:
             now_s = time.monotonic()
             if packet.stream_index == self.video.index and packet.size:
                 if self._pacer:
-                    now_s = self._pacer.wait(
-                        _seconds(packet, packet.pts if packet.dts is None else packet.dts)
-                    )
+                    stamp = packet.pts if packet.dts is None else packet.dts
+                    now_s = self._pacer.wait(self._seconds(stamp))
                 self._keep(packet, now_s)
                 return Arrival(
                     now_s,
                     packet.size,
                     fresh=now_s - asked_s > FRESH_WAIT_S,
                     key=packet.is_keyframe,
-                    pts_s=None if packet.pts is None else packet.pts * ticks / per_s,
+                    pts_s=self._seconds(packet.pts),
                 )
             if now_s - asked_s > self._timeout_s:  # sound alone does not make a live camera
                 raise stalled(self._url, self._timeout_s)
@@ -133,9 +129,13 @@ class AvStream:
 
     def _is_spare(self, packet: Packet[VideoStream], wanted: Wanted) -> bool:
         """Whether a stream with B-frames can do without this one, if nothing refers to it."""
-        pts_s = _seconds(packet, packet.pts)
+        pts_s = self._seconds(packet.pts)
         step_s = None if pts_s is None else self._reordering.push(pts_s)
         return pts_s is not None and step_s is not None and not wanted(pts_s, step_s)
+
+    def _seconds(self, stamp: int | None) -> float | None:
+        ticks, per_s = self._tick
+        return None if stamp is None else stamp * ticks / per_s
 
     def _keep(self, packet: Packet[VideoStream], now_s: float) -> None:
         self.gop.add(packet)
@@ -203,7 +203,3 @@ def _options(url: StreamUrl, capture: CaptureSettings) -> dict[str, str]:
 
 def _is_rtsp(url: StreamUrl) -> bool:
     return url.url.lower().startswith(("rtsp://", "rtsps://"))
-
-
-def _seconds(packet: Packet[VideoStream], stamp: int | None) -> float | None:
-    return None if stamp is None else float(stamp * packet.time_base)

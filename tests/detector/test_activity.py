@@ -71,6 +71,20 @@ def with_motion(packets: Iterator[Packet], from_s: float, extra: int) -> Iterato
         yield Packet(packet.size + more, packet.key, packet.pts_s)
 
 
+def visited(packets: Iterator[Packet], from_s: float, until_s: float) -> dict[float, bool]:
+    """By time, whether each packet is decoded; somebody moves between the two times."""
+    gate = ActivityGate()
+    gate.decoded(1, 0.001, PIXELS)
+    told = {}
+    for packet in packets:
+        busy = from_s <= packet.pts_s < until_s
+        size = packet.size + 4000 * (busy and not packet.key)
+        told[packet.pts_s] = gate.packet(size, packet.key, packet.pts_s, packet.pts_s)
+        if told[packet.pts_s]:
+            gate.seen(busy, packet.pts_s)
+    return told
+
+
 def test_a_still_scene_is_slept_through() -> None:
     told = play(ActivityGate(), still_scene(120))
     asleep = [at_s for at_s, decode in told if not decode]
@@ -141,15 +155,7 @@ def test_woken_in_vain_twice_in_a_row_it_looks_for_longer() -> None:
 
 
 def test_after_motion_it_stays_awake_for_a_pause() -> None:
-    gate = ActivityGate()
-    gate.decoded(1, 0.001, PIXELS)
-    told = {}
-    for packet in with_motion(still_scene(60), 30, 0):
-        busy = 30 <= packet.pts_s < 31
-        size = packet.size + 4000 * (busy and not packet.key)
-        told[packet.pts_s] = gate.packet(size, packet.key, packet.pts_s, packet.pts_s)
-        if told[packet.pts_s]:
-            gate.seen(busy, packet.pts_s)
+    told = visited(still_scene(60), 30, 31)
     assert not told[29.96]
     assert all(told[at_s] for at_s in (31.0, 33.0, 34.8))
     assert not told[38.0]
@@ -161,15 +167,7 @@ def test_it_does_not_sleep_while_something_moves() -> None:
 
 
 def test_it_sleeps_again_when_all_is_quiet() -> None:
-    gate = ActivityGate()
-    gate.decoded(1, 0.001, PIXELS)
-    last = {}
-    for packet in still_scene(120):
-        busy = 40 <= packet.pts_s < 45
-        size = packet.size + 4000 * (busy and not packet.key)
-        last[packet.pts_s] = gate.packet(size, packet.key, packet.pts_s, packet.pts_s)
-        if last[packet.pts_s]:
-            gate.seen(busy, packet.pts_s)
+    last = visited(still_scene(120), 40, 45)
     assert not last[39]
     assert last[44]
     assert not last[60]
