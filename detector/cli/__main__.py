@@ -1,7 +1,5 @@
 """`python -m detector.cli` is `jikimi`."""
 
-import sys
+from detector.cli import command
 
-from detector.cli import main
-
-sys.exit(main())
+command()

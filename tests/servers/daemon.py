@@ -113,7 +113,8 @@ class DaemonProcess:
         assert self.process
         started_s = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(timeout_s) == 0, self.log()
+        code = self.process.wait(timeout_s)
+        assert code == 0, f"exit code {code}; its log is\n{self.log()}"
         return time.monotonic() - started_s
 
     def signal(self, number: int) -> None:

@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from detector.cli import main
+from detector.cli import command
 from detector.inference.engine import Floats, LiteRTEngine
 
 POLL_S = 0.1
@@ -32,4 +32,5 @@ def hang_while(file: Path) -> None:
 
 if __name__ == "__main__":
     hang_while(Path(sys.argv[1]))
-    sys.exit(main(sys.argv[2:]))
+    del sys.argv[1]
+    command()

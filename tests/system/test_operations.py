@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from config.errors import ControlError
 from detector.control import ask
+from servers import lingering
 from servers.daemon import DaemonProcess, wait_until
 from servers.faults import SilentServer
 from servers.mqtt import PROTOCOL, MqttBroker, Subscriber
@@ -130,6 +132,15 @@ def test_the_service_manager_hears_ready_and_signs_of_life_though_a_camera_hangs
             while (last := manager.recv(256).decode()) == "WATCHDOG=1":
                 pass
             assert last == "STOPPING=1"
+
+
+def test_stops_with_success_while_cameras_hang(tmp_path: Path) -> None:
+    with SilentServer() as hung:
+        cameras = {f"hung-{i}": f"rtsp://127.0.0.1:{hung.port}/{i}" for i in range(20)}
+        command = (sys.executable, lingering.__file__)
+        with DaemonProcess(tmp_path / "jikimi", cameras=cameras, command=command) as daemon:
+            assert daemon.camera("hung-19")["state"] == "connecting"
+            daemon.stop()
 
 
 def test_two_daemons_on_one_state_directory_are_refused(tmp_path: Path, server: RtspServer) -> None:
