@@ -3,12 +3,15 @@
 The H.264 loop filter smooths the edges of blocks. It takes a quarter of all decoding, and the
 motion view, which averages greys, does better without it: out of fold .938 / .881 instead of
 .934 / .879, between the cities .885 / .848 instead of .877 / .847, with weights taught on
-filtered pictures (recordings are always decoded whole). Left out, errors drift until the next
+filtered pictures. Left out, errors drift until the next
 key frame: by .6 grey levels after 2 s of people walking, 2.4 after 10 s, so it is left out where
-key frames are close.
+key frames are close. What is scored or measured from a file is decoded the same
+(`detector.recording`), what is taught from is decoded whole.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import av
 from av.codec import CodecContext
@@ -22,6 +25,12 @@ UNFILTERED_GOP = 100
 """Pictures from key frame to key frame, at most, where the loop filter is left out: 4 s at 25 a
 second. The jump at the key frame then changes a motion view by .01 of its range."""
 
+UNFILTERED = {"skip_loop_filter": "nokey"}
+"""The decoder's option: pictures that others start from keep the filter."""
+
+THREADS: Final = ("NONE", 1)
+"""One a camera is enough, and a frame thread would hold back one picture each."""
+
 RESET_AFTER_ERRORS = 25
 """One second of packets refused in a row: the decoder starts anew from the next key frame."""
 
@@ -29,6 +38,11 @@ NVDEC = HWAccel("cuda", allow_software_fallback=True, options={"primary_ctx": "1
 """All cameras share one CUDA context."""
 
 log = get_logger()
+
+
+def goes_unfiltered(stream: VideoStream, gop: int) -> bool:
+    """Whether the loop filter is left out, with `gop` pictures between key frames (0: unknown)."""
+    return stream.codec_context.name == "h264" and 0 < gop <= UNFILTERED_GOP
 
 
 class Decoder:
@@ -73,11 +87,7 @@ class Decoder:
         libavcodec would take the change in mid-stream, but PyAV has no name for it, so another
         decoder goes on; what the one before still held back comes out.
         """
-        unfiltered = (
-            self._stream.codec_context.name == "h264"
-            and 0 < gop <= UNFILTERED_GOP
-            and not self._accelerator
-        )
+        unfiltered = goes_unfiltered(self._stream, gop) and not self._accelerator
         if unfiltered == self._unfiltered:
             return []
         self._unfiltered = unfiltered
@@ -88,19 +98,25 @@ class Decoder:
             return []
 
     def _opened(self) -> VideoCodecContext:
-        described = self._stream.codec_context
+        own = self._stream.codec_context
+        if not (self._accelerator or own.name == "h264"):
+            # It alone knows what a container says of the picture, as old AVI files need. (H.264
+            # says so itself; the stream's own decoder, left behind at a change, would keep 6 MB.)
+            own.thread_type, own.thread_count = THREADS
+            return own
         try:
-            context = CodecContext.create(described.codec, "r", hwaccel=self._accelerator)
+            context = CodecContext.create(own.codec, "r", hwaccel=self._accelerator)
         except av.FFmpegError as error:
+            if not self._accelerator:
+                raise
             log.warning("no GPU to decode on; decoding in software", reason=str(error))
             self._accelerator = None
-            context = CodecContext.create(described.codec, "r")
+            return self._opened()
         assert isinstance(context, VideoCodecContext)
-        context.extradata = described.extradata
-        # One thread a camera is enough, and a frame thread would hold back one picture each.
-        context.thread_type, context.thread_count = "NONE", 1
+        context.extradata = own.extradata
+        context.thread_type, context.thread_count = THREADS
         if self._unfiltered:
-            context.options = {"skip_loop_filter": "nokey"}
+            context.options = UNFILTERED
         return context
 
     def _refused(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -65,6 +66,22 @@ def test_where_they_are_close_pictures_drift_by_little_until_the_next_key_frame(
     assert max(drift[:GOP]) == 0
     assert drift[2 * GOP] == 0
     assert 0 < max(drift[GOP:]) < 3
+
+
+@pytest.mark.parametrize("codec", ["DIV3", "HFYU", "MJPG"])
+def test_what_only_an_old_container_says_of_the_picture_is_heard(
+    tmp_path: Path, codec: str
+) -> None:
+    path = tmp_path / "old.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 25, (128, 96))
+    for i in range(10):
+        writer.write(np.full((96, 128, 3), 40 + i, np.uint8))
+    writer.release()
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        decoder = Decoder(stream)
+        pictures = [f for packet in container.demux(stream) for f in decoder.decode(packet, 0)]
+    assert [(f.width, f.height) for f in pictures] == [(128, 96)] * 10
 
 
 def test_without_a_gpu_hardware_decoding_falls_back(clip: Path) -> None:
