@@ -1,16 +1,23 @@
-"""Samples of a recorded file, at full speed and in order: for `jikimi score` and training."""
+"""Samples of a recorded file, at full speed and in order: for `jikimi score`, figures, training.
+
+What is scored or measured is decoded as the daemon decodes it on a camera it has watched for a
+while, so that figures are of what runs; what is taught from is decoded whole.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import av
 from av.container import InputContainer
 
 from config.errors import StreamError
+from detector.capture.decoder import UNFILTERED, goes_unfiltered
 from detector.capture.frames import AvFrame
+from detector.capture.packets import MAX_PACKETS
 from detector.sampling import GreyScaler, SampleClock
 from detector.types import Sample
 
@@ -25,9 +32,16 @@ def open_recording(path: Path) -> InputContainer:
     return av.open(str(path.absolute()), metadata_errors="ignore")
 
 
-def decoded_frames(container: InputContainer) -> Iterator[tuple[av.VideoFrame, float]]:
-    """Every frame of the first video stream and its seconds since the first; damaged ones not."""
+def decoded_frames(
+    container: InputContainer, gop: int = 0
+) -> Iterator[tuple[av.VideoFrame, float]]:
+    """Every frame of the first video stream and its seconds since the first; damaged ones not.
+
+    `gop`: pictures between key frames, where it is to be decoded as the daemon does; 0: whole.
+    """
     stream = container.streams.video[0]
+    if goes_unfiltered(stream, gop):
+        stream.codec_context.options = UNFILTERED
     stream.thread_type = "NONE"  # the order of errors, and two cores, are worth more
     first_s: float | None = None
     for packet in container.demux(stream):
@@ -42,9 +56,10 @@ def decoded_frames(container: InputContainer) -> Iterator[tuple[av.VideoFrame, f
             yield frame, frame.time - first_s
 
 
-def recorded_samples(path: Path, camera: str = "file") -> Iterator[Sample]:
+def recorded_samples(path: Path, camera: str = "file", *, whole: bool = False) -> Iterator[Sample]:
     """Every sample of the video at `path`; damaged frames are skipped.
 
+    `whole`: decoded with all that the standard asks for, not as cheaply as the daemon does.
     Raises StreamError where nothing can be decoded.
     """
     clock, scaler, sampled = SampleClock(), GreyScaler(), 0
@@ -52,7 +67,7 @@ def recorded_samples(path: Path, camera: str = "file") -> Iterator[Sample]:
         with open_recording(path) as container:
             if not container.streams.video:
                 raise StreamError(f"{path}: no video stream in this file")
-            for frame, pts_s in decoded_frames(container):
+            for frame, pts_s in decoded_frames(container, 0 if whole else _usual_gop(path)):
                 if not clock.ticks(pts_s):
                     continue
                 sampled += 1
@@ -71,3 +86,13 @@ def recorded_seconds(path: Path) -> float:
             return (container.duration or 0) / av.time_base
     except (av.FFmpegError, OSError) as error:
         raise StreamError(f"{path}: cannot be read as video ({error.strerror})") from error
+
+
+def _usual_gop(path: Path) -> int:
+    """The most pictures from key frame to key frame, or to the end, near the start of a video."""
+    longest = since_key = 0
+    with open_recording(path) as container:
+        for packet in islice(container.demux(video=0), MAX_PACKETS):
+            since_key = 1 if packet.is_keyframe else since_key + 1
+            longest = max(longest, since_key)
+    return longest

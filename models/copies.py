@@ -31,7 +31,7 @@ def embed_copies(
         return [np.load(path) for path in kept]
     draws = [np.random.default_rng([seed, number, int(key, 16)]) for number in range(count)]
     parts: list[list[Floats]] = [[] for _ in range(count)]
-    moving = (view.pixels for view in clip_views(clip) if view.moving)
+    moving = (view.pixels for view in clip_views(clip, whole=True) if view.moving)
     while chunk := list(islice(moving, CHUNK)):
         for own, rng in zip(parts, draws, strict=True):
             own.append(engine.embed(augmented(np.stack(chunk), rng)))

@@ -1,7 +1,8 @@
 """Embeddings of clips: what the network makes of every view, computed once and kept on disk.
 
-Views are cut by `detector.motion` and embedded by the daemon's own engine, so a figure
-measured here is of what runs. Heads are then fitted and judged in seconds.
+Views are cut by `detector.motion` and embedded by the daemon's own engine, from pictures decoded
+as the daemon decodes them, so a figure measured here is of what runs; what is taught from is
+decoded `whole` (`detector.recording`). Heads are then fitted and judged in seconds.
 """
 
 from __future__ import annotations
@@ -50,10 +51,10 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jikimi"
 
 
-def clip_views(clip: Clip) -> Iterator[MotionView]:
+def clip_views(clip: Clip, *, whole: bool) -> Iterator[MotionView]:
     """The motion views of one clip, in order; raises StreamError where it cannot be read."""
     tracker = MotionTracker()
-    for sample in recorded_samples(clip.path):
+    for sample in recorded_samples(clip.path, whole=whole):
         view = tracker.push(sample)
         if view is not None:
             yield view
@@ -62,26 +63,27 @@ def clip_views(clip: Clip) -> Iterator[MotionView]:
 def embed_clips(
     clips: Sequence[Clip], engine: Engine, network: str, cache: Path, what: str
 ) -> Iterator[Embedded]:
-    """Every readable clip's embeddings; unreadable ones are named on the terminal, skipped.
+    """Every readable clip's embeddings, to be measured; unreadable ones are named, and skipped.
 
     `network` names the engine's network, and only it, in the cache (its SHA-256).
     """
     with tqdm(clips, desc=what, unit="clip", disable=None) as progress:
         for clip in progress:
             try:
-                yield embed_clip(clip, engine, network, cache)
+                yield embed_clip(clip, engine, network, cache, whole=False)
             except StreamError as error:
                 tqdm.write(f"skipped: {error}", file=sys.stderr)
 
 
-def embed_clip(clip: Clip, engine: Engine, network: str, cache: Path) -> Embedded:
+def embed_clip(clip: Clip, engine: Engine, network: str, cache: Path, *, whole: bool) -> Embedded:
     """One clip's embeddings, from the cache where they are; raises StreamError."""
-    kept = cache / "embeddings" / network[:16] / f"{clip_key(clip)}.npz"
+    name = f"{clip_key(clip)}{'' if whole else '-unfiltered'}.npz"
+    kept = cache / "embeddings" / network[:16] / name
     if kept.is_file():
         with np.load(kept) as arrays:
             return Embedded(clip, arrays["times_s"], arrays["moving"], arrays["values"])
     times, moving, parts = [], [], []
-    views = clip_views(clip)
+    views = clip_views(clip, whole=whole)
     while chunk := list(islice(views, CHUNK)):
         times += [(view.utc - EPOCH).total_seconds() for view in chunk]
         moving += [view.moving for view in chunk]

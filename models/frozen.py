@@ -77,7 +77,7 @@ def taught(clips: Sequence[Clip], network: Path, recipe: Recipe, cache: Path) ->
     with tqdm(clips, desc="clips", unit="clip", disable=None) as progress:
         for clip in progress:
             try:
-                embedded = embed_clip(clip, engine, digest, cache)
+                embedded = embed_clip(clip, engine, digest, cache, whole=True)
                 copies = embed_copies(clip, recipe.copies, recipe.seed, engine, digest, cache)
             except StreamError as error:
                 tqdm.write(f"skipped: {error}", file=sys.stderr)

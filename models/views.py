@@ -100,7 +100,7 @@ def _shelved(clip: Clip, most: int, cache: Path) -> list[Shelf]:
 def _kept(clip: Clip, most: int) -> Iterator[tuple[frozenset[str], NDArray[np.int8]]]:
     """Every meaning of the clip with at most `most` of its moving views, evenly spaced."""
     thinning: dict[frozenset[str], Thinning] = {}
-    for view in clip_views(clip):
+    for view in clip_views(clip, whole=True):
         if view.moving:
             labels = labels_at(clip, (view.utc - EPOCH).total_seconds())
             thinning.setdefault(labels, Thinning(most)).add(view.pixels)

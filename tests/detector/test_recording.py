@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 
 from config.errors import StreamError
+from detector.capture import decoder as decoder_module
+from detector.capture.decoder import Decoder
 from detector.recording import EPOCH, recorded_samples, recorded_seconds
+from servers.rtsp import make_clip
 
 
 def pictures(count: int, width: int = 320, height: int = 240) -> list[np.ndarray]:
@@ -51,6 +54,28 @@ def test_greys_are_the_area_average_of_what_was_filmed(make_video: Any) -> None:
         expected = cv2.resize(picture[:, :, 0], (320, 240), interpolation=cv2.INTER_AREA)
         difference = np.abs(sample.grey.astype(float) - expected)
         assert difference.mean() < 2.5
+
+
+@pytest.mark.parametrize("close", [True, False], ids=["close key frames", "far apart"])
+def test_is_decoded_as_the_daemon_decodes_unless_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, close: bool
+) -> None:
+    gop = 25
+    monkeypatch.setattr(decoder_module, "UNFILTERED_GOP", gop if close else gop - 1)
+    path = make_clip(tmp_path / "clip.mp4", size=(320, 192), seconds=3, gop=gop)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        decoder = Decoder(stream)
+        live = [
+            frame.reformat(format="gray8").to_ndarray()
+            for packet in container.demux(stream)
+            for frame in decoder.decode(packet, gop)
+        ]
+    as_live = [sample.grey for sample in recorded_samples(path)]
+    whole = [sample.grey for sample in recorded_samples(path, whole=True)]
+    ticks = [round(sample.pts_s * 25) for sample in recorded_samples(path)]
+    assert all((live[tick] == grey).all() for tick, grey in zip(ticks, as_live, strict=True))
+    assert close == any((a != b).any() for a, b in zip(as_live, whole, strict=True))
 
 
 def test_the_frame_of_a_sample_is_its_picture_in_full(make_video: Any) -> None:
