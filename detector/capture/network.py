@@ -193,6 +193,8 @@ def _options(url: StreamUrl, capture: CaptureSettings) -> dict[str, str]:
     if not _is_rtsp(url):
         return {}
     return {
+        # UDP or TCP, buffer_size, reorder_queue_size, max_delay and nobuffer: receiving 8 cameras
+        # costs 3.3 to 4.2 ms each where nothing moves, 5.1 to 6.2 busy, whichever is set.
         "rtsp_transport": capture.transport,
         "allowed_media_types": "video",
         # Otherwise libav watches 25 pictures go by to find the frame rate, which nobody asks:

@@ -113,7 +113,7 @@ def broken_wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     tree = tmp_path_factory.mktemp("broken") / "source"
     shutil.copytree(source, tree)
     (tree / "detector/cli/__init__.py").write_text(
-        "def main():\n    raise SystemExit('this version does not start')\n"
+        "raise SystemExit('this version does not start')\n"
     )
     return build_wheel(tree, tmp_path_factory.mktemp("broken-wheel"))
 
