@@ -32,10 +32,11 @@ run: export JIKIMI_CAMERAS := $(or $(value CAMERAS),$(value JIKIMI_CAMERAS))
 run: $(VENV)/.run ## watch CAMERAS="[name=]url …", or two rendered demo cameras
 	@unset CAMERAS MAKEFLAGS MAKEOVERRIDES; exec $(BIN)/jikimi run
 
+# Slow tests wait most of the time: two at a time take 7 minutes instead of 12 on two cores.
 .PHONY: test
 test: $(VENV)/.dev ## every test this machine can run
 	@$(BIN)/python -m pytest -q -n auto -m "not slow"
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
 
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter

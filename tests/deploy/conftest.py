@@ -15,7 +15,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the wheel is made of, as it is now: the checkout may change while the tests run."""
     tree = tmp_path_factory.mktemp("source")
     for room in ("alerts", "config", "detector", "models"):
-        shutil.copytree(REPOSITORY / room, tree / room)
+        # Other tests write there meanwhile.
+        caches = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPOSITORY / room, tree / room, ignore=caches)
     for file in ("README.md", "LICENSE", "pyproject.toml", ".gitignore"):
         shutil.copy(REPOSITORY / file, tree)
     return tree
