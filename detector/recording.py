@@ -93,6 +93,7 @@ def _usual_gop(path: Path) -> int:
     longest = since_key = 0
     with open_recording(path) as container:
         for packet in islice(container.demux(video=0), MAX_PACKETS):
-            since_key = 1 if packet.is_keyframe else since_key + 1
-            longest = max(longest, since_key)
+            if packet.size:  # the last one is empty, for the decoder to give out what it holds
+                since_key = 1 if packet.is_keyframe else since_key + 1
+                longest = max(longest, since_key)
     return longest

@@ -62,7 +62,7 @@ def test_is_decoded_as_the_daemon_decodes_unless_whole(
 ) -> None:
     gop = 25
     monkeypatch.setattr(decoder_module, "UNFILTERED_GOP", gop if close else gop - 1)
-    path = make_clip(tmp_path / "clip.mp4", size=(320, 192), seconds=3, gop=gop)
+    path = make_clip(tmp_path / "clip.mp4", size=(320, 192), seconds=1, gop=gop)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         decoder = Decoder(stream)
