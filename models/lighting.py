@@ -46,7 +46,7 @@ def lighting_of(path: Path) -> str:
 def light(path: Path) -> tuple[float, float]:
     """Median chroma and luma of the first pictures, grey levels."""
     chroma, luma = [], []
-    for sample in islice(recorded_samples(path), 0, PICTURES * EVERY, EVERY):
+    for sample in islice(recorded_samples(path, whole=True), 0, PICTURES * EVERY, EVERY):
         luma.append(float(sample.grey.mean()))
         if sample.frame is not None:
             picture = sample.frame.bgr(SIDE)

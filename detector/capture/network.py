@@ -194,7 +194,7 @@ def _options(url: StreamUrl, capture: CaptureSettings) -> dict[str, str]:
         return {}
     return {
         # UDP or TCP, buffer_size, reorder_queue_size, max_delay and nobuffer: receiving 8 cameras
-        # costs 3.3 to 4.2 ms each where nothing moves, 5.1 to 6.2 busy, whichever is set.
+        # costs 3.0 to 4.2 ms each where nothing moves, 5.1 to 6.2 busy, whichever is set.
         "rtsp_transport": capture.transport,
         "allowed_media_types": "video",
         # Otherwise libav watches 25 pictures go by to find the frame rate, which nobody asks:
