@@ -79,13 +79,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command() -> NoReturn:
-    """`jikimi` as installed: `main`, and the end of the process with its exit code.
+    """`jikimi` as installed: `main`, and the end of the process with its exit code."""
+    leave(main())
 
-    A camera's thread that hangs inside libav outlives `main`. PyAV takes the GIL there ten times
+
+def leave(code: int) -> NoReturn:
+    """End this process, in which cameras were read, with `code`.
+
+    A camera's thread that hangs inside libav is left behind. PyAV takes the GIL there ten times
     a second to look at the clock, and doing so in an interpreter already torn down crashes: with
     40 such threads 2 of 20 ends were a segmentation fault. Such a process ends as it stands.
     """
-    code = main()
     if any(thread.daemon for thread in threading.enumerate()):
         for out in (sys.stdout, sys.stderr):
             with suppress(ValueError, OSError):  # closed, or nobody reads any more

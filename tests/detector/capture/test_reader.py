@@ -198,6 +198,7 @@ def test_stopping_does_not_wait_for_a_silent_camera() -> None:
         import sys, threading
         from config.settings import CameraSettings, CaptureSettings
         from detector.capture.reader import CameraReader
+        from detector.cli import leave
 
         called = threading.Event()
         class Observer:
@@ -211,6 +212,7 @@ def test_stopping_does_not_wait_for_a_silent_camera() -> None:
         sys.stdin.readline()  # until the server has the connection
         reader.stop()
         print("stopped", reader.alive)
+        leave(0)
         """
     )
     with SilentServer() as server:
