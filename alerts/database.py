@@ -87,8 +87,9 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def memory_database() -> sqlite3.Connection:
-    """A database that lasts as long as the process."""
+    """An empty database that lasts as long as the process."""
     connection = _connect(":memory:")
+    connection.execute("PRAGMA auto_vacuum = FULL")
     connection.executescript(_TABLES)
     return connection
 
@@ -101,6 +102,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     path.touch(mode=0o600, exist_ok=True)  # pictures of people: for the daemon's user only
     connection = _connect(str(path))
     try:
+        connection.execute("PRAGMA auto_vacuum = FULL")  # after an outage it shrinks again
         connection.execute("PRAGMA journal_mode = WAL")
         # An alert that was accepted must survive a power cut too, not only a crash.
         connection.execute("PRAGMA synchronous = FULL")

@@ -71,9 +71,10 @@ class Dispatcher:
                 worker.start()
 
     def submit(self, alert: Alert, scene: Scene | None = None) -> None:
-        """Queue `alert` for every sink it is for; on disk when this returns.
+        """Queue `alert` for every sink it is for; the disk has it a moment later (`flush`).
 
-        Never waits for a sink. Messages of one incident are to be submitted in their order.
+        Waits neither for a sink nor for the disk. Messages of one incident are to be submitted in
+        their order.
         """
         scene = scene or Scene()
         now = self._clock()
@@ -113,6 +114,10 @@ class Dispatcher:
                     self._workers[name].nudge()
                 else:
                     self._workers[name].wake()
+
+    def flush(self) -> bool:
+        """Wait until the disk has all that was submitted; False where that takes too long."""
+        return self._outbox.flush()
 
     def show_camera(self, notice: CameraNotice) -> None:
         """Show a camera's state at the sinks that do so; best effort, the latest wins."""

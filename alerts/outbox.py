@@ -1,8 +1,9 @@
 """Alerts on their way out, kept on disk until each sink has acknowledged them.
 
 It stores and orders; when to try, and what a failure means, is `alerts.worker`'s business.
-Times are seconds since the epoch (UTC), passed in. Every method may be called from any thread
-and commits before it returns.
+Times are seconds since the epoch (UTC), passed in. Every method may be called from any thread.
+The queue is worked on in memory, and every change goes to the file right behind it
+(`alerts.write_behind`): neither an alarm nor a sink waits for the disk.
 
 Order: within one sink and incident as they were put. Among incidents `opened` goes first, so
 that after an outage a fresh alarm does not wait behind old news.
@@ -27,6 +28,7 @@ import structlog
 from alerts.admission import Stage
 from alerts.database import FileLock, memory_database, open_database
 from alerts.message import Alert, AlertPhase
+from alerts.write_behind import WriteBehind, transaction
 
 MAX_IMAGE_BYTES = 64 * 2**20
 """About a thousand pictures of 640×360: an hour's outage of sixteen busy cameras."""
@@ -80,20 +82,31 @@ class Outbox:
 
     def __init__(self, path: Path) -> None:
         self._mutex = threading.RLock()
+        self._database = memory_database()
         self._lock: FileLock | None = None
+        self._file: WriteBehind | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(path.with_name(path.name + ".lock"))
-            self._database = open_database(path)
+            stored = open_database(path)
+            stored.backup(self._database)
+            self._file = WriteBehind(stored, path)
         except (OSError, sqlite3.Error) as error:
-            self._database = memory_database()
-            _report_volatile(error)
+            structlog.get_logger().error(
+                "outbox cannot be used, alerts are kept in memory until restart; check the disk",
+                reason=str(error),
+            )
+
+    def flush(self) -> bool:
+        """Wait until the disk has all that was put; False where that takes too long."""
+        return self._file is None or self._file.flush()
 
     def close(self) -> None:
         """Close the file; what waits stays in it."""
         with self._mutex:
             self._database.close()
-            if self._lock:
+            written = self._file is None or self._file.close()
+            if self._lock and written:  # else the kernel lets go of it, with the process
                 self._lock.release()
                 self._lock = None
 
@@ -110,17 +123,13 @@ class Outbox:
         """
         key, incident = str(alert.alert_id), str(alert.incident_id)
         sent_at = alert.sent_at.timestamp()
+        body = alert.model_dump_json(exclude={"image"})
 
         def write(database: sqlite3.Connection) -> None:
             if phases:
                 database.execute(
                     "INSERT OR IGNORE INTO alert VALUES (?, ?, ?, ?)",
-                    (
-                        key,
-                        len(alert.image or b""),
-                        alert.model_dump_json(exclude={"image"}),
-                        alert.image,
-                    ),
+                    (key, len(alert.image or b""), body, alert.image),
                 )
             for sink, phase in phases.items():
                 if phase is AlertPhase.UPDATED:
@@ -272,43 +281,16 @@ class Outbox:
         return None
 
     def _read(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        return self._guarded(lambda database: database.execute(query, values).fetchall())
+        with self._mutex:
+            return self._database.execute(query, values).fetchall()
 
     def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        return self._guarded(lambda database: _transaction(database, change))
-
-    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Apply `change` in memory now and to the file behind; it must do the same to both."""
         with self._mutex:
-            try:
-                return work(self._database)
-            except sqlite3.ProgrammingError:
-                raise  # closed: a worker that outlived `Dispatcher.stop`
-            except sqlite3.Error as error:
-                # Disk full or broken: an alarm must sound all the same. What waits in the file
-                # stays there for the next start.
-                _report_volatile(error)
-                self._database.close()
-                self._database = memory_database()
-                return work(self._database)
-
-
-def _report_volatile(error: Exception) -> None:
-    structlog.get_logger().error(
-        "outbox cannot be used, alerts are kept in memory until restart; check the disk",
-        reason=str(error),
-    )
-
-
-def _transaction(database: sqlite3.Connection, change: Callable[[sqlite3.Connection], T]) -> T:
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        result = change(database)
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
-    return result
+            result = transaction(self._database, change)
+            if self._file:
+                self._file.put(change)
+        return result
 
 
 def _forget(database: sqlite3.Connection, where: str, values: tuple[object, ...]) -> None:

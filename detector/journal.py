@@ -1,6 +1,7 @@
 """What happened, in SQLite: so that `jikimi incidents` can tell, and a crash leaves none open.
 
-Holds no pictures; entries older than `RETENTION` are deleted at start.
+Holds no pictures; entries older than `RETENTION` are deleted at start. Written behind whoever
+records (`alerts.write_behind`), for no alarm may wait for the disk; whoever reads waits for it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from alerts.write_behind import WriteBehind
 from config.errors import JikimiError
 from detector.types import Incident, Phase
 
@@ -31,13 +33,23 @@ CREATE TABLE IF NOT EXISTS incidents (
 CREATE INDEX IF NOT EXISTS incidents_by_time ON incidents (opened_at);
 """
 
+_RECORD = """
+INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET closed_at = excluded.closed_at, peak = excluded.peak,
+    reason = excluded.reason, messages = excluded.messages
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One incident as it stands; `reason` says why it closed where it is not plain quiet."""
+    """One incident as it stands; `reason` says why it closed where it is not plain quiet.
+
+    `messages`: how many told of it so far.
+    """
 
     incident: Incident
     reason: str | None
+    messages: int
 
 
 class Journal:
@@ -47,46 +59,44 @@ class Journal:
         """Open or make the journal at `path`; raises JikimiError where that cannot be."""
         self._lock = threading.Lock()
         try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.executescript(_SCHEMA)
+            file, self._db = _connect(path), _connect(path)
+            file.execute("PRAGMA journal_mode = WAL")
+            file.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise JikimiError(
                 f"{path}: cannot keep the incident journal ({error}); make the folder writable, "
                 "or move a damaged file aside"
             ) from error
+        self._file = WriteBehind(file, path)
+        self._messages: dict[UUID, int] = {}
 
     def record(self, incident: Incident, reason: str | None = None) -> int:
         """Write `incident` as it stands; the sequence number of this message, from 0."""
+        values = (
+            str(incident.id),
+            incident.camera,
+            incident.label,
+            incident.opened_at.astimezone(UTC).isoformat(),
+            incident.closed_at and incident.closed_at.astimezone(UTC).isoformat(),
+            incident.peak,
+            reason,
+        )
         with self._lock:
-            row = self._db.execute(
-                """
-                INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, 1)
-                ON CONFLICT (id) DO UPDATE SET closed_at = excluded.closed_at,
-                    peak = excluded.peak, reason = excluded.reason, messages = messages + 1
-                RETURNING messages
-                """,
-                (
-                    str(incident.id),
-                    incident.camera,
-                    incident.label,
-                    incident.opened_at.astimezone(UTC).isoformat(),
-                    incident.closed_at and incident.closed_at.astimezone(UTC).isoformat(),
-                    incident.peak,
-                    reason,
-                ),
-            ).fetchone()
-        return int(row[0]) - 1
+            sequence = self._messages.pop(incident.id, 0)
+            if incident.phase is not Phase.CLOSED:
+                self._messages[incident.id] = sequence + 1
+            self._file.put(lambda db: db.execute(_RECORD, (*values, sequence + 1)))
+        return sequence
 
     def left_open(self, now: datetime) -> list[Incident]:
         """Incidents that a crash left open, as closed at `now`; also forgets old entries."""
+        oldest = (now - RETENTION).astimezone(UTC).isoformat()
+        old = "DELETE FROM incidents WHERE opened_at < ?"
+        self._file.put(lambda db: db.execute(old, (oldest,)))
+        found = self._select("WHERE closed_at IS NULL ORDER BY opened_at", ())
         with self._lock:
-            self._db.execute(
-                "DELETE FROM incidents WHERE opened_at < ?",
-                ((now - RETENTION).astimezone(UTC).isoformat(),),
-            )
-        entries = self._select("WHERE closed_at IS NULL ORDER BY opened_at", ())
-        return [replace(e.incident, closed_at=now, phase=Phase.CLOSED) for e in entries]
+            self._messages.update((entry.incident.id, entry.messages) for entry in found)
+        return [replace(e.incident, closed_at=now, phase=Phase.CLOSED) for e in found]
 
     def recent(self, limit: int = 50) -> list[Entry]:
         """The newest `limit` incidents, newest first."""
@@ -94,18 +104,24 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
+        self._file.close()
         with self._lock:
             self._db.close()
 
     def _select(self, clause: str, values: tuple[object, ...]) -> list[Entry]:
-        columns = "id, camera, label, opened_at, closed_at, peak, reason"
+        columns = "id, camera, label, opened_at, closed_at, peak, reason, messages"
+        self._file.flush()
         with self._lock:
             rows = self._db.execute(f"SELECT {columns} FROM incidents {clause}", values).fetchall()  # noqa: S608 - the clauses stand above
         return [_entry(row) for row in rows]
 
 
-def _entry(row: tuple[str, str, str, str, str | None, float, str | None]) -> Entry:
-    key, camera, label, opened_at, closed_at, peak, reason = row
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+
+
+def _entry(row: tuple[str, str, str, str, str | None, float, str | None, int]) -> Entry:
+    key, camera, label, opened_at, closed_at, peak, reason, messages = row
     incident = Incident(
         UUID(key),
         camera,
@@ -115,4 +131,4 @@ def _entry(row: tuple[str, str, str, str, str | None, float, str | None]) -> Ent
         peak,
         Phase.CLOSED if closed_at else Phase.UPDATED,
     )
-    return Entry(incident, reason)
+    return Entry(incident, reason, messages)

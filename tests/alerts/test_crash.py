@@ -35,6 +35,7 @@ dispatcher.start()
 opened = make_alert(image=PICTURE)
 for alert in (opened, follow_up(opened, "updated", 1), follow_up(opened, "closed", 2)):
     dispatcher.submit(alert)
+    assert dispatcher.flush()
     print(alert.alert_id, flush=True)
 print("done", flush=True)
 threading.Event().wait()
@@ -65,7 +66,7 @@ def killed_daemon(folder: Path, port: int, *, at_line: int) -> list[str]:
 
 
 @pytest.mark.slow
-def test_what_submit_accepted_arrives_after_a_kill(
+def test_what_was_submitted_and_is_on_disk_arrives_after_a_kill(
     tmp_path: Path, dispatching: Dispatching
 ) -> None:
     port = free_port()

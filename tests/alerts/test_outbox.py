@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from hypothesis.stateful import (
 from structlog.testing import capture_logs
 
 from alerts import outbox as module
+from alerts import write_behind
 from alerts.admission import Stage
 from alerts.message import Alert, AlertPhase
 from alerts.outbox import ALL_CAMERAS, Message, Outbox
@@ -36,6 +38,23 @@ def next_due(outbox: Outbox, sink: str, now: float = 0) -> Message:
     message = outbox.next_due(sink, now)
     assert message is not None
     return message
+
+
+def delivered(outbox: Outbox, count: int) -> list[Alert]:
+    """So many messages to the station, acknowledged."""
+    found = []
+    for _ in range(count):
+        message = next_due(outbox, "station")
+        outbox.acknowledge(message)
+        found.append(message.alert)
+    return found
+
+
+def set_room(outbox: Outbox, *, pages: int) -> None:
+    """Let the outbox's file grow to so many pages and no further."""
+    assert outbox._file
+    outbox._file.put(lambda database: database.execute(f"PRAGMA max_page_count = {pages}"))
+    assert outbox.flush()
 
 
 class OutboxModel(RuleBasedStateMachine):
@@ -224,19 +243,81 @@ def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
     outbox.close()
 
 
-def test_a_full_disk_does_not_stop_an_alarm(tmp_path: Path) -> None:
+def test_a_full_disk_does_not_stop_an_alarm_and_is_used_again_once_there_is_room(
+    tmp_path: Path,
+) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite")
-    outbox.put(make_alert(), {"station": OPENED})
-    outbox._database.execute("PRAGMA max_page_count = 1")  # what a full disk looks like
-    fresh = make_alert(image=PICTURE * 100)
+    first, second, third = (make_alert(image=PICTURE * 100) for _ in range(3))
+    outbox.put(first, {"station": OPENED})
+    set_room(outbox, pages=1)  # what a full disk looks like
     with capture_logs() as logs:
-        outbox.put(fresh, {"station": OPENED})
-    assert [entry["log_level"] for entry in logs] == ["error"]
-    assert next_due(outbox, "station").alert.alert_id == fresh.alert_id
+        for _ in range(2):  # said once, however often it fails
+            outbox.put(second, {"station": OPENED})
+            assert outbox.flush()
+    assert [(entry["log_level"], Path(entry["file"]).name) for entry in logs] == [
+        ("error", "outbox.sqlite")
+    ]
+    assert delivered(outbox, 2) == [first, second]
+    set_room(outbox, pages=1_000_000)
+    outbox.put(third, {"station": OPENED})
     outbox.close()
     outbox = Outbox(tmp_path / "outbox.sqlite")
-    assert outbox.waiting("station").depth == 1
+    assert delivered(outbox, 1) == [third]
     outbox.close()
+
+
+def test_nothing_waits_for_a_disk_that_hangs_and_all_of_it_is_there_afterwards(
+    tmp_path: Path,
+) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    writing, hangs = threading.Event(), threading.Event()
+    assert outbox._file
+    outbox._file.put(lambda _: (writing.set(), hangs.wait(60)))
+    assert writing.wait(10)
+    taken, kept = make_alert(image=PICTURE), make_alert()
+    outbox.put(taken, {"station": OPENED})
+    assert delivered(outbox, 1) == [taken]
+    outbox.put(kept, {"station": OPENED})
+    assert not outbox._file.flush(0)
+    hangs.set()
+    assert outbox.flush()
+    with sqlite3.connect(tmp_path / "outbox.sqlite") as database:
+        assert database.execute("SELECT alert_id FROM alert").fetchall() == [(str(kept.alert_id),)]
+    database.close()
+    outbox.close()
+
+
+def test_a_disk_that_never_answers_fills_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_behind, "MAX_WAITING", 3)
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    writing, hangs = threading.Event(), threading.Event()
+    assert outbox._file
+    outbox._file.put(lambda _: (writing.set(), hangs.wait(60)))
+    assert writing.wait(10)
+    with capture_logs() as logs:
+        for _ in range(9):
+            outbox.put(make_alert(), {"station": OPENED})
+    assert [entry["reason"] for entry in logs] == ["the disk does not answer"]
+    assert outbox.waiting("station").depth == 9
+    assert len(outbox._file._waiting) == 3
+    hangs.set()
+    assert outbox.flush()
+    outbox.close()
+
+
+def test_after_an_outage_the_file_is_small_again(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    outbox = Outbox(path)
+    for _ in range(50):
+        outbox.put(make_alert(image=PICTURE * 100), {"station": OPENED})
+    outbox.close()
+    full = path.stat().st_size
+    outbox = Outbox(path)
+    assert len(delivered(outbox, 50)) == 50
+    outbox.close()
+    assert path.stat().st_size < full / 10
 
 
 def test_a_state_directory_that_cannot_be_made_does_not_stop_an_alarm(tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ each picture to the daemon, and which picture it was is found by looking for the
 among those of the clip. Relay and subscriber are one process and go by one clock. So the time is
 in it for which libav keeps a picture until it sees the next begin, 40 ms at 25 pictures a second.
 
+The broker's files are in memory, for a station's broker has a disk of its own, and mosquitto
+synchronises at every message. How long an fsync takes meanwhile on the daemon's disk is told.
+
 The scenes are the rendered scuffle, walking and quarrelling before each fight, so no camera
 sleeps. Fights come every 10 s instead of once in months, so incidents may close after a second,
 and the shipped threshold is stated, else cameras would learn a higher one.
@@ -16,6 +19,7 @@ and the shipped threshold is stated, else cameras would learn a higher one.
 from __future__ import annotations
 
 import base64
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +31,7 @@ from typing import Any
 import av
 import contenders
 import cv2
+import disk
 import measure
 import numpy as np
 import report
@@ -37,7 +42,6 @@ from detector.capture.figures import CYCLE_S
 from detector.capture.pattern import render
 from detector.inference.weights import load_classifier
 from footage import Picture, write_video
-from servers.daemon import DaemonProcess
 from servers.mqtt import PROTOCOL, MqttBroker, Received, Subscriber
 from servers.relay import RtspRelay
 from servers.rtsp import RtspServer
@@ -122,7 +126,9 @@ class Fights:
             yield render("scuffle", fight * CYCLE_S + at_s)
 
 
-def measured(folder: Path, cameras: int, alerts: int, *, at_once: bool) -> report.Latency:
+def measured(
+    folder: Path, cameras: int, alerts: int, *, at_once: bool = False, busy_disk: bool = False
+) -> report.Latency:
     """Watch `cameras` fighting, out of step or all `at_once`, until so many alerts have come."""
     threshold = load_classifier().rules()["violence"].open_threshold
     fights = {
@@ -139,10 +145,14 @@ def measured(folder: Path, cameras: int, alerts: int, *, at_once: bool) -> repor
         }
         run = folder / f"latency-{sum(1 for _ in folder.iterdir())}"
         run.mkdir()
-        broker = stack.enter_context(MqttBroker(run))
+        memory = stack.enter_context(tempfile.TemporaryDirectory(dir=disk.elsewhere()))
+        broker = stack.enter_context(MqttBroker(Path(memory)))
         subscriber = stack.enter_context(Subscriber(broker))
         config = CONFIG.format(open_threshold=threshold, port=broker.port, protocol=PROTOCOL)
         daemon = stack.enter_context(contenders.jikimi(run, urls, config=config))
+        if busy_disk:
+            stack.enter_context(disk.busy(run))
+        fsync_ms = stack.enter_context(disk.watched(run))
         seen = len(subscriber.messages)
         patience_s = time.monotonic() + 2 * CLIP / FPS * (2 + alerts / cameras)
         while time.monotonic() < patience_s:
@@ -150,16 +160,27 @@ def measured(folder: Path, cameras: int, alerts: int, *, at_once: bool) -> repor
             opened = _opened(subscriber.messages[seen:])
             if len(opened) >= alerts:
                 break
-        return _summary("all at once" if at_once else "out of step", opened, fights, taps, daemon)
+        late = _late(opened, fights, taps)
+        return report.Latency(
+            fights="all at once" if at_once else "out of step",
+            cameras=cameras,
+            alerts=len(opened),
+            ms=report.spread(late["ms"]),
+            until_written_ms=report.spread(late["until_written_ms"]),
+            since_fight_s=report.spread(late["since_fight_s"]),
+            opened_at_off_ms=report.spread(late["opened_at_off_ms"]),
+            disk="busy" if busy_disk else "left alone",
+            fsync_ms=report.spread(fsync_ms),
+            scored_share=min(map(daemon.scored_share, fights)),
+        )
 
 
-def _summary(
-    when: str,
+def _late(
     opened: list[tuple[Received, dict[str, Any]]],
     fights: dict[str, Fights],
     taps: dict[str, Tap],
-    daemon: DaemonProcess,
-) -> report.Latency:
+) -> dict[str, list[float]]:
+    """By the names that `report.Latency` has for them."""
     found, written, since, stamps = [], [], [], []
     wall_s = time.time() - time.monotonic()
     for message, alert in opened:
@@ -171,16 +192,12 @@ def _summary(
         written.append(1000 * (_utc_s(alert["sent_at"]) - wall_s - arrived_s))
         since.append(message.at_s - arrived_s + fights[camera].since_start(number) / FPS)
         stamps.append(1000 * (_utc_s(alert["opened_at"]) - wall_s - arrived_s))
-    return report.Latency(
-        fights=when,
-        cameras=len(fights),
-        alerts=len(found),
-        ms=report.spread(found),
-        until_written_ms=report.spread(written),
-        since_fight_s=report.spread(since),
-        opened_at_off_ms=report.spread(stamps),
-        scored_share=min(map(daemon.scored_share, fights)),
-    )
+    return {
+        "ms": found,
+        "until_written_ms": written,
+        "since_fight_s": since,
+        "opened_at_off_ms": stamps,
+    }
 
 
 def _opened(messages: list[Received]) -> list[tuple[Received, dict[str, Any]]]:

@@ -63,6 +63,7 @@ class Spread:
 class Latency:
     """Alerts at a subscriber, `ms` milliseconds after the packet they are about.
 
+    `disk`: what the daemon's disk was doing, `fsync_ms` what an fsync took there meanwhile.
     `until_written_ms`: to the alert's `sent_at`, before its picture and the outbox;
     `since_fight_s`: from the fight's first picture, smoothing included. `opened_at_off_ms`: by how
     much the daemon's own stamp is later than the packet, as a cross-check.
@@ -71,6 +72,8 @@ class Latency:
     fights: str
     cameras: int
     alerts: int
+    disk: str
+    fsync_ms: Spread
     ms: Spread
     until_written_ms: Spread
     since_fight_s: Spread
@@ -177,11 +180,12 @@ def latency_table(parts: Sequence[Latency]) -> str:
     lines = [
         "From a packet's arrival to the alert at an MQTT subscriber, over the smoothing's delay:",
         "",
-        "| 640×360 | alerts | ms | until written | opened_at | s from the fight | scored |",
-        "|---|---|---|---|---|---|---|",
+        "| 640×360 | fsync ms | alerts | ms | until written | opened_at | s from fight | scored |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {part.cameras} cameras fight {part.fights} | {part.alerts} | {_cell(part.ms, 0)} | "
+        f"| {part.cameras} cameras fight {part.fights}, disk {part.disk} | "
+        f"{_cell(part.fsync_ms, 1)} | {part.alerts} | {_cell(part.ms, 0)} | "
         f"{_cell(part.until_written_ms, 0)} | {_cell(part.opened_at_off_ms, 0)} | "
         f"{_cell(part.since_fight_s, 2)} | {part.scored_share:.2%} |"
         for part in parts

@@ -129,11 +129,9 @@ class Bench:
         return found
 
     def latency(self, cameras: int, alerts: int) -> list[report.Latency]:
-        """How late alerts are, with fights on every camera: out of step, and all at once."""
-        return [
-            latency.measured(self.folder, cameras, alerts, at_once=at_once)
-            for at_once in (False, True)
-        ]
+        """How late alerts are with fights on every camera: out of step, at once, on a busy disk."""
+        measured = partial(latency.measured, self.folder, cameras, alerts)
+        return [measured(), measured(at_once=True), measured(busy_disk=True)]
 
     def soak(self, cameras: int, seconds: float) -> dict[str, object]:
         """Watch busy streams of 640×360 for long: what is scored, how old, and memory."""

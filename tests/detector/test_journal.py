@@ -46,6 +46,7 @@ def test_what_a_crash_left_open_is_found_by_the_next_start(tmp_path: Path) -> No
     first, second, over = opened(), opened(NOW + timedelta(seconds=3), "yard"), opened()
     for incident in (first, second, over, closed(over, NOW)):
         crashed.record(incident)
+    crashed.recent()  # which waits for the disk
 
     restarted = Journal(path)  # while the first is still open: nobody said goodbye
     later = NOW + timedelta(minutes=5)
@@ -102,6 +103,18 @@ def test_threads_share_it_without_losing_a_number(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(numbers) == list(range(100))
+    journal.close()
+
+
+def test_nobody_who_records_waits_for_a_disk_that_hangs(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "incidents.sqlite")
+    writing, hangs = threading.Event(), threading.Event()
+    journal._file.put(lambda _: (writing.set(), hangs.wait(60)))
+    assert writing.wait(10)
+    incident = opened()
+    assert [journal.record(incident), journal.record(closed(incident, NOW))] == [0, 1]
+    hangs.set()
+    assert [entry.messages for entry in journal.recent()] == [2]
     journal.close()
 
 
