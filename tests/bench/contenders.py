@@ -103,12 +103,14 @@ def readers(
 
 @contextmanager
 def jikimi(
-    folder: Path, urls: Mapping[str, str], config: str | None = None
+    folder: Path, urls: Mapping[str, str], config: str | None = None, log: Path | None = None
 ) -> Iterator[DaemonProcess]:
-    """The daemon on fresh state, once every camera is live."""
+    """The daemon on fresh state, once every camera is live; `log`: where to, if not beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     run = folder / f"run-{sum(1 for _ in folder.iterdir())}"
-    with DaemonProcess(run, cameras=urls, config=config) as daemon:
+    daemon = DaemonProcess(run, cameras=urls, config=config)
+    daemon.log_path = log or daemon.log_path
+    with daemon:
         wait_until(lambda: _live(daemon) == len(urls), "every camera to be live", 60)
         pause(WARM_UP_S)
         yield daemon

@@ -69,6 +69,6 @@ def watched(folder: Path) -> Iterator[list[float]]:
 
 
 def elsewhere() -> Path | None:
-    """Where files are in memory: for what belongs to another machine, as a station's broker."""
+    """Where files are in memory: for what has another disk, or none, where Jikimi is at work."""
     memory = Path("/dev/shm")
     return memory if memory.is_dir() else None
