@@ -253,13 +253,12 @@ class Outbox:
 
     def tidy(self, sinks: Collection[str], now: float) -> None:
         """Forget what nobody will ask for again: see `KEPT_S`."""
-        old = now - KEPT_S
+        old, configured = now - KEPT_S, set(sinks)
 
         def write(database: sqlite3.Connection) -> None:
             database.execute("DELETE FROM silence WHERE until < ?", (now,))
             database.execute("DELETE FROM stage WHERE at < ?", (old,))
             database.execute("DELETE FROM delivered WHERE at < ?", (old,))
-            configured = set(sinks)
             for (sink,) in database.execute("SELECT DISTINCT sink FROM queue").fetchall():
                 if sink not in configured:
                     _forget(database, "sink = ? AND sent_at < ?", (sink, old))
