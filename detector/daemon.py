@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import math
+import queue
 import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -78,8 +80,9 @@ class Daemon:
         self._settings, self._classifier, self._read_again = settings, classifier, read_again
         self._started_at = datetime.now(UTC)
         self._ticked_s = time.monotonic()
-        self._wake = threading.Event()
-        self._stop_asked = self._reload_asked = False
+        # A handler may interrupt whoever waits here: an Event's lock would then be taken twice by
+        # one thread, and the daemon hang where it should stop. `SimpleQueue.put` may be nested.
+        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._posts_lock = threading.Lock()
         self._posts: dict[str, CameraPost] = {}
 
@@ -220,13 +223,10 @@ class Daemon:
         started_s = time.monotonic()
         watchdog_s = watchdog_interval_s()
         pinged_s = 0.0
-        while not self._stop_asked:
+        while True:
             now_s = self._ticked_s = time.monotonic()
             if for_s is not None and now_s - started_s >= for_s:
                 return
-            if self._reload_asked:
-                self._reload_asked = False
-                self._reload()
             for post in self._all_posts():
                 post.tick(now_s, datetime.now(UTC))
             if on_settled and (now_s - started_s >= SETTLE_S or self._settled()):
@@ -235,8 +235,20 @@ class Daemon:
             if watchdog_s and now_s - pinged_s >= watchdog_s and not self._stuck():
                 notify("WATCHDOG=1")
                 pinged_s = now_s
-            self._wake.wait(TICK_S)
-            self._wake.clear()
+            asked = self._signals_within(TICK_S)
+            if asked - {signal.SIGHUP}:
+                return
+            if asked:
+                self._reload()
+
+    def _signals_within(self, seconds: float) -> set[int]:
+        """What has come as soon as something has; nothing after `seconds`."""
+        found = set()
+        with suppress(queue.Empty):
+            found.add(self._signals.get(timeout=seconds))
+            while True:
+                found.add(self._signals.get_nowait())
+        return found
 
     def _stop(self) -> None:
         notify("STOPPING=1")
@@ -260,11 +272,7 @@ class Daemon:
         log.info("stopped")
 
     def _on_signal(self, number: int, _frame: object) -> None:
-        if number == signal.SIGHUP:
-            self._reload_asked = True
-        else:
-            self._stop_asked = True
-        self._wake.set()
+        self._signals.put(number)
 
     def _settled(self) -> bool:
         return all(post.state is not CameraState.CONNECTING for post in self._all_posts())

@@ -143,6 +143,15 @@ def test_stops_with_success_while_cameras_hang(tmp_path: Path) -> None:
             daemon.stop()
 
 
+def test_a_storm_of_signals_leaves_it_alive_and_able_to_stop(tmp_path: Path) -> None:
+    """A signal may interrupt the handling of another at any instruction."""
+    with DaemonProcess(tmp_path / "jikimi", cameras={"gate": "rtsp://127.0.0.1:1/a"}) as daemon:
+        for _ in range(20_000):
+            daemon.signal(signal.SIGHUP)
+        assert daemon.answers()
+        daemon.stop()
+
+
 def test_two_daemons_on_one_state_directory_are_refused(tmp_path: Path, server: RtspServer) -> None:
     with DaemonProcess(tmp_path / "jikimi", cameras={"gate": server.url("a")}) as daemon:
         second = daemon.jikimi("run", "--for", "1")
