@@ -57,7 +57,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Open or make the journal at `path`; raises JikimiError where that cannot be."""
-        self._lock = threading.Lock()
+        self._counting, self._reading = threading.Lock(), threading.Lock()
         try:
             file, self._db = _connect(path), _connect(path)
             file.execute("PRAGMA journal_mode = WAL")
@@ -81,7 +81,7 @@ class Journal:
             incident.peak,
             reason,
         )
-        with self._lock:
+        with self._counting:
             sequence = self._messages.pop(incident.id, 0)
             if incident.phase is not Phase.CLOSED:
                 self._messages[incident.id] = sequence + 1
@@ -94,7 +94,7 @@ class Journal:
         old = "DELETE FROM incidents WHERE opened_at < ?"
         self._file.put(lambda db: db.execute(old, (oldest,)))
         found = self._select("WHERE closed_at IS NULL ORDER BY opened_at", ())
-        with self._lock:
+        with self._counting:
             self._messages.update((entry.incident.id, entry.messages) for entry in found)
         return [replace(e.incident, closed_at=now, phase=Phase.CLOSED) for e in found]
 
@@ -105,13 +105,13 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-        with self._lock:
+        with self._reading:
             self._db.close()
 
     def _select(self, clause: str, values: tuple[object, ...]) -> list[Entry]:
         columns = "id, camera, label, opened_at, closed_at, peak, reason, messages"
         self._file.flush()
-        with self._lock:
+        with self._reading:
             rows = self._db.execute(f"SELECT {columns} FROM incidents {clause}", values).fetchall()  # noqa: S608 - the clauses stand above
         return [_entry(row) for row in rows]
 
