@@ -14,7 +14,7 @@ from itertools import pairwise
 from config.errors import StreamError
 from config.settings import CaptureSettings
 from config.urls import StreamUrl
-from detector.activity import CATCH_UP_S
+from detector.capture.idle.gate import CATCH_UP_S
 from detector.capture.network import AvStream
 from detector.capture.source import open_stream
 from detector.capture.streams import Picture, Stream

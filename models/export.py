@@ -17,17 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import ConfigError, ModelError
-from detector.inference.choice import milliseconds_a_view
 from detector.inference.engine import Engine, Floats, LiteRTEngine, TensorFlowEngine
+from detector.inference.fastest import milliseconds_a_view
 from detector.inference.head import Head, LinearHead
 from detector.inference.weights import Classifier, load_classifier
-from models.clips import Clip
-from models.judging import sidecar_in
-from models.metrics import roc_auc
-from models.recipe import FOLDS, fold_of
-from models.sidecar import write_sidecar
-from models.training import chosen_clips
-from models.views import Shelf, shelve, spread
+from models.data.clips import Clip
+from models.data.views import Shelf, shelve, spread
+from models.evaluation.judging import sidecar_in
+from models.statistics import roc_auc
+from models.training.recipe import FOLDS, fold_of
+from models.training.training import chosen_clips
+from models.weights.sidecar import write_sidecar
 
 ALLOWED_LOSS = 0.005
 """Of AUC, on all clips together and on each set that has folds; more is refused."""
@@ -145,7 +145,7 @@ def _quantised(
         )
     import keras  # noqa: PLC0415 (four seconds, and only this needs it)
 
-    from models.convert import to_int8  # noqa: PLC0415 (loads TensorFlow)
+    from models.weights.convert import to_int8  # noqa: PLC0415 (loads TensorFlow)
 
     network = keras.models.load_model(engines["tensorflow"], compile=False)
     file = stem.with_name(f"{stem.name}-int8.tflite")

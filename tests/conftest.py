@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from config import secrets
+from detector.cli import main
+from footage import Picture, write_video
 
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+MakeVideo = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +27,29 @@ def _own_secrets() -> Iterator[None]:
     known = secrets._known
     yield
     secrets._known = known
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command line in this process: exit code, standard output, standard error."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, *capsys.readouterr()
+
+    return command
+
+
+@pytest.fixture
+def make_video(tmp_path: Path) -> MakeVideo:
+    """`write_video`, into this test's folder."""
+
+    def make(
+        pictures: Iterable[Picture], fps: float = 25, name: str = "clip.mp4", **more: Any
+    ) -> Path:
+        return write_video(tmp_path / name, pictures, fps, **more)
+
+    return make

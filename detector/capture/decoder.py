@@ -5,8 +5,8 @@ motion view, which averages greys, does better without it: out of fold .938 / .8
 .934 / .879, between the cities .885 / .848 instead of .877 / .847, with weights taught on
 filtered pictures. Left out, errors drift until the next key frame: by .6 grey levels after 2 s of
 people walking, 2.4 after 10 s, so it is left out where key frames are close. What is scored or
-measured from a file is decoded the same (`detector.recording`), what is taught from is decoded
-whole.
+measured from a file is decoded the same (`detector.footage.recording`), what is taught from is
+decoded whole.
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from config.errors import StreamError
 from config.urls import StreamUrl
-from detector.capture.faults import StalledError
+from detector.capture.errors import StalledError
 from detector.capture.frames import ArrayFrame
 from detector.capture.streams import Arrival, Wanted
-from detector.sampling import grey_size
+from detector.motion.greys import grey_size
 from detector.types import FrameHandle, Grey
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.sampling import fitted_size
+from detector.motion.greys import fitted_size
 
 
 @dataclass(frozen=True, slots=True)

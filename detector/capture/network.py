@@ -16,12 +16,12 @@ from config.errors import StreamError
 from config.settings import CaptureSettings
 from config.urls import StreamUrl
 from detector.capture.decoder import Decoder
-from detector.capture.faults import open_failure, read_failure, stalled
+from detector.capture.errors import open_failure, read_failure, stalled
 from detector.capture.frames import AvFrame
 from detector.capture.packets import GopBuffer
 from detector.capture.reordering import Reordering
 from detector.capture.streams import Arrival, Wanted
-from detector.sampling import GreyScaler
+from detector.motion.greys import GreyScaler
 from detector.types import FrameHandle, Grey
 
 FRESH_WAIT_S = 0.015

@@ -20,8 +20,8 @@ from config.secrets import scrub
 from config.settings import CameraSettings
 from detector.capture.backlog import Backlog
 from detector.capture.backoff import Backoff
-from detector.capture.doze import Doze, Sleeper
-from detector.capture.faults import StalledError
+from detector.capture.errors import StalledError
+from detector.capture.idle.sleep import Doze, Sleeper
 from detector.capture.observer import CaptureObserver
 from detector.capture.sampler import Sampler
 from detector.capture.source import open_stream

@@ -11,7 +11,7 @@ import structlog
 from detector.capture.clock import Pace, Stamp, StreamClock
 from detector.capture.observer import CaptureObserver
 from detector.capture.streams import Picture
-from detector.sampling import SampleClock
+from detector.motion.greys import SampleClock
 from detector.types import SAMPLE_RATE_HZ, Grey, Sample
 
 STILL_WARNING_S = 60.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from config.settings import CaptureSettings
 from config.urls import StreamUrl
+from detector.capture.demo.stream import PatternStream
 from detector.capture.device import DeviceStream
 from detector.capture.network import AvStream
-from detector.capture.pattern import PatternStream
 from detector.capture.streams import Stream
 
 

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from traceback import format_exc
 from typing import NoReturn
 
@@ -38,23 +38,16 @@ class Parser(argparse.ArgumentParser):
 def build_parser() -> Parser:
     """All subcommands; each sets `run`, a function from its arguments to an exit code."""
     # Imported here: `jikimi status` must not wait for OpenCV and LiteRT to load.
-    from detector.cli import (  # noqa: PLC0415
-        ask,
-        configure,
-        data,
-        evaluate,
-        export,
-        plan,
-        score,
-        train,
-        watch,
-    )
+    from detector.cli import configure, plan, run, score, status  # noqa: PLC0415
 
     parser = Parser(prog="jikimi", description="Watches cameras and raises an alarm at fights.")
     parser.add_argument("--version", action="version", version=f"jikimi {version('jikimi')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (watch, configure, plan, score, data, train, evaluate, export, ask):
+    for group in (run, configure, plan, score):
         group.add_commands(commands)
+    for entry in entry_points(group="jikimi.commands"):
+        entry.load()(commands)
+    status.add_commands(commands)
     return parser
 
 

@@ -14,7 +14,7 @@ from config.errors import ConfigError, DeliveryError, UsageError
 from config.load import load_sinks
 from config.schema import settings_schema
 from config.urls import StreamUrl
-from detector.cli.watch import read_settings
+from detector.cli.run import read_settings
 
 
 def add_commands(commands: Any) -> None:

@@ -27,10 +27,10 @@ def add_commands(commands: Any) -> None:
 
 def _score(chosen: argparse.Namespace) -> int:
     # These load OpenCV, libav and LiteRT, which `jikimi --help` should not wait for.
-    from detector import drawing  # noqa: PLC0415
+    from detector.footage import drawing  # noqa: PLC0415
+    from detector.footage.recording import recorded_seconds  # noqa: PLC0415
+    from detector.footage.scoring import FileScore, score_file  # noqa: PLC0415
     from detector.inference.weights import load_classifier  # noqa: PLC0415
-    from detector.recording import recorded_seconds  # noqa: PLC0415
-    from detector.scoring import FileScore, score_file  # noqa: PLC0415
 
     if chosen.annotate and len(chosen.videos) > 1:
         raise UsageError("--annotate writes one file: give it one video")

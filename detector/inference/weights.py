@@ -10,6 +10,7 @@ import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -19,11 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from structlog import get_logger
 
 from config.errors import ModelError
-from detector.incidents import IncidentRules
-from detector.inference.choice import quickest
+from detector.incidents.tracker import IncidentRules
 from detector.inference.engine import Engine, LiteRTEngine, TensorFlowEngine
+from detector.inference.fastest import quickest
 from detector.inference.head import Floats, Head, LinearHead
-from detector.motion import VIEW_RECIPE, VIEW_SIDE
+from detector.motion.view import VIEW_RECIPE, VIEW_SIDE
 
 AUTOMATIC = ("litert", "litert-int8")
 """TensorFlow takes 600 MB and, without a GPU, three times as long: it has to be asked for."""
@@ -99,8 +100,12 @@ class Classifier:
 
 
 def shipped_weights() -> Path:
-    """The sidecar that comes with Jikimi."""
-    return Path(str(files("models"))) / "weights" / "violence.json"
+    """The sidecar that comes with Jikimi: of the package that stands in `jikimi.weights`.
+
+    An entry point, for the detector imports no models.
+    """
+    package = next(iter(entry_points(group="jikimi.weights", name="violence"))).module
+    return Path(str(files(package))) / "violence.json"
 
 
 def load_classifier(

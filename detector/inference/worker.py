@@ -20,7 +20,7 @@ from structlog import get_logger
 
 from detector.inference.engine import Engine
 from detector.inference.head import Head
-from detector.inference.load import LoadMeter, this_round
+from detector.inference.overload import LoadMeter, this_round
 from detector.types import MotionView, Sample
 
 STALENESS_BUDGET_S = 0.5

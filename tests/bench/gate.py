@@ -34,13 +34,13 @@ from tqdm import tqdm
 
 from config.settings import CameraSettings, CaptureSettings
 from detector.capture import network
-from detector.capture.doze import Sleeper
+from detector.capture.idle.sleep import Sleeper
 from detector.capture.reader import CameraReader
+from detector.incidents.judge import CameraWatch
 from detector.inference.weights import Classifier, load_classifier
-from detector.motion import MotionTracker
+from detector.motion.view import MotionTracker
 from detector.types import SAMPLE_RATE_HZ, Grey, Phase, Sample
-from detector.watch import CameraWatch
-from models.clips import NORMAL, Clip, read_clips
+from models.data.clips import NORMAL, Clip, read_clips
 
 DATA = Path(__file__).parents[3] / "shared/data"
 SIZE = (640, 360)

@@ -39,9 +39,9 @@ import numpy as np
 import report
 from numpy.typing import NDArray
 
-from detector.capture.choreography import BRAWL_START_S
-from detector.capture.figures import CYCLE_S
-from detector.capture.pattern import render
+from detector.capture.demo.bodies import CYCLE_S
+from detector.capture.demo.choreography import BRAWL_START_S
+from detector.capture.demo.stream import render
 from detector.inference.weights import load_classifier
 from footage import Picture, write_video
 from servers.mqtt import PROTOCOL, MqttBroker, Received, Subscriber

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.settings import DetectionSettings
-from detector.capture.pattern import render
-from detector.drawing import draw, plot
+from detector.capture.demo.stream import render
+from detector.footage.drawing import draw, plot
+from detector.footage.recording import recorded_samples
+from detector.footage.scoring import score_file
 from detector.inference.weights import load_classifier
-from detector.motion import MotionTracker
-from detector.recording import recorded_samples
-from detector.scoring import score_file
+from detector.motion.view import MotionTracker
 
 SECONDS = 45
 WIDTH, HEIGHT = 640, 360

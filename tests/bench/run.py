@@ -27,9 +27,9 @@ import report
 import scenes
 from measure import Contender, Cost, Pids
 
+from detector.footage.recording import recorded_samples
 from detector.inference.weights import load_classifier, shipped_weights
-from detector.motion import MotionTracker
-from detector.recording import recorded_samples
+from detector.motion.view import MotionTracker
 from servers.daemon import DaemonProcess
 from servers.rtsp import RtspServer
 

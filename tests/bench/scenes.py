@@ -17,7 +17,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.capture.pattern import render
+from detector.capture.demo.stream import render
 
 FPS = 25
 GOP = 50

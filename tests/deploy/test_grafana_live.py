@@ -23,7 +23,7 @@ from dashboards import Period
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 
 from alerts.metrics import AlertMetrics
-from detector.metrics import DetectorMetrics, WorkerMetrics
+from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
 from detector.types import CameraState, Score
 from servers.daemon import DaemonProcess, wait_until
 from servers.faults import GarbageProxy

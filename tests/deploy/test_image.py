@@ -171,7 +171,7 @@ def test_its_user_can_write_the_state_and_nothing_else(enter: Enter) -> None:
 
 def test_relays_can_be_driven_and_nothing_that_built_it_is_left(enter: Enter) -> None:
     script = (
-        "import importlib.util as u, lgpio, pigpio, detector.daemon;"
+        "import importlib.util as u, lgpio, pigpio, detector.daemon.daemon;"
         "print([m for m in ('pip', 'hatchling', 'tests') if u.find_spec(m)])"
     )
     done = subprocess.run(

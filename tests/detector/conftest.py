@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as tfl
 
 from detector.inference.weights import Classifier, load_classifier
-from detector.motion import VIEW_RECIPE
+from detector.motion.view import VIEW_RECIPE
 from footage import Picture, write_video
 
-MakeVideo = Callable[..., Path]
 MakeWeights = Callable[..., Path]
 
 
@@ -143,18 +142,6 @@ def brawl(seconds: float, fps: float, *, active: tuple[float, float]) -> Iterato
 def brawl_pictures() -> Callable[..., Iterator[Picture]]:
     """`brawl`, for tests that want one of another length."""
     return brawl
-
-
-@pytest.fixture
-def make_video(tmp_path: Path) -> MakeVideo:
-    """`write_video`, into this test's folder."""
-
-    def make(
-        pictures: Iterable[Picture], fps: float = 25, name: str = "clip.mp4", **more: Any
-    ) -> Path:
-        return write_video(tmp_path / name, pictures, fps, **more)
-
-    return make
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,10 @@ from detector.cli import main
 from detector.inference.engine import MeanEngine
 from detector.inference.weights import load_classifier
 from models import export as exporting
-from models.clips import Clip, read_clips
+from models.data.clips import Clip, read_clips
+from models.data.views import shelve, spread
 from models.export import compared
-from models.network import check_parity, some_clips
-from models.views import shelve, spread
+from models.weights.network import check_parity, some_clips
 
 needs_training = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.capture.clock import Pace, Stamp, StreamClock
-from detector.sampling import SampleClock
+from detector.motion.greys import SampleClock
 
 BOOT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ from config.settings import CameraSettings
 from detector.capture.network import AvStream
 from detector.capture.reordering import Reordering
 from detector.capture.sampler import Sampler
-from detector.metrics import CaptureMetrics, DetectorMetrics
-from detector.recording import recorded_samples
+from detector.daemon.observability.metrics import CaptureMetrics, DetectorMetrics
+from detector.footage.recording import recorded_samples
 from servers.rtsp import make_clip
 
 FPS, PICTURES = 25, 100

@@ -12,7 +12,7 @@ import pytest
 from config.errors import StreamError
 from config.settings import CaptureSettings
 from config.urls import StreamUrl
-from detector.capture.faults import StalledError
+from detector.capture.errors import StalledError
 from detector.capture.source import open_stream
 from detector.types import CameraState
 from servers.faults import SilentServer

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from config.errors import ControlError
-from detector.cli.ask import seconds
-from detector.control import ControlServer
+from detector.cli.status import seconds
+from detector.daemon.control import ControlServer
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "config/examples").glob("*.yaml"))
 

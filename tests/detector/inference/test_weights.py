@@ -14,7 +14,7 @@ import pytest
 
 from config.errors import ModelError
 from detector.inference.weights import load_classifier, shipped_weights
-from detector.motion import VIEW_RECIPE
+from detector.motion.view import VIEW_RECIPE
 
 
 def test_weights_give_the_probability_that_their_arrays_spell_out(make_weights: Any) -> None:

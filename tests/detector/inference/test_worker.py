@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from detector.inference import load
+from detector.inference import overload as load
 from detector.inference.engine import MeanEngine
 from detector.inference.worker import STALENESS_BUDGET_S, InferenceWorker, Offer, Scored
 from detector.types import Box, MotionView, Sample

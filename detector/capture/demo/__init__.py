@@ -1,0 +1,1 @@
+"""The demo camera: a rendered street in which people meet, pass and fight."""

@@ -1,0 +1,1 @@
+"""A still camera is not decoded: when it may sleep, and how it wakes."""

@@ -1,0 +1,135 @@
+"""An idle camera asleep: its packets are kept, counted as samples at rest, and not decoded.
+
+Joins the activity gate to one connection. On waking, what was kept since the last key frame
+is decoded first, so that the motion view has its past; of it, those pictures are sampled that
+had counted as at rest. Nothing moved before that key frame, so it stands for the samples at rest
+just before it, too: where motion began right after a key frame, the view was .4 s late.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from detector.capture.clock import Stamp
+from detector.capture.idle.gate import ActivityGate
+from detector.capture.idle.read_pause import Nap
+from detector.capture.observer import CaptureObserver
+from detector.capture.sampler import Sampler
+from detector.capture.streams import Arrival, Picture, Stream
+from detector.motion.view import GREYS_PER_VIEW
+from detector.types import Grey, Sample
+
+LOOK_S = 8.0
+"""A sleeping camera's key frame is looked at this often: .5 ms a second at 720p."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeper:
+    """Who hears of a sleeping camera; called from its thread.
+
+    `on_rest`: a sample was due at this instant and nothing moves. `on_past`: a sample from
+    before the waking, to see motion against, not to be scored. `on_look`: a grey looked at in
+    between; whether it differs from the one before.
+    """
+
+    on_rest: Callable[[datetime], None]
+    on_past: Callable[[Sample], None]
+    on_look: Callable[[Grey], bool]
+
+
+class Doze:
+    """The gate of one connection."""
+
+    def __init__(
+        self, camera: str, sampler: Sampler, sleeper: Sleeper, observer: CaptureObserver
+    ) -> None:
+        self._camera, self._sampler = camera, sampler
+        self._sleeper, self._observer = sleeper, observer
+        self._gate, self._nap = ActivityGate(), Nap()
+        self._looked_s = float("-inf")
+        self._slept_from_s: float | None = None
+        self._frames, self._asleep_s = 0, 0.0
+        self._rested: dict[float, Stamp] = {}  # since the last key frame
+        self._rested_before: deque[Stamp] = deque(maxlen=GREYS_PER_VIEW - 1)
+        self._rested_until_s = float("-inf")
+        self._waking = False
+
+    def sleeps(self, arrival: Arrival, stream: Stream) -> bool:
+        """Take what has just been received; whether it is to be left undecoded.
+
+        Where nothing is lost by it, a camera that sleeps is not read again at once.
+        """
+        if arrival.key is None or arrival.pts_s is None:
+            return False
+        slept = self._gate.asleep
+        self._gate.packet(arrival.size, arrival.key, arrival.pts_s, arrival.at_s)
+        if self._gate.asleep:
+            self._rest(arrival.pts_s, arrival)
+            if arrival.key and arrival.at_s - self._looked_s >= LOOK_S:
+                self._look(arrival.at_s, stream)
+        if self._gate.asleep and stream.patient:
+            away_s = self._nap.after(arrival.pts_s, arrival.at_s, fresh=arrival.fresh)
+            if away_s:  # sleeping for 0 gives up the processor all the same
+                time.sleep(away_s)
+        elif slept:
+            self._nap.over()
+        if slept and not self._gate.asleep:
+            self._waking = True
+            self._slept_from_s = None
+            self._tell()
+        return self._gate.asleep
+
+    def is_past(self, picture: Picture) -> bool:
+        """Whether `picture` was slept through; it is shown as such if it had been due."""
+        if picture.pts_s is None or picture.pts_s > self._rested_until_s:
+            return False
+        while self._rested_before:
+            before = self._rested_before.popleft()
+            self._sleeper.on_past(self._sampler.sample(picture, before))
+        if stamp := self._rested.get(picture.pts_s):
+            self._sleeper.on_past(self._sampler.sample(picture, stamp))
+        return True
+
+    def seen(self, moving: bool, at_s: float) -> None:
+        """The motion view of a picture that arrived at `at_s`."""
+        self._gate.seen(moving, at_s)
+
+    def decoded(self, pictures: int, seconds: float, pixels: int) -> None:
+        """`pictures` of `pixels` pixels were decoded and looked at in `seconds` of CPU time."""
+        self._gate.decoded(pictures, seconds, pixels)
+        if self._waking:
+            self._waking = False
+            self._rested.clear()
+            self._rested_before.clear()
+            self._observer.woke(self._camera, self._gate.why.value, seconds)
+
+    def _rest(self, pts_s: float, arrival: Arrival) -> None:
+        if arrival.key:
+            self._rested_before.extend(self._rested.values())
+            self._rested.clear()
+            self._tell()
+        self._frames += 1
+        if self._slept_from_s is not None:
+            self._asleep_s += max(0.0, arrival.at_s - self._slept_from_s)
+        self._slept_from_s = arrival.at_s
+        self._rested_until_s = pts_s
+        if stamp := self._sampler.rest(pts_s, arrival.at_s):
+            self._rested[pts_s] = stamp
+            self._sleeper.on_rest(stamp.utc)
+
+    def _tell(self) -> None:
+        """Once a GOP instead of 25 times a second."""
+        self._observer.frames(self._camera, self._frames)
+        self._observer.slept(self._camera, self._asleep_s)
+        self._frames, self._asleep_s = 0, 0.0
+
+    def _look(self, at_s: float, stream: Stream) -> None:
+        """Decode the key frame that has just come, and only it."""
+        self._looked_s = at_s
+        for picture in stream.pictures():
+            if self._sleeper.on_look(picture.grey()):
+                self._gate.changed()

@@ -1,0 +1,98 @@
+"""From the detector's incident to the message that leaves the house."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from alerts.message import Alert, AlertPhase, Scene
+from config.settings import CameraSettings
+from detector.daemon.camera_loss import Notice
+from detector.daemon.snapshot import snapshot
+from detector.types import Box, Incident, Phase, Sample
+
+CAMERA_LABEL = "camera"
+"""The label of notices about the camera itself."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class News:
+    """An incident's news and what it was seen on; `reason`: why it closed, if not quiet."""
+
+    incident: Incident
+    camera: CameraSettings
+    sample: Sample | None = None
+    box: Box | None = None
+    reason: str | None = None
+    exercise: bool = False
+
+
+def incident_alert(news: News, sequence: int, now: datetime) -> tuple[Alert, Scene]:
+    """The message for `news`, with its picture while the incident is open.
+
+    Updates carry one too: to a sink with a minimum duration an update is the first it hears.
+    """
+    incident, sample = news.incident, news.sample
+    picture = None
+    if incident.phase is not Phase.CLOSED and sample is not None and sample.frame is not None:
+        picture = snapshot(sample.frame, news.box)
+    alert = _alert(
+        news.camera,
+        incident.id,
+        AlertPhase(incident.phase.value),
+        now,
+        sequence=sequence,
+        exercise=news.exercise,
+        label=incident.label,
+        score=incident.peak,
+        opened_at=incident.opened_at,
+        reason=news.reason,
+    )
+    # Set past validation: pydantic's Base64Bytes takes encoded text, and the picture is raw.
+    alert = alert.model_copy(update={"image": picture})
+    until = incident.closed_at or now
+    scene = Scene(
+        duration_s=max(0.0, (until - incident.opened_at).total_seconds()),
+        mean_grey=None if sample is None else float(sample.grey.mean()),
+    )
+    return alert, scene
+
+
+def camera_alert(
+    camera: CameraSettings, loss: UUID, notice: Notice, since: datetime, reason: str, now: datetime
+) -> Alert:
+    """The message that `camera` is lost, or back; both carry `loss` as their incident id."""
+    lost = notice is Notice.LOST
+    return _alert(
+        camera,
+        loss,
+        AlertPhase.CAMERA_LOST if lost else AlertPhase.CAMERA_BACK,
+        now,
+        sequence=0 if lost else 1,
+        exercise=False,
+        label=CAMERA_LABEL,
+        score=0.0,
+        opened_at=since,
+        reason=reason,
+    )
+
+
+def _alert(
+    camera: CameraSettings, key: UUID, phase: AlertPhase, now: datetime, **rest: object
+) -> Alert:
+    return Alert.model_validate(
+        {
+            "alert_id": uuid7(),
+            "incident_id": key,
+            "phase": phase,
+            "camera": camera.name,
+            "site": camera.site,
+            "location": camera.location,
+            "station": camera.station,
+            "sent_at": now.astimezone(UTC),
+            **rest,
+        }
+    )

@@ -1,0 +1,287 @@
+"""One camera's place in the daemon: its reader, its motion views, its judgement, its notices.
+
+Nothing here reaches another camera, so one that misbehaves harms none.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from structlog import get_logger
+from uuid_utils.compat import uuid7
+
+from alerts.message import Alert
+from config.errors import ControlError
+from config.settings import CameraSettings
+from detector.capture.idle.sleep import Sleeper
+from detector.capture.reader import CameraReader, StateChange
+from detector.daemon.alerting import News, camera_alert
+from detector.daemon.calibration_store import CalibrationStore
+from detector.daemon.camera_loss import LossTracker, Notice
+from detector.daemon.observability.metrics import CaptureMetrics, DetectorMetrics
+from detector.incidents.judge import CameraWatch, calibrators_for, rules_for
+from detector.inference.weights import Classifier
+from detector.inference.worker import InferenceWorker, Offer, Scored
+from detector.motion.view import MotionTracker
+from detector.types import CameraState, Grey, Incident, Phase, Sample
+
+SHOW_CALIBRATION_S = 60.0
+"""How often metrics follow what was learnt; thresholds move every ten minutes at most."""
+
+TELL_STEP = 0.03
+"""A threshold that has moved so far since it was last logged is worth a line."""
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where a post sends what it finds."""
+
+    report: Callable[[News], None]
+    notify: Callable[[Alert], None]
+    show_state: Callable[[CameraSettings, CameraState, datetime], None]
+
+
+class CameraPost:
+    """Watches one camera from start to stop."""
+
+    def __init__(
+        self,
+        camera: CameraSettings,
+        classifier: Classifier,
+        worker: InferenceWorker,
+        metrics: DetectorMetrics,
+        outlets: Outlets,
+        store: CalibrationStore,
+    ) -> None:
+        self.camera, self._store = camera, store
+        self._worker, self._metrics, self._outlets = worker, metrics, outlets
+        self._labels = labels = classifier.sidecar.labels
+        metrics.add_camera(camera.name, camera.site, labels)
+        self._observer = CaptureMetrics(metrics, camera.name)
+        self._motion = MotionTracker(camera.detection.watch, camera.detection.ignore)
+        self._shipped = classifier.rules()
+        rules = {label: rules_for(rule, camera.detection) for label, rule in self._shipped.items()}
+        calibrators = calibrators_for(self._shipped, camera.detection, store.load(camera))
+        self._watch = CameraWatch(camera.name, rules, calibrators)
+        self._told = {label: self._watch.rules(label).open_threshold for label in rules}
+        self._shown_s = 0.0
+        # The inference thread pushes scores, the supervisor closes what has gone quiet: under
+        # the lock until it is reported, for news of one incident must stay in order.
+        self._watch_lock = threading.Lock()
+        self._stopped = False
+        self._loss = LossTracker(camera.capture.offline_grace_s, time.monotonic())
+        self._loss_id: UUID = uuid7()
+        self._change = StateChange(camera.name, CameraState.CONNECTING, datetime.now(UTC))
+        self._newest: Sample | None = None
+        self._scores: dict[str, float] = {}
+        self._looked: Grey | None = None
+        gated = camera.capture.activity_gate
+        self._reader = CameraReader(
+            camera,
+            self._on_sample,
+            self._on_state,
+            self._observer,
+            sleeper=Sleeper(self._on_rest, self._on_past, self._on_look) if gated else None,
+        )
+
+    def start(self) -> None:
+        """Start watching."""
+        self._worker.add(self.camera.name)
+        self._metrics.show_state(self.camera.name, self.camera.site, self._change.state)
+        self._outlets.show_state(self.camera, self._change.state, self._change.utc)
+        self._reader.start()
+
+    def request_stop(self) -> None:
+        """Ask the reader to end, without waiting."""
+        self._reader.request_stop()
+
+    def stop(self, reason: str, wait_s: float) -> None:
+        """Stop watching within `wait_s`; an open incident is closed with `reason`."""
+        self._reader.stop(wait_s)
+        self._worker.remove(self.camera.name)
+        with self._watch_lock:
+            self._stopped = True
+            for incident in self._watch.close():
+                self._report(incident, None, reason)
+
+    def forget(self) -> None:
+        """Drop this camera's metrics, once it is not coming back."""
+        self._metrics.remove_camera(self.camera.name)
+
+    def on_scored(self, scored: Scored) -> None:
+        """Judge one scored view (called by the inference worker)."""
+        offer = scored.offer
+        with self._watch_lock:
+            if self._stopped:
+                return
+            self._judge(offer.view.utc, scored.probabilities.tolist(), offer)
+
+    def tick(self, now_s: float, utc: datetime) -> None:
+        """Do what is due by `now_s` (monotonic): notices, quiet incidents, calibration shown."""
+        state = self._change.state
+        reason = None if state is CameraState.LIVE else f"camera {state.value}"
+        with self._watch_lock:
+            for incident in self._watch.quiet(utc):
+                self._report(incident, None, reason)
+        if notice := self._loss.tick(now_s):
+            self._tell(notice, utc)
+        if now_s - self._shown_s >= SHOW_CALIBRATION_S:
+            self._shown_s = now_s
+            self._show_calibration()
+
+    def save_calibration(self) -> None:
+        """Keep what this camera has learnt."""
+        with self._watch_lock:
+            learnt = {label: c.learnt() for label, c in self._watch.calibrators.items()}
+        if learnt:
+            self._store.save(self.camera, learnt)
+
+    def recalibrate(self) -> None:
+        """Forget what this camera has learnt; raises ControlError where it does not learn."""
+        with self._watch_lock:
+            if not self._watch.calibrators:
+                raise ControlError(
+                    f"camera {self.camera.name} learns nothing, for its open_threshold is stated; "
+                    "take that out of the configuration to have it learnt"
+                )
+            self._watch.calibrate(calibrators_for(self._shipped, self.camera.detection))
+        log.info("calibration begins anew", camera=self.camera.name)
+        self._show_calibration()
+        self.save_calibration()
+
+    def drill(self, label: str, utc: datetime) -> UUID:
+        """Send a marked exercise, opened and closed, through the sinks; its incident id."""
+        opened = Incident(uuid7(), self.camera.name, label, utc, None, 1.0, Phase.OPENED)
+        closed = Incident(opened.id, self.camera.name, label, utc, utc, 1.0, Phase.CLOSED)
+        self._metrics.exercises.labels(self.camera.name).inc()
+        for incident in (opened, closed):
+            self._outlets.report(News(incident, self.camera, self._newest, exercise=True))
+        return opened.id
+
+    @property
+    def state(self) -> CameraState:
+        """What the camera is doing."""
+        return self._change.state
+
+    @property
+    def lost(self) -> bool:
+        """Whether it has been gone beyond its grace time."""
+        return self._loss.lost
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether an incident is open; without the lock, for the worker asks under its own."""
+        return bool(self._watch.open_incidents())
+
+    def status(self) -> dict[str, Any]:
+        """The camera as `jikimi status` and /healthz show it; holds no secret."""
+        with self._watch_lock:
+            incidents = [str(incident.id) for incident in self._watch.open_incidents()]
+            learning = self._calibration()
+        return {
+            "name": self.camera.name,
+            "site": self.camera.site,
+            "url": self.camera.url.redacted,
+            "state": self._change.state.value,
+            "reason": self._change.reason,
+            "since": self._change.utc.isoformat(timespec="seconds"),
+            "lost": self._loss.lost,
+            "scores": {label: round(score, 3) for label, score in self._scores.items()},
+            "open_incidents": incidents,
+            "calibration": learning,
+        }
+
+    def _on_sample(self, sample: Sample) -> bool | None:
+        self._newest = sample
+        view = self._motion.push(sample)
+        if view is None:
+            self._observer.missed(sample.camera, "warming", 1)
+            return None
+        self._worker.offer(Offer(sample, view))
+        return view.moving
+
+    def _on_rest(self, utc: datetime) -> None:
+        """A sample of the sleeping camera: watched, and nothing moves."""
+        self._metrics.scored.labels(self.camera.name).inc()
+        with self._watch_lock:
+            if not self._stopped:
+                self._judge(utc, [0.0] * len(self._labels), None)
+
+    def _on_past(self, sample: Sample) -> None:
+        self._motion.push(sample)
+
+    def _on_look(self, grey: Grey) -> bool:
+        last, self._looked = self._looked, grey
+        return last is not None and self._motion.differs(last, grey)
+
+    def _judge(self, utc: datetime, probabilities: list[float], offer: Offer | None) -> None:
+        """Smooth, open and close incidents, tell the metrics; under the lock."""
+        scores, news = self._watch.push(utc, probabilities)
+        for incident in news:
+            self._report(incident, offer, None)
+        for score in scores:
+            self._metrics.observe_score(score)
+        self._scores = {score.label: score.smoothed for score in scores}
+
+    def _on_state(self, change: StateChange) -> None:
+        self._change = change
+        self._loss.push(change.state, time.monotonic())
+        self._metrics.show_state(self.camera.name, self.camera.site, change.state)
+        self._outlets.show_state(self.camera, change.state, change.utc)
+
+    def _tell(self, notice: Notice, utc: datetime) -> None:
+        if notice is Notice.LOST:
+            self._loss_id = uuid7()
+        self._metrics.camera_lost.labels(self.camera.name).set(notice is Notice.LOST)
+        change = self._change
+        self._outlets.notify(
+            camera_alert(self.camera, self._loss_id, notice, change.utc, change.reason, utc)
+        )
+
+    def _calibration(self) -> dict[str, dict[str, float | bool]]:
+        """By label: the threshold in force and, where it is learnt, from how much."""
+        found: dict[str, dict[str, float | bool]] = {}
+        for label in self._shipped:
+            learner = self._watch.calibrators.get(label)
+            found[label] = {
+                "open_threshold": round(self._watch.rules(label).open_threshold, 3),
+                "learning": learner is not None,
+                "hours": round(learner.hours, 1) if learner else 0.0,
+                "share": round(learner.share, 3) if learner else 0.0,
+                "false_alarms_per_day": round(learner.expected_per_day, 3) if learner else 0.0,
+            }
+        return found
+
+    def _show_calibration(self) -> None:
+        """Bring metrics up to date, and log thresholds that have moved a good step."""
+        with self._watch_lock:
+            found = self._calibration()
+        for label, learnt in found.items():
+            self._metrics.show_calibration(self.camera.name, label, learnt)
+            threshold = learnt["open_threshold"]
+            if abs(threshold - self._told[label]) >= TELL_STEP:
+                log.info(
+                    "threshold learnt",
+                    camera=self.camera.name,
+                    label=label,
+                    open_threshold=threshold,
+                    before=round(self._told[label], 3),
+                    hours=learnt["hours"],
+                )
+                self._told[label] = threshold
+
+    def _report(self, incident: Incident, offer: Offer | None, reason: str | None) -> None:
+        if incident.phase is Phase.OPENED:
+            self._metrics.incidents.labels(incident.camera, incident.label).inc()
+        open_now = incident.phase is not Phase.CLOSED
+        self._metrics.incidents_open.labels(incident.camera, incident.label).set(open_now)
+        sample, box = (offer.sample, offer.view.box) if offer else (self._newest, None)
+        self._outlets.report(News(incident, self.camera, sample, box, reason))

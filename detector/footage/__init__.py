@@ -1,0 +1,1 @@
+"""Recordings: reading them as cameras are read, scoring and drawing them."""

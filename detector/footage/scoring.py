@@ -1,0 +1,126 @@
+"""The daemon's own pipeline over a recorded file, at full speed: for `jikimi score`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.settings import DetectionSettings
+from detector.footage.recording import EPOCH, recorded_samples, recorded_seconds
+from detector.incidents.judge import CameraWatch, rules_for
+from detector.inference.weights import Classifier
+from detector.motion.view import MotionTracker
+from detector.types import Box, Incident, MotionView
+
+CHUNK = 32
+"""Views embedded at once; the head still sees them one by one, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One scored view: seconds into the file, the highest of the labels' values, the crop."""
+
+    at_s: float
+    probability: float
+    smoothed: float
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One incident in a file: from the instant it opened to its last high score."""
+
+    label: str
+    start_s: float
+    end_s: float
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class FileScore:
+    """What the daemon would have made of a file."""
+
+    video: str
+    duration_s: float
+    moments: list[Moment]
+    episodes: list[Episode]
+
+    def as_json(self) -> dict[str, object]:
+        """The documented object of `jikimi score --json`."""
+        return {
+            "video": self.video,
+            "duration_s": round(self.duration_s, 3),
+            "scores": [[round(m.at_s, 3), round(m.probability, 4)] for m in self.moments],
+            "incidents": [
+                {
+                    "start_s": round(e.start_s, 3),
+                    "end_s": round(e.end_s, 3),
+                    "peak": round(e.peak, 4),
+                    "label": e.label,
+                }
+                for e in self.episodes
+            ],
+        }
+
+
+def score_file(
+    path: Path,
+    classifier: Classifier,
+    detection: DetectionSettings,
+    progress: Callable[[float], None],
+) -> FileScore:
+    """Score `path`; `progress` hears how many seconds of it are done.
+
+    Raises StreamError where the file cannot be read as video.
+    """
+    rules = {label: rules_for(rule, detection) for label, rule in classifier.rules().items()}
+    watch = CameraWatch(path.name, rules)
+    motion = MotionTracker(detection.watch, detection.ignore)
+    views = (view for s in recorded_samples(path) if (view := motion.push(s)) is not None)
+    incidents: dict[UUID, Incident] = {}
+    moments: list[Moment] = []
+    for view, values in _probabilities(views, classifier):
+        scores, news = watch.push(view.utc, values.tolist())
+        incidents.update({incident.id: incident for incident in news})
+        moments.append(
+            Moment(
+                at_s=_seconds(view.utc),
+                probability=max(score.probability for score in scores),
+                smoothed=max(score.smoothed for score in scores),
+                box=view.box if view.moving else None,
+            )
+        )
+        progress(moments[-1].at_s)
+    incidents.update({incident.id: incident for incident in watch.close()})
+    episodes = [
+        Episode(i.label, _seconds(i.opened_at), _seconds(i.closed_at or i.opened_at), i.peak)
+        for i in incidents.values()
+    ]
+    return FileScore(str(path), recorded_seconds(path), moments, episodes)
+
+
+def _probabilities(
+    views: Iterable[MotionView], classifier: Classifier
+) -> Iterator[tuple[MotionView, NDArray[np.float32]]]:
+    """Each view with its probabilities [labels], embedded in chunks."""
+    state = classifier.head.new_state()
+    waiting = iter(views)
+    while chunk := list(islice(waiting, CHUNK)):
+        moving = [view.pixels for view in chunk if view.moving]
+        embeddings = iter(classifier.engine.embed(np.stack(moving)) if moving else ())
+        for view in chunk:
+            if view.moving:
+                yield view, classifier.head(next(embeddings)[None], [state])[0]
+            else:
+                yield view, classifier.head.rest(state)
+
+
+def _seconds(utc: datetime) -> float:
+    return (utc - EPOCH).total_seconds()

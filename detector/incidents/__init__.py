@@ -1,0 +1,1 @@
+"""From scores to incidents: smoothing, thresholds, calibration to a camera."""

@@ -1,0 +1,1 @@
+"""The commands that models add to `jikimi`: data, train, evaluate, export."""

@@ -1,0 +1,62 @@
+"""`jikimi evaluate`: how good a classifier is on a manifest of clips."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_commands(commands: Any) -> None:
+    """Add `evaluate`."""
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure the classifier on labelled clips",
+        description="Measures the classifier on labelled clips and writes DIR/metrics.json, "
+        "DIR/report.html and its pictures.",
+    )
+    evaluate.add_argument(
+        "source",
+        type=Path,
+        metavar="MANIFEST.csv|FOLDER",
+        help="path,label,scene[,dataset,start_s,end_s], or a folder a class",
+    )
+    evaluate.add_argument("--out", type=Path, required=True, metavar="DIR")
+    judges = evaluate.add_mutually_exclusive_group()
+    judges.add_argument(
+        "--weights", type=Path, metavar="SIDECAR.json", help="instead of the shipped ones"
+    )
+    judges.add_argument(
+        "--fold-models",
+        type=Path,
+        metavar="RUN",
+        help="each clip by the model of this training run that has not seen its scene",
+    )
+    evaluate.add_argument(
+        "--prototype",
+        type=Path,
+        metavar="FILE.json",
+        help="figures of the prototype's method, shown beside",
+    )
+    evaluate.set_defaults(run=_evaluate)
+
+
+def _evaluate(chosen: argparse.Namespace) -> int:
+    # These load OpenCV, libav and LiteRT, which `jikimi --help` should not wait for.
+    from models.data.clips import read_clips  # noqa: PLC0415
+    from models.evaluation.calibrating import watch_by_scene  # noqa: PLC0415
+    from models.evaluation.evaluation import assess  # noqa: PLC0415
+    from models.evaluation.judging import across_judge, fold_judge, weights_judge  # noqa: PLC0415
+    from models.report.report import read_prototype, write_report  # noqa: PLC0415
+    from models.report.wording import summary  # noqa: PLC0415
+
+    prototype = read_prototype(chosen.prototype) if chosen.prototype else None
+    if chosen.fold_models:
+        judge, across = fold_judge(chosen.fold_models), across_judge(chosen.fold_models)
+    else:
+        judge, across = weights_judge(chosen.weights), None
+    metrics = assess(read_clips(chosen.source), judge, across, watch_by_scene)
+    metrics["prototype"] = prototype
+    print(summary(metrics))
+    print(write_report(metrics, chosen.out))
+    return 0

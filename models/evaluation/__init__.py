@@ -1,0 +1,1 @@
+"""How good weights are: on clips, on untrimmed hours, on normal days."""

@@ -1,0 +1,204 @@
+"""Incidents as an operator counts them: fights found, how late, and what was raised for nothing.
+
+Plays scored clips and streams through the daemon's own judgement over a camera, and counts.
+A hit is an incident that opens between the fight's start and 2 s after its end, one a fight;
+every other incident is false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from detector.footage.recording import EPOCH
+from detector.incidents.judge import CameraWatch
+from detector.types import Phase
+from models.data.clips import Event
+from models.evaluation.judging import Scored
+from models.statistics import Figures, false_rate, ratio_interval, share
+
+GRACE_S = 2.0
+"""An incident that opens this long after a fight's end still counts for it."""
+
+
+class Kind(StrEnum):
+    """What was played."""
+
+    STREAM = "stream"
+    """A fight clip between normal footage of its scene."""
+    CONTROL = "control"
+    """The same without the fight."""
+    RECORDING = "recording"
+    """An untrimmed recording, as it is."""
+    NORMAL = "normal"
+    """A normal clip, as it is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Play:
+    """Something to play: its scores, what happens in it and when, its length in seconds."""
+
+    kind: Kind
+    scored: Scored
+    events: tuple[Event, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fight:
+    """One event, and how late the incident for it opened; None where none did."""
+
+    start_s: float
+    end_s: float
+    delay_s: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What one label's incidents came to on one play.
+
+    `false_s`: when the false ones opened; `outside_s`: those of them at no event of any kind.
+    """
+
+    play: Play
+    fights: tuple[Fight, ...]
+    false_s: tuple[float, ...]
+    outside_s: tuple[float, ...]
+
+
+WatchFor = Callable[[Scored], CameraWatch]
+"""How a camera is judged: fixed rules, or rules that were calibrated for its scene."""
+
+
+def fixed_rules(scored: Scored) -> CameraWatch:
+    """The weights' own rules, the same for every camera."""
+    return CameraWatch(scored.clip.scene, scored.judge.rules())
+
+
+def openings(scored: Scored, watch: CameraWatch) -> list[tuple[str, float]]:
+    """Label and second of every incident that opens."""
+    opened = []
+    for at_s, row in zip(scored.times_s.tolist(), scored.probabilities.tolist(), strict=True):
+        _, news = watch.push(EPOCH + timedelta(seconds=at_s), row)
+        opened += [(i.label, at_s) for i in news if i.phase is Phase.OPENED]
+    return opened
+
+
+def outcomes(
+    plays: Sequence[Play], labels: Sequence[str], watch_for: WatchFor
+) -> dict[str, list[Outcome]]:
+    """Every play's outcome, for each label: hits by its own events only."""
+    found: dict[str, list[Outcome]] = {label: [] for label in labels}
+    for play in plays:
+        opened = openings(play.scored, watch_for(play.scored))
+        for label in labels:
+            found[label].append(_outcome(play, label, [at for own, at in opened if own == label]))
+    return found
+
+
+def _outcome(play: Play, label: str, opened: Sequence[float]) -> Outcome:
+    due = [event for event in play.events if event.label == label]
+    delays: dict[Event, float] = {}
+    false, outside = [], []
+    for at_s in opened:
+        at = [event for event in due if _covers(event, at_s) and event not in delays]
+        if at:
+            delays[at[0]] = at_s - at[0].start_s
+            continue
+        false.append(at_s)
+        if not any(_covers(event, at_s) for event in play.events):
+            outside.append(at_s)
+    fights = tuple(Fight(event.start_s, event.end_s, delays.get(event)) for event in due)
+    return Outcome(play, fights, tuple(false), tuple(outside))
+
+
+def _covers(event: Event, at_s: float) -> bool:
+    return event.start_s <= at_s <= event.end_s + GRACE_S
+
+
+def event_figures(found: Sequence[Outcome], label: str, left_out: int) -> Figures:
+    """Recall, precision, F1 and delays over streams, controls and recordings with events.
+
+    `left_out`: fights that no stream could be made of, for want of normal footage.
+    """
+    taken = [outcome for outcome in found if outcome.play.kind is not Kind.NORMAL]
+    fights = [fight for outcome in taken for fight in outcome.fights]
+    delays = [fight.delay_s for fight in fights if fight.delay_s is not None]
+    hits, false = len(delays), sum(len(outcome.false_s) for outcome in taken)
+    table = _by_scene(taken)
+    values: dict[str, Any] = {
+        "f1": share(2 * hits, hits + false + len(fights)) if fights else None,
+        "f1_interval": ratio_interval(2 * table[1], table.sum(axis=0)),
+        "recall": share(hits, len(fights)),
+        "recall_interval": ratio_interval(table[1], table[0]),
+        "precision": share(hits, hits + false) if fights else None,
+        "median_delay_s": float(np.median(delays)) if delays else None,
+        "p95_delay_s": float(np.quantile(delays, 0.95)) if delays else None,
+        "fights": len(fights),
+        "found": hits,
+        "false_incidents": false,
+        "streams": _count(taken, Kind.STREAM),
+        "controls": _count(taken, Kind.CONTROL),
+        "recordings": _count(taken, Kind.RECORDING),
+        "fights_left_out": left_out,
+        "hours": sum(outcome.play.seconds for outcome in taken) / 3600,
+    }
+    return Figures(values, _event_reasons(values, label, left_out))
+
+
+def _by_scene(taken: Sequence[Outcome]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Fights, hits and false incidents of each scene, [3, scenes]."""
+    rows: dict[str, list[int]] = {}
+    for outcome in taken:
+        row = rows.setdefault(outcome.play.scored.clip.scene, [0, 0, 0])
+        row[0] += len(outcome.fights)
+        row[1] += sum(fight.delay_s is not None for fight in outcome.fights)
+        row[2] += len(outcome.false_s)
+    return np.array(list(rows.values()), np.float64).reshape(-1, 3).T
+
+
+def _event_reasons(values: dict[str, Any], label: str, left_out: int) -> dict[str, str]:
+    if values["fights"]:
+        why = "no fight was found, so none has a delay"
+    elif left_out:
+        why = f"no scene has both {label} and normal footage, to play one within the other"
+    else:
+        why = f"nothing in it is labelled {label}"
+    reasons = {name: why for name, value in values.items() if value is None}
+    if values["fights"]:
+        for name in ("f1_interval", "recall_interval"):
+            if values[name] is None:
+                reasons[name] = "all of it is of one scene, so none can be resampled"
+        if values["precision"] is None:
+            reasons["precision"] = "no incident was raised"
+    return reasons
+
+
+def _count(taken: Sequence[Outcome], kind: Kind) -> int:
+    return sum(outcome.play.kind is kind for outcome in taken)
+
+
+def normal_figures(found: Sequence[Outcome]) -> Figures:
+    """False incidents an hour of footage in which nothing happens.
+
+    Normal clips as they are, and recordings outside their events.
+    """
+    taken = [o for o in found if o.play.kind in (Kind.NORMAL, Kind.RECORDING)]
+    seconds = sum(max(0.0, o.play.seconds - _covered_s(o.play.events)) for o in taken)
+    figures = false_rate(sum(len(o.outside_s) for o in taken), seconds / 3600)
+    return Figures({**figures.values, "clips": len(taken)}, figures.reasons)
+
+
+def _covered_s(events: Sequence[Event]) -> float:
+    """Seconds within any of the events and their grace."""
+    covered, until = 0.0, 0.0
+    for event in sorted(events, key=lambda e: e.start_s):
+        end_s = event.end_s + GRACE_S
+        covered += max(0.0, end_s - max(until, event.start_s))
+        until = max(until, end_s)
+    return covered

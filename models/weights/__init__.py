@@ -1,0 +1,1 @@
+"""The shipped weights, and the files that weights are made of."""

@@ -1,0 +1,177 @@
+"""What was learnt outlives a restart, and nothing that does not belong to it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from config.settings import CameraSettings, DetectionSettings
+from config.urls import StreamUrl
+from detector.daemon import calibration_store
+from detector.daemon.calibration_store import CalibrationStore, Keeper
+from detector.incidents.calibration import DAY_H, LEVELS, Day, Learnt
+from detector.inference.weights import Classifier
+
+URL = "rtsp://viewer:s3cret-word@192.0.2.1/stream1"
+LEARNT = {"violence": Learnt((Day(3.5, np.arange(len(LEVELS))[::-1]),), 0.61)}
+
+
+def camera(url: str = URL, **detection: Any) -> CameraSettings:
+    return CameraSettings(
+        name="gate",
+        url=StreamUrl.parse(url),
+        site="harbour",
+        detection=DetectionSettings(**detection),
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path, classifier: Classifier) -> CalibrationStore:
+    return CalibrationStore(tmp_path, classifier.sidecar)
+
+
+def same(one: dict[str, Learnt], other: dict[str, Learnt]) -> bool:
+    """Whether both say the same of the same labels."""
+    return one.keys() == other.keys() and all(
+        own.level == other[label].level
+        and [day.hours for day in own.days] == [day.hours for day in other[label].days]
+        and all(
+            (a.openings == b.openings).all()
+            for a, b in zip(own.days, other[label].days, strict=True)
+        )
+        for label, own in one.items()
+    )
+
+
+days = st.builds(
+    Day,
+    st.floats(0, DAY_H),
+    st.lists(st.integers(0, 10**6), min_size=len(LEVELS), max_size=len(LEVELS)).map(np.array),
+)
+labels = st.dictionaries(
+    st.text(min_size=1, max_size=8),
+    st.builds(Learnt, st.lists(days, min_size=1, max_size=3).map(tuple), st.floats(-5, 5)),
+    max_size=2,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(labels)
+def test_what_was_learnt_comes_back(store: CalibrationStore, learnt: dict[str, Learnt]) -> None:
+    store.save(camera(), learnt)
+    assert same(store.load(camera()), learnt)
+
+
+def test_a_camera_never_seen_has_learnt_nothing(store: CalibrationStore) -> None:
+    assert store.load(camera()) == {}
+
+
+def test_a_new_password_is_no_new_camera(store: CalibrationStore, tmp_path: Path) -> None:
+    store.save(camera(), LEARNT)
+    assert same(store.load(camera(URL.replace("s3cret-word", "another-word"))), LEARNT)
+    assert "word" not in (tmp_path / "gate.json").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["gate.json"]
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        camera("rtsp://viewer:s3cret-word@192.0.2.2/stream1"),
+        camera(watch=[[(0, 0), (1, 0), (1, 1)]]),
+        camera(ignore=[[(0, 0), (1, 0), (1, 1)]]),
+    ],
+    ids=["address", "watch", "ignore"],
+)
+def test_a_camera_that_looks_elsewhere_starts_afresh(
+    store: CalibrationStore, moved: CameraSettings
+) -> None:
+    store.save(camera(), LEARNT)
+    with capture_logs() as logs:
+        assert store.load(moved) == {}
+    assert logs[0]["camera"] == "gate"
+
+
+def test_other_weights_start_afresh(
+    store: CalibrationStore, tmp_path: Path, classifier: Classifier
+) -> None:
+    store.save(camera(), LEARNT)
+    sidecar = classifier.sidecar
+    head = sidecar.head.model_copy(update={"sha256": "0" * 64})
+    trained = sidecar.model_copy(update={"head": head})
+    assert CalibrationStore(tmp_path, trained).load(camera()) == {}
+    renamed = sidecar.model_copy(update={"figures": {"auc": 0.9}})
+    assert same(CalibrationStore(tmp_path, renamed).load(camera()), LEARNT)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda _: "",
+        lambda _: "\0" * 100,
+        lambda text: text.replace("3.5", "-3.5"),
+        lambda text: text.replace("0.61", "NaN"),
+        lambda text: text.replace('"format":1', '"format":2'),
+        lambda text: text.replace("63,62,", "63,"),
+    ],
+    ids=["half", "empty", "zeros", "negative", "no number", "format", "short"],
+)
+def test_a_damaged_file_is_named_set_aside_and_learning_begins_again(
+    store: CalibrationStore, tmp_path: Path, damage: Any
+) -> None:
+    store.save(camera(), LEARNT)
+    path = tmp_path / "gate.json"
+    path.write_text(damage(path.read_text()))
+    with capture_logs() as logs:
+        assert store.load(camera()) == {}
+    assert logs[0]["log_level"] == "warning"
+    assert logs[0]["file"] == str(path)
+    assert Path(logs[0]["set_aside"]).is_file()
+    store.save(camera(), LEARNT)
+    assert same(store.load(camera()), LEARNT)
+
+
+def test_a_disk_that_refuses_is_named_and_stops_nobody(
+    tmp_path: Path, classifier: Classifier
+) -> None:
+    store = CalibrationStore(tmp_path / "not there", classifier.sidecar)
+    with capture_logs() as logs:
+        store.save(camera(), LEARNT)
+    assert logs[0]["event"] == "calibration not saved"
+    (tmp_path / "gate.json").mkdir()
+    with capture_logs() as logs:
+        assert CalibrationStore(tmp_path, classifier.sidecar).load(camera()) == {}
+    assert "not readable" in logs[0]["event"]
+
+
+class Post:
+    """Counts how often it was saved."""
+
+    def __init__(self) -> None:
+        self.saved = threading.Semaphore(0)
+
+    def save_calibration(self) -> None:
+        self.saved.release()
+
+
+def test_cameras_are_saved_now_and_then_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration_store, "SAVE_EVERY_S", 0.01)
+    post = Post()
+    keeper = Keeper(lambda: [post])
+    keeper.start()
+    assert post.saved.acquire(timeout=10)
+    assert post.saved.acquire(timeout=10)
+    keeper.stop(10)
+    monkeypatch.setattr(calibration_store, "SAVE_EVERY_S", 3600)
+    last = Post()
+    keeper = Keeper(lambda: [last])
+    keeper.start()
+    keeper.stop(10)
+    assert last.saved.acquire(timeout=0)

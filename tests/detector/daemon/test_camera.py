@@ -1,0 +1,198 @@
+"""One camera's place in the daemon: news in order, none after it is gone."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from config.errors import ControlError
+from config.settings import CameraSettings, DetectionSettings
+from config.urls import StreamUrl
+from detector.daemon.alerting import News
+from detector.daemon.calibration_store import CalibrationStore
+from detector.daemon.camera import CameraPost, Outlets
+from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
+from detector.inference.weights import Classifier
+from detector.inference.worker import InferenceWorker, Offer, Scored
+from detector.types import Box, MotionView, Phase, Sample
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Street:
+    """A post that is fed scores by hand, and what it reports."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        folder: Path,
+        detection: DetectionSettings = DetectionSettings(merge_gap_s=2),  # noqa: B008 - frozen
+    ) -> None:
+        self.registry = CollectorRegistry()
+        metrics = DetectorMetrics(self.registry)
+        self.news: list[News] = []
+        self.now = START
+        worker = InferenceWorker(
+            classifier.engine, classifier.head, lambda _: None, WorkerMetrics(metrics)
+        )
+        camera = CameraSettings(
+            name="gate",
+            url=StreamUrl.parse("pattern://calm"),
+            site="harbour",
+            detection=detection,
+        )
+        outlets = Outlets(self.news.append, lambda _: None, lambda *_: None)
+        store = CalibrationStore(folder, classifier.sidecar)
+        self.post = CameraPost(camera, classifier, worker, metrics, outlets, store)
+
+    def scores(self, probability: float, count: int) -> None:
+        """`count` scored views, an eighth of a second apart."""
+        for _ in range(count):
+            self.now += timedelta(seconds=1 / 8)
+            pixels = np.zeros((96, 96, 3), np.float32)
+            view = MotionView("gate", self.now, pixels, Box(0, 0, 1, 1), moving=True)
+            sample = Sample("gate", self.now, 0.0, 0.0, np.zeros((90, 160), np.uint8))
+            row = np.array([probability], np.float32)
+            self.post.on_scored(Scored(Offer(sample, view), row))
+
+    def phases(self) -> list[Phase]:
+        """What was reported, updates left out."""
+        found = [news.incident.phase for news in self.news]
+        return [phase for phase in found if phase is not Phase.UPDATED]
+
+    def metric(self, line: str) -> bool:
+        return line in generate_latest(self.registry).decode()
+
+
+@pytest.fixture
+def street(classifier: Classifier, tmp_path: Path) -> Street:
+    return Street(classifier, tmp_path)
+
+
+def test_a_fight_is_reported_counted_and_closed_when_scores_stop_coming(street: Street) -> None:
+    street.scores(0.95, 16)
+    assert street.phases() == [Phase.OPENED]
+    assert street.metric('jikimi_incidents_open{camera="gate",label="violence"} 1.0')
+    street.post.tick(0.0, street.now + timedelta(seconds=3))
+    assert street.phases() == [Phase.OPENED, Phase.CLOSED]
+    assert street.news[-1].reason == "camera connecting"
+    assert street.metric('jikimi_incidents_open{camera="gate",label="violence"} 0.0')
+    assert street.metric('jikimi_incidents_total{camera="gate",label="violence"} 1.0')
+
+
+def test_a_stopped_camera_closes_its_incident_and_hears_no_late_scores(street: Street) -> None:
+    street.scores(0.95, 16)
+    street.post.stop("camera removed", wait_s=0.1)
+    street.post.forget()
+    street.scores(0.95, 16)
+    assert street.phases() == [Phase.OPENED, Phase.CLOSED]
+    assert street.news[-1].reason == "camera removed"
+    assert not street.metric('camera="gate"')
+
+
+def test_news_of_one_incident_stays_in_order_though_two_threads_bring_it(street: Street) -> None:
+    """The supervisor closes while the inference thread scores: never an update after a close."""
+    running = threading.Event()
+    running.set()
+
+    def supervise() -> None:
+        while running.is_set():
+            street.post.tick(0.0, street.now + timedelta(seconds=3))
+
+    supervisor = threading.Thread(target=supervise)
+    supervisor.start()
+    street.scores(0.95, 3000)
+    running.clear()
+    supervisor.join()
+    ended: set[object] = set()
+    for news in street.news:
+        assert news.incident.id not in ended
+        if news.incident.phase is Phase.CLOSED:
+            ended.add(news.incident.id)
+    assert ended
+
+
+# --- what the camera learns
+
+
+def bustle(street: Street, hours: float, probability: float) -> None:
+    """A camera on which something scores `probability` for 5 s of each minute, else nothing."""
+    for _ in range(round(hours * 60)):
+        street.scores(probability, 40)
+        street.scores(0.1, 440)
+
+
+def status(street: Street) -> dict[str, Any]:
+    found: dict[str, Any] = street.post.status()["calibration"]["violence"]
+    return found
+
+
+def test_what_is_learnt_shows_in_status_and_metrics(street: Street) -> None:
+    assert status(street) == {
+        "open_threshold": 0.7,
+        "learning": True,
+        "hours": 0.0,
+        "share": 0.0,
+        "false_alarms_per_day": 1.0,
+    }
+    bustle(street, 1, 0.75)
+    street.post.tick(1e6, street.now)
+    learnt = status(street)
+    assert learnt["hours"] == pytest.approx(1, abs=0.2)
+    assert learnt["share"] == pytest.approx(1 / 25, abs=0.01)
+    assert 0.7 < learnt["open_threshold"] < 0.76
+    assert learnt["false_alarms_per_day"] > 1
+    at = '{camera="gate",label="violence"}'
+    assert street.metric(f"jikimi_calibration_hours{at} {learnt['hours']}")
+    assert street.metric(f"jikimi_open_threshold{at} {learnt['open_threshold']}")
+    assert street.metric(f"jikimi_calibration_share{at} {learnt['share']}")
+    assert street.metric(f"jikimi_calibration_learning{at} 1.0")
+
+
+def test_the_next_daemon_goes_on_from_the_threshold_that_was_in_force(
+    street: Street, classifier: Classifier, tmp_path: Path
+) -> None:
+    bustle(street, 1, 0.75)
+    street.post.stop("monitor stopped", wait_s=0.1)
+    street.post.save_calibration()
+    again = Street(classifier, tmp_path)
+    assert status(again)["open_threshold"] == status(street)["open_threshold"] > 0.7
+    assert status(again)["hours"] == pytest.approx(1, abs=0.1)
+
+
+def test_a_camera_that_was_turned_starts_from_the_weights_again_for_good(
+    street: Street, classifier: Classifier, tmp_path: Path
+) -> None:
+    bustle(street, 1, 0.75)
+    street.post.recalibrate()
+    assert status(street)["open_threshold"] == 0.7
+    assert street.metric('jikimi_calibration_hours{camera="gate",label="violence"} 0.0')
+    assert status(Street(classifier, tmp_path))["hours"] == 0
+
+
+def test_a_stated_threshold_is_nobody_elses_business(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    street = Street(classifier, tmp_path, DetectionSettings(open_threshold=0.8))
+    bustle(street, 0.5, 0.75)
+    street.post.tick(1e6, street.now)
+    assert status(street)["open_threshold"] == 0.8
+    assert not status(street)["learning"]
+    assert street.metric('jikimi_calibration_learning{camera="gate",label="violence"} 0.0')
+    with pytest.raises(ControlError, match="open_threshold is stated"):
+        street.post.recalibrate()
+    street.post.save_calibration()
+    assert not any(tmp_path.iterdir())
+
+
+def test_an_exercise_teaches_nothing(street: Street) -> None:
+    for _ in range(50):
+        street.post.drill("violence", START)
+    street.scores(0.1, 8 * 700)
+    assert status(street)["open_threshold"] <= 0.7

@@ -1,0 +1,175 @@
+"""The control socket: answers, refusals, and never two daemons on one state directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.errors import ControlError
+from config.secrets import register_secret
+from detector.daemon.control import MAX_PATH_BYTES, ControlServer, ask
+
+DEADLINE_S = 10.0
+
+
+def refuse(_: dict[str, Any]) -> None:
+    raise ControlError("there is no camera 'gaet'; cameras are gate")
+
+
+def break_down(_: dict[str, Any]) -> None:
+    raise RuntimeError("cannot open rtsp://viewer:tr0ub4dor@192.0.2.1/")
+
+
+COMMANDS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "echo": lambda request: request["text"],
+    "nothing": lambda _: None,
+    "refuse": refuse,
+    "break": break_down,
+    "object": lambda _: object(),
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "control.sock"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The socket of a daemon that runs throughout."""
+    path = tmp_path_factory.mktemp("state") / "control.sock"
+    running = ControlServer(path, COMMANDS)
+    running.start()
+    yield path
+    running.stop()
+
+
+def test_a_question_is_answered(served: Path) -> None:
+    assert ask(served, "echo", text="지킴이 \n 'quoted'") == "지킴이 \n 'quoted'"
+    assert ask(served, "nothing") is None
+
+
+def test_an_unknown_command_is_told_what_there_is(served: Path) -> None:
+    with pytest.raises(ControlError, match="commands are break, echo, nothing, object, refuse"):
+        ask(served, "dance")
+
+
+def test_a_refusal_comes_back_in_its_own_words(served: Path) -> None:
+    with pytest.raises(ControlError, match="there is no camera 'gaet'"):
+        ask(served, "refuse")
+
+
+def test_a_bug_in_a_command_is_told_without_a_password_and_harms_nothing(served: Path) -> None:
+    register_secret("tr0ub4dor")
+    with pytest.raises(ControlError, match="RuntimeError") as caught:
+        ask(served, "break")
+    assert "tr0ub4dor" not in str(caught.value)
+    with pytest.raises(ControlError, match="KeyError"):
+        ask(served, "echo")
+    assert ask(served, "echo", text="still here") == "still here"
+
+
+def test_an_answer_that_cannot_be_written_is_an_error_and_no_traceback(
+    served: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ControlError):
+        ask(served, "object")
+    assert ask(served, "echo", text="still here") == "still here"
+    assert "Exception occurred during processing" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"status\n", b"[]\n", b'"echo"\n', b'{"command": []}\n', b"\xff\n", b"{" * 99]
+)
+def test_nonsense_is_answered_with_what_there_is(served: Path, line: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(DEADLINE_S)
+        connection.connect(str(served))
+        connection.sendall(line)
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as answer:
+            assert "commands are" in json.loads(answer.read())["error"]
+
+
+def test_one_who_connects_and_says_nothing_holds_up_nobody(served: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(served))
+        assert ask(served, "echo", text="next") == "next"
+
+
+def test_without_a_daemon_the_error_says_what_to_check(path: Path) -> None:
+    with pytest.raises(ControlError, match="no running jikimi answers") as caught:
+        ask(path, "status")
+    assert str(path) in str(caught.value)
+    assert "JIKIMI_STATE_DIR" in str(caught.value)
+    assert caught.value.exit_code == 6
+
+
+def test_a_second_daemon_on_the_same_state_directory_is_refused(served: Path) -> None:
+    with pytest.raises(ControlError, match="another jikimi runs"):
+        ControlServer(served, COMMANDS)
+    assert ask(served, "echo", text="the first") == "the first"
+
+
+def test_a_daemon_too_busy_to_accept_is_not_taken_for_dead(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as busy:
+        busy.bind(str(path))
+        busy.listen(0)
+        waiting = []
+        for _ in range(8):
+            client = socket.socket(socket.AF_UNIX)
+            client.setblocking(False)
+            waiting.append(client)
+            if client.connect_ex(str(path)):
+                break
+        with pytest.raises(ControlError, match="another jikimi runs"):
+            ControlServer(path, COMMANDS)
+        for client in waiting:
+            client.close()
+    assert path.exists()
+
+
+def test_only_the_owner_may_ask(served: Path) -> None:
+    assert stat.S_IMODE(served.stat().st_mode) == 0o600
+
+
+def test_what_a_crash_left_behind_is_replaced(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+        dead.listen()
+    server = ControlServer(path, COMMANDS)
+    server.start()
+    assert ask(path, "echo", text="new") == "new"
+    server.stop()
+    assert not path.exists()
+
+
+def test_a_path_too_long_for_a_socket_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    folder = tmp_path / ("s" * MAX_PATH_BYTES)
+    with pytest.raises(ControlError, match="shorter state_dir"):
+        ControlServer(folder / "control.sock", COMMANDS)
+    with pytest.raises(ControlError):
+        ask(folder / "control.sock", "status")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ControlError, match="make the folder writable"):
+        ControlServer(tmp_path / "absent" / "control.sock", COMMANDS)
+
+
+def test_the_longest_path_that_fits_works(tmp_path: Path) -> None:
+    left = MAX_PATH_BYTES - len(os.fsencode(tmp_path)) - 1
+    if left < 1:
+        pytest.skip("the temporary folder's own path is too long")
+    path = tmp_path / ("s" * left)
+    server = ControlServer(path, COMMANDS)
+    server.start()
+    assert ask(path, "echo", text="fits") == "fits"
+    server.stop()

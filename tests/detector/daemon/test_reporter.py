@@ -1,0 +1,180 @@
+"""From news to journal and message: in order, with its picture, and whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from uuid_utils.compat import uuid7
+
+from alerts.message import Alert, AlertPhase, Scene
+from config.settings import CameraSettings, Location
+from config.urls import StreamUrl
+from detector.capture.frames import ArrayFrame
+from detector.daemon.alerting import News, camera_alert, incident_alert
+from detector.daemon.camera_loss import Notice
+from detector.daemon.journal import Journal
+from detector.daemon.reporter import Desk
+from detector.daemon.snapshot import SNAPSHOT_SIDE, snapshot
+from detector.types import Box, Incident, Phase, Sample
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+CAMERA = CameraSettings(
+    name="gate",
+    url=StreamUrl.parse("rtsp://viewer:s3cret-word@192.0.2.1/stream1"),
+    site="harbour",
+    station="north",
+    location=Location(text="Gate 3", latitude=37.5, longitude=127.0),
+)
+GREY = np.full((180, 320), 40, np.uint8)
+PICTURE = np.full((720, 1280, 3), 40, np.uint8)
+SAMPLE = Sample("gate", NOW, 1.0, 1.0, GREY, ArrayFrame(PICTURE))
+OPENED = Incident(uuid7(), "gate", "violence", NOW, None, 0.8, Phase.OPENED)
+CLOSED = replace(OPENED, phase=Phase.CLOSED, closed_at=NOW + timedelta(seconds=12), peak=0.9)
+
+
+def decoded(jpeg: bytes) -> np.ndarray:
+    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR))
+
+
+def test_the_message_says_what_where_and_when_and_reads_back_from_json() -> None:
+    alert, scene = incident_alert(News(OPENED, CAMERA, SAMPLE, Box(0.25, 0.25, 0.5, 0.5)), 0, NOW)
+    assert (alert.camera, alert.site, alert.station) == ("gate", "harbour", "north")
+    assert alert.location.text == "Gate 3"
+    assert (alert.incident_id, alert.phase) == (OPENED.id, AlertPhase.OPENED)
+    assert (alert.label, alert.score, alert.opened_at, alert.sent_at) == ("violence", 0.8, NOW, NOW)
+    assert scene == Scene(duration_s=0.0, mean_grey=40.0)
+    text = alert.model_dump_json()
+    assert Alert.model_validate_json(text) == alert
+    assert "s3cret" not in text
+
+
+def test_an_open_incident_carries_its_picture_and_a_closed_one_none() -> None:
+    for phase in (Phase.OPENED, Phase.UPDATED):
+        alert, _ = incident_alert(News(replace(OPENED, phase=phase), CAMERA, SAMPLE), 0, NOW)
+        assert alert.image
+        assert decoded(alert.image).shape == (720, 1280, 3)
+    alert, scene = incident_alert(News(CLOSED, CAMERA, SAMPLE, reason="camera offline"), 2, NOW)
+    assert alert.image is None
+    assert (alert.reason, alert.sequence) == ("camera offline", 2)
+    assert scene.duration_s == 12
+
+
+def test_without_a_frame_there_is_a_message_without_a_picture() -> None:
+    for sample in (None, replace(SAMPLE, frame=None)):
+        alert, _ = incident_alert(News(OPENED, CAMERA, sample), 0, NOW)
+        assert alert.image is None
+
+
+def test_every_message_has_an_id_of_its_own() -> None:
+    ids = {incident_alert(News(OPENED, CAMERA), 0, NOW)[0].alert_id for _ in range(20)}
+    assert len(ids) == 20
+
+
+def test_lost_and_back_are_told_as_one_story() -> None:
+    loss = uuid7()
+    lost = camera_alert(CAMERA, loss, Notice.LOST, NOW, "no packets for 5 s", NOW)
+    back = camera_alert(CAMERA, loss, Notice.BACK, NOW, "", NOW)
+    assert lost.incident_id == back.incident_id == loss
+    assert (lost.phase, lost.sequence) == (AlertPhase.CAMERA_LOST, 0)
+    assert (back.phase, back.sequence) == (AlertPhase.CAMERA_BACK, 1)
+    assert lost.reason == "no packets for 5 s"
+    assert lost.alert_id != back.alert_id
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), (1920, 1080), (48, 64), (720, 1280)])
+def test_the_snapshot_marks_the_place_and_leaves_the_frame_alone(size: tuple[int, int]) -> None:
+    frame = np.full((*size, 3), 30, np.uint8)
+    picture = decoded(snapshot(ArrayFrame(frame), Box(0.25, 0.25, 0.5, 0.5)))
+    height, width = picture.shape[:2]
+    assert max(height, width) == min(SNAPSHOT_SIDE, max(size))
+    assert width / height == pytest.approx(size[1] / size[0], rel=0.02)
+    assert picture[round(height * 0.25) + 1, width // 2].max() > 120  # upper edge
+    assert picture[height // 2, width // 2].max() < 60  # inside
+    assert (frame == 30).all()
+    assert decoded(snapshot(ArrayFrame(frame), None)).max() < 60
+
+
+@pytest.fixture
+def sent() -> list[Alert]:
+    return []
+
+
+@pytest.fixture
+def desk(tmp_path: Path, sent: list[Alert]) -> Callable[..., Desk]:
+    def make(journal: Journal, fail_first: bool = False) -> Desk:
+        failures = [True] if fail_first else []
+
+        def submit(alert: Alert, scene: Scene) -> None:
+            if failures:
+                failures.pop()
+                raise OSError("the outbox is gone")
+            sent.append(alert)
+
+        return Desk(journal, submit)
+
+    return make
+
+
+def test_news_are_journalled_and_sent_in_order_and_none_is_lost_at_the_end(
+    tmp_path: Path, desk: Callable[..., Desk], sent: list[Alert]
+) -> None:
+    journal = Journal(tmp_path / "j.sqlite")
+    one = desk(journal)
+    for incident in (OPENED, replace(OPENED, phase=Phase.UPDATED), CLOSED):
+        one.report(News(incident, CAMERA, SAMPLE))
+    one.start()
+    one.stop(10)
+    assert [(a.phase.value, a.sequence) for a in sent] == [
+        ("opened", 0),
+        ("updated", 1),
+        ("closed", 2),
+    ]
+    assert journal.recent()[0].incident == CLOSED
+    journal.close()
+
+
+def test_an_exercise_is_marked_and_stays_out_of_the_journal(
+    tmp_path: Path, desk: Callable[..., Desk], sent: list[Alert]
+) -> None:
+    journal = Journal(tmp_path / "j.sqlite")
+    one = desk(journal)
+    one.start()
+    for incident in (OPENED, CLOSED):
+        one.report(News(incident, CAMERA, SAMPLE, exercise=True))
+    one.stop(10)
+    assert [(a.exercise, a.sequence) for a in sent] == [(True, 0), (True, 1)]
+    assert journal.recent() == []
+    journal.close()
+
+
+def test_one_message_that_cannot_be_sent_does_not_silence_the_next(
+    tmp_path: Path, desk: Callable[..., Desk], sent: list[Alert]
+) -> None:
+    journal = Journal(tmp_path / "j.sqlite")
+    one = desk(journal, fail_first=True)
+    one.start()
+    for _ in range(2):
+        one.report(News(replace(OPENED, id=uuid7()), CAMERA))
+    one.stop(10)
+    assert len(sent) == 1
+    journal.close()
+
+
+def test_an_alarm_goes_out_even_where_the_journal_cannot_be_written(
+    tmp_path: Path, desk: Callable[..., Desk], sent: list[Alert]
+) -> None:
+    journal = Journal(tmp_path / "j.sqlite")
+    journal._db.execute("DROP TABLE incidents")  # as a disk that has gone bad
+    one = desk(journal)
+    one.start()
+    for incident in (OPENED, CLOSED):
+        one.report(News(incident, CAMERA, SAMPLE))
+    one.stop(10)
+    assert [(a.phase.value, a.sequence) for a in sent] == [("opened", 0), ("closed", 1)]
+    journal.close()
