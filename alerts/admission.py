@@ -22,7 +22,7 @@ class Stage(StrEnum):
     """A cooldown or an expiry kept its `opened` away: the rest is not sent either."""
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """What to do with the alert."""
 
     SEND = "send"
@@ -35,7 +35,7 @@ class Verdict(StrEnum):
 class Admission:
     """`phase`: what the alert is for this sink; `stage`: where the incident then stands."""
 
-    verdict: Verdict
+    decision: Decision
     phase: AlertPhase
     stage: Stage | None
 
@@ -53,19 +53,19 @@ def admit(
     """
     silenced = silenced and not alert.exercise
     cooling = cooling and not alert.exercise
-    phase, verdict, after = alert.phase, Verdict.SKIP, stage
+    phase, decision, after = alert.phase, Decision.SKIP, stage
     if phase in CAMERA_NOTICES:
-        verdict = Verdict.SEND if routed else Verdict.SKIP
+        decision = Decision.SEND if routed else Decision.SKIP
     elif stage is Stage.TOLD:
         over = phase is AlertPhase.CLOSED
         phase = AlertPhase.CLOSED if over else AlertPhase.UPDATED
-        verdict = Verdict.SILENCED if silenced and not over else Verdict.SEND
+        decision = Decision.SILENCED if silenced and not over else Decision.SEND
     elif stage is None and routed and phase is not AlertPhase.CLOSED:
         phase = AlertPhase.OPENED
         if silenced:
-            verdict = Verdict.SILENCED
+            decision = Decision.SILENCED
         elif cooling:
-            verdict, after = Verdict.COOLDOWN, Stage.WITHHELD
+            decision, after = Decision.COOLDOWN, Stage.WITHHELD
         else:
-            verdict, after = Verdict.SEND, Stage.TOLD
-    return Admission(verdict, phase, after)
+            decision, after = Decision.SEND, Stage.TOLD
+    return Admission(decision, phase, after)

@@ -106,9 +106,9 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         # An alert that was accepted must survive a power cut too, not only a crash.
         connection.execute("PRAGMA synchronous = FULL")
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
+        (decision,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if decision != "ok":
+            raise sqlite3.DatabaseError(decision)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
             connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import structlog
 
-from alerts.admission import Stage, Verdict, admit
+from alerts.admission import Decision, Stage, admit
 from alerts.certificates import first_end_s, tls_files
-from alerts.message import Alert, AlertPhase, CameraNotice, Scene
+from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.outbox import ALL_CAMERAS, Outbox
 from alerts.routing import routes
@@ -70,13 +70,13 @@ class Dispatcher:
             for worker in self._workers.values():
                 worker.start()
 
-    def submit(self, alert: Alert, scene: Scene | None = None) -> None:
+    def submit(self, alert: Alert, context: AlertContext | None = None) -> None:
         """Queue `alert` for every sink it is for; the disk has it a moment later (`flush`).
 
         Waits neither for a sink nor for the disk. Messages of one incident are to be submitted in
         their order.
         """
-        scene = scene or Scene()
+        context = context or AlertContext()
         now = self._clock()
         phases: dict[str, AlertPhase] = {}
         stages: dict[str, Stage] = {}
@@ -93,16 +93,16 @@ class Dispatcher:
                 admission = admit(
                     alert,
                     stage=stage,
-                    routed=routes(worker.settings.route, alert, scene, local_time),
+                    routed=routes(worker.settings.route, alert, context, local_time),
                     silenced=silenced,
                     cooling=self._cooling(worker.settings, alert.camera, now.timestamp()),
                 )
                 if admission.stage is not None:
                     stages[name] = admission.stage
-                if admission.verdict in {Verdict.SILENCED, Verdict.COOLDOWN}:
-                    worker.count(admission.verdict.value)
+                if admission.decision in {Decision.SILENCED, Decision.COOLDOWN}:
+                    worker.count(admission.decision.value)
                 elif (
-                    admission.verdict is Verdict.SEND
+                    admission.decision is Decision.SEND
                     and admission.phase in worker.sink_class.phases
                 ):
                     phases[name] = admission.phase

@@ -60,7 +60,7 @@ class Alert(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class AlertContext:
     """What routing needs beyond the message: how dark it is and how long it has gone on.
 
     `mean_grey`: 0 (black) … 255 of the picture, None where there is none.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import time
 
-from alerts.message import Alert, AlertPhase, Scene
+from alerts.message import Alert, AlertContext, AlertPhase
 from config.settings import Hours, RouteSettings
 
 DARK_BELOW = 50.0
@@ -21,7 +21,7 @@ counts as light, so a floodlight there wants `hours`, not `when: dark`.
 CAMERA_NOTICES = frozenset({AlertPhase.CAMERA_LOST, AlertPhase.CAMERA_BACK})
 
 
-def routes(route: RouteSettings, alert: Alert, scene: Scene, local_time: time) -> bool:
+def routes(route: RouteSettings, alert: Alert, context: AlertContext, local_time: time) -> bool:
     """Whether `alert` is for a sink with this `route`.
 
     Camera notices and exercises are held to cameras and sites alone: a lost camera has no
@@ -37,9 +37,9 @@ def routes(route: RouteSettings, alert: Alert, scene: Scene, local_time: time) -
     return (
         (not route.labels or alert.label in route.labels)
         and alert.score >= route.min_score
-        and scene.duration_s >= route.min_duration_s
+        and context.duration_s >= route.min_duration_s
         and (route.hours is None or within(route.hours, local_time))
-        and (route.when == "always" or _is_dark(scene))
+        and (route.when == "always" or _is_dark(context))
     )
 
 
@@ -51,6 +51,6 @@ def within(hours: Hours, local_time: time) -> bool:
     return now >= hours.start or now < hours.end
 
 
-def _is_dark(scene: Scene) -> bool:
+def _is_dark(context: AlertContext) -> bool:
     # A picture nobody could measure counts as dark: a light too many harms less than none.
-    return scene.mean_grey is None or scene.mean_grey < DARK_BELOW
+    return context.mean_grey is None or context.mean_grey < DARK_BELOW

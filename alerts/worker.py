@@ -203,7 +203,8 @@ class SinkWorker:
 
     def _show_notices(self) -> None:
         with self._mutex:
-            notices, self._notices = self._notices, {}
+            notices = self._notices
+            self._notices = {}
         sink: object = self._sink
         if isinstance(sink, StateSink):
             for notice in notices.values():

@@ -51,10 +51,13 @@ class WriteBehind:
     """
 
     def __init__(self, database: sqlite3.Connection, path: Path) -> None:
-        self._database, self._path = database, path
+        self._database = database
+        self._path = path
         self._state = threading.Condition()
         self._waiting: list[Change] = []
-        self._writing = self._closing = self._failing = False
+        self._writing = False
+        self._closing = False
+        self._failing = False
         self._thread = threading.Thread(target=self._run, name=f"write-{path.stem}", daemon=True)
         self._thread.start()
 
@@ -97,7 +100,8 @@ class WriteBehind:
             self._writing = False
             self._state.notify_all()
             self._state.wait_for(lambda: self._waiting or self._closing)
-            batch, self._waiting = self._waiting, []
+            batch = self._waiting
+            self._waiting = []
             self._writing = bool(batch)
             return batch
 

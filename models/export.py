@@ -22,7 +22,7 @@ from detector.inference.fastest import milliseconds_a_view
 from detector.inference.head import Head, LinearHead
 from detector.inference.weights import Classifier, load_classifier
 from models.data.clips import Clip
-from models.data.views import Shelf, shelve, spread
+from models.data.views import ViewFile, spread, store_views
 from models.evaluation.judging import sidecar_in
 from models.statistics import roc_auc
 from models.training.recipe import FOLDS, fold_of
@@ -33,7 +33,7 @@ ALLOWED_LOSS = 0.005
 """Of AUC, on all clips together and on each set that has folds; more is refused."""
 
 REPRESENTATIVE_VIEWS = 500
-"""From all scenes alike, to set the ranges of whole numbers. With 100 the AUC was .002 lower
+"""From all scenes alike, to set the ranges of whole numbers. With 100 the AUC was 0.002 lower
 than with 500, with 1000 it was no better (surv_fight)."""
 
 VIEWS_PER_CLIP = 64
@@ -53,7 +53,7 @@ def export(run: Path, out: Path, cache: Path, *, int8: bool) -> Path:
         raise ConfigError(f"{run}: holds no weights; name the folder that `jikimi train` wrote to")
     trained = load_classifier(source)
     clips = _clips_of(run)
-    shelves = shelve(clips, VIEWS_PER_CLIP, cache)
+    view_files = store_views(clips, VIEWS_PER_CLIP, cache)
     score = _judge(run, trained)
     out.mkdir(parents=True, exist_ok=True)
     engines = {}
@@ -64,9 +64,9 @@ def export(run: Path, out: Path, cache: Path, *, int8: bool) -> Path:
     if "tensorflow" in engines:
         loaded["tensorflow"] = TensorFlowEngine(engines["tensorflow"])
     if int8:
-        engines["litert-int8"] = _quantised(trained, engines, out / source.stem, shelves)
+        engines["litert-int8"] = _quantised(trained, engines, out / source.stem, view_files)
         loaded["litert-int8"] = LiteRTEngine(engines["litert-int8"], name="litert-int8")
-    told = compared(loaded, shelves, trained.head.labels, score)
+    told = compared(loaded, view_files, trained.head.labels, score)
     for engine, figures in told.items():
         if figures["auc_lost"] > ALLOWED_LOSS:
             raise ModelError(
@@ -82,19 +82,22 @@ def export(run: Path, out: Path, cache: Path, *, int8: bool) -> Path:
 
 
 def compared(
-    engines: Mapping[str, Engine], shelves: Sequence[Shelf], labels: Sequence[str], score: Score
+    engines: Mapping[str, Engine],
+    view_files: Sequence[ViewFile],
+    labels: Sequence[str],
+    score: Score,
 ) -> dict[str, dict[str, Any]]:
-    """What each engine makes of the shelved views, beside what `litert` does."""
+    """What each engine makes of the stored views, beside what `litert` does."""
     worst = dict.fromkeys(engines, 0.0)
     said: dict[str, list[NDArray[np.float64]]] = {engine: [] for engine in engines}
-    for shelf in shelves:
-        views = shelf.read(np.arange(shelf.count))
+    for stored in view_files:
+        views = stored.read(np.arange(stored.count))
         expected = engines["litert"].embed(views)
         for name, engine in engines.items():
             found = expected if name == "litert" else engine.embed(views)
             worst[name] = max(worst[name], float(np.abs(found - expected).max()))
-            said[name].append(score(shelf.clip, found))
-    aucs = {name: _aucs(np.array(own), shelves, labels) for name, own in said.items()}
+            said[name].append(score(stored.clip, found))
+    aucs = {name: _aucs(np.array(own), view_files, labels) for name, own in said.items()}
     taken_ms = dict(zip(engines, milliseconds_a_view(list(engines.values())), strict=True))
     return {
         name: {
@@ -119,15 +122,15 @@ def lines(sidecar: Path) -> list[str]:
 
 
 def _aucs(
-    scores: NDArray[np.float64], shelves: Sequence[Shelf], labels: Sequence[str]
+    scores: NDArray[np.float64], view_files: Sequence[ViewFile], labels: Sequence[str]
 ) -> dict[str, float]:
     """AUC of each label on all clips together and on each set that has folds."""
-    groups = {"all": np.ones(len(shelves), np.bool_)}
-    for name in dict.fromkeys(s.clip.dataset for s in shelves if s.clip.fold is not None):
-        groups[name] = np.array([shelf.clip.dataset == name for shelf in shelves])
+    groups = {"all": np.ones(len(view_files), np.bool_)}
+    for name in dict.fromkeys(s.clip.dataset for s in view_files if s.clip.fold is not None):
+        groups[name] = np.array([stored.clip.dataset == name for stored in view_files])
     found = {}
     for column, label in enumerate(labels):
-        shown = np.array([label in shelf.labels for shelf in shelves])
+        shown = np.array([label in stored.labels for stored in view_files])
         for name, own in groups.items():
             auc = roc_auc(scores[own, column], shown[own])
             if auc is not None:
@@ -136,7 +139,7 @@ def _aucs(
 
 
 def _quantised(
-    trained: Classifier, engines: Mapping[str, Path], stem: Path, shelves: Sequence[Shelf]
+    trained: Classifier, engines: Mapping[str, Path], stem: Path, view_files: Sequence[ViewFile]
 ) -> Path:
     if "tensorflow" not in engines:
         raise ModelError(
@@ -149,7 +152,7 @@ def _quantised(
 
     network = keras.models.load_model(engines["tensorflow"], compile=False)
     file = stem.with_name(f"{stem.name}-int8.tflite")
-    file.write_bytes(to_int8(network, spread(shelves, REPRESENTATIVE_VIEWS)))
+    file.write_bytes(to_int8(network, spread(view_files, REPRESENTATIVE_VIEWS)))
     return file
 
 

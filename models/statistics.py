@@ -24,7 +24,7 @@ DECISION = 0.5
 """From this probability on, a clip or a view is called positive."""
 
 ROUNDS = 2000
-"""Resamples of the scenes behind an interval: its ends then move by less than .005."""
+"""Resamples of the scenes behind an interval: its ends then move by less than 0.005."""
 
 CURVE_POINTS = 200
 """Points kept of a curve: more than a picture of it can show."""
@@ -197,7 +197,7 @@ def auc_interval(
 def _levels(scores: Values) -> tuple[NDArray[np.intp], int]:
     """The rank of each score among the distinct ones, or of 1000 that lie as close, and how many.
 
-    So large sets cost no more; an interval moves by less than .001.
+    So large sets cost no more; an interval moves by less than 0.001.
     """
     distinct = np.unique(scores)
     if len(distinct) > SCORE_LEVELS:
@@ -227,7 +227,7 @@ def _middle(drawn: Values) -> list[float] | None:
 
 
 def reliability(scores: Values, positive: Flags) -> dict[str, Any]:
-    """Whether .7 means 70 %: bins of equal width, and the expected calibration error.
+    """Whether 0.7 means 70 %: bins of equal width, and the expected calibration error.
 
     The error is the mean distance of a bin's mean score from its share of positives, bins
     weighing as much as they hold (Naeini et al. 2015); None of nothing.

@@ -143,7 +143,8 @@ class MqttSink:
         port = self._options.port or (8883 if self._options.tls else 1883)
         client.connect_async(self._options.host, port, keepalive=KEEPALIVE_S)
         with self._changed:
-            self._client, self._trouble = client, None
+            self._client = client
+            self._trouble = None
         client.loop_start()
 
     def deliver(self, alert: Alert) -> None:
@@ -219,7 +220,9 @@ class MqttSink:
 
     def _end_client(self) -> None:
         with self._changed:
-            client, self._client, self._connected = self._client, None, False
+            client = self._client
+            self._client = None
+            self._connected = False
         if client:
             client.disconnect()
             client.loop_stop()
@@ -247,7 +250,8 @@ class MqttSink:
             if client is not self._client:
                 return
             states = dict(self._states)
-            self._connected, self._trouble = True, None
+            self._connected = True
+            self._trouble = None
             self._changed.notify_all()
         client.publish(self._availability, b"online", QOS, retain=True)
         for topic, payload in states.items():
@@ -265,7 +269,8 @@ class MqttSink:
         with self._changed:
             if client is not self._client:
                 return
-            was_connected, self._connected = self._connected, False
+            was_connected = self._connected
+            self._connected = False
             self._changed.notify_all()
         if was_connected:
             self._troubled(f"connection lost ({reason})")
@@ -280,7 +285,8 @@ class MqttSink:
     def _troubled(self, trouble: str) -> None:
         trouble = scrub(trouble)
         with self._changed:
-            is_new, self._trouble = trouble != self._trouble, trouble
+            is_new = trouble != self._trouble
+            self._trouble = trouble
             self._changed.notify_all()
         if is_new:
             self._log.warning("broker not connected", reason=trouble)

@@ -96,7 +96,8 @@ class Relay:
     def release(self) -> None:
         """Off, and the pin free for others; raises DeliveryError where it may still be on."""
         with self._mutex:
-            pending, self._timer = self._timer, None
+            pending = self._timer
+            self._timer = None
             if pending:
                 pending.cancel()
             if self.device is None and pending is None:
@@ -142,7 +143,8 @@ class Relay:
                     part.close()
             except Exception as error:  # noqa: BLE001 - nothing left to do but say so
                 structlog.get_logger().warning("pin not freed", reason=scrub(str(error)))
-        self.device = self._factory = None
+        self.device = None
+        self._factory = None
 
     def _cannot(self, what: str, error: Exception) -> DeliveryError:
         options = self._options

@@ -33,5 +33,6 @@ class Backlog:
         if self._since_s is None:
             self._since_s = now_s
         if now_s - self._since_s > BEHIND_FOR_S:
-            self._skipping, self._since_s = True, None
+            self._skipping = True
+            self._since_s = None
         return self._skipping

@@ -28,7 +28,8 @@ class Backoff:
 
     def live(self, now_s: float) -> None:
         """The camera shows pictures at `now_s` (monotonic seconds)."""
-        self._live_s, self._failures = now_s, 0
+        self._live_s = now_s
+        self._failures = 0
 
     def after_failure(self, now_s: float, *, refused: bool = False) -> float:
         """Seconds to wait after a connection failed or was lost; `refused`: wrong credentials."""

@@ -43,7 +43,8 @@ class StreamClock:
 
     def __init__(self) -> None:
         self._shift_s: float | None = None  # our seconds since the first picture − stream time
-        self._least_s = self._previous_least_s = 0.0
+        self._least_s = 0.0
+        self._previous_least_s = 0.0
         self._window_ends_s = 0.0
         self._last: Stamp | None = None
         self._last_arrival_s = 0.0
@@ -53,14 +54,16 @@ class StreamClock:
         seconds = self._seconds(pts_s, arrived_s)
         delay_s = arrived_s - seconds
         if arrived_s > self._window_ends_s:
-            self._previous_least_s, self._least_s = self._least_s, delay_s
+            self._previous_least_s = self._least_s
+            self._least_s = delay_s
             self._window_ends_s = arrived_s + WINDOW_S
         self._least_s = min(self._least_s, delay_s)
         lag_s = delay_s - self._least()
         utc = arrived_utc - timedelta(seconds=lag_s)
         if self._last:
             utc = max(utc, self._last.utc)
-        self._last, self._last_arrival_s = Stamp(seconds, utc, lag_s), arrived_s
+        self._last = Stamp(seconds, utc, lag_s)
+        self._last_arrival_s = arrived_s
         return self._last
 
     def placed(self, pts_s: float) -> float | None:
@@ -85,7 +88,8 @@ class StreamClock:
     def _anchor(self, seconds: float, pts_s: float | None, arrived_s: float) -> float:
         if pts_s is not None:
             self._shift_s = seconds - pts_s
-        self._least_s = self._previous_least_s = arrived_s - seconds
+        self._least_s = arrived_s - seconds
+        self._previous_least_s = self._least_s
         self._window_ends_s = arrived_s + WINDOW_S
         return seconds
 

@@ -1,9 +1,9 @@
 """One stream's packets into pictures, by libavcodec, as cheaply as a detector may.
 
 The H.264 loop filter smooths the edges of blocks. It takes a quarter of all decoding, and the
-motion view, which averages greys, does better without it: out of fold .938 / .881 instead of
-.934 / .879, between the cities .885 / .848 instead of .877 / .847, with weights taught on
-filtered pictures. Left out, errors drift until the next key frame: by .6 grey levels after 2 s of
+motion view, which averages greys, does better without it: out of fold 0.938 / 0.881 instead of
+0.934 / 0.879, between the cities 0.885 / 0.848 instead of 0.877 / 0.847, with weights taught on
+filtered pictures. Left out, errors drift until the next key frame: by 0.6 grey levels after 2 s of
 people walking, 2.4 after 10 s, so it is left out where key frames are close. What is scored or
 measured from a file is decoded the same (`detector.footage.recording`), what is taught from is
 decoded whole.
@@ -23,7 +23,7 @@ from structlog import get_logger
 
 UNFILTERED_GOP = 100
 """Pictures from key frame to key frame, at most, where the loop filter is left out: 4 s at 25 a
-second. The jump at the key frame then changes a motion view by .01 of its range."""
+second. The jump at the key frame then changes a motion view by 0.01 of its range."""
 
 UNFILTERED = {"skip_loop_filter": "nokey"}
 """The decoder's option: pictures that others start from keep the filter."""
@@ -91,7 +91,8 @@ class Decoder:
         if unfiltered == self._unfiltered:
             return []
         self._unfiltered = unfiltered
-        before, self._context = self._context, self._opened()
+        before = self._context
+        self._context = self._opened()
         try:
             return before.decode(None)
         except (av.FFmpegError, ValueError):
@@ -129,4 +130,5 @@ class Decoder:
                 self._context = self._opened()
             else:
                 self._context.flush_buffers()
-            self._errors_in_a_row, self._wait_for_key = 0, True
+            self._errors_in_a_row = 0
+            self._wait_for_key = True

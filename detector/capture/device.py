@@ -80,7 +80,8 @@ class DeviceStream:
     def pictures(self, wanted: Wanted | None = None) -> Iterator[ArrayPicture]:
         """The newest picture, once."""
         if self._picture:
-            picture, self._picture = self._picture, None
+            picture = self._picture
+            self._picture = None
             yield picture
 
     def close(self) -> None:

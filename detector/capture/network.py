@@ -60,7 +60,8 @@ class AvStream:
 
     def __init__(self, url: StreamUrl, capture: CaptureSettings) -> None:
         """Connect; raises UnauthorisedError or StreamError."""
-        self._url, self._timeout_s = url, capture.read_timeout_s
+        self._url = url
+        self._timeout_s = capture.read_timeout_s
         self.patient = _is_rtsp(url) and capture.transport == "tcp"
         self._container = _open(url, capture)
         if not self._container.streams.video:
@@ -130,7 +131,7 @@ class AvStream:
     def _is_spare(self, packet: Packet[VideoStream], wanted: Wanted) -> bool:
         """Whether a stream with B-frames can do without this one, if nothing refers to it."""
         pts_s = self._seconds(packet.pts)
-        step_s = None if pts_s is None else self._reordering.push(pts_s)
+        step_s = None if pts_s is None else self._reordering.step_after(pts_s)
         return pts_s is not None and step_s is not None and not wanted(pts_s, step_s)
 
     def _seconds(self, stamp: int | None) -> float | None:

@@ -40,12 +40,14 @@ class GopBuffer(Generic[P]):
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_packets: int = MAX_PACKETS) -> None:
-        self._max_bytes, self._max_packets = max_bytes, max_packets
+        self._max_bytes = max_bytes
+        self._max_packets = max_packets
         self._packets: deque[P] = deque()
         self._bytes = 0
         self._taken = 0
         self._decodable = False
-        self._since_key = self._last_length = 0
+        self._since_key = 0
+        self._last_length = 0
         self.complete = False
         self.usual_length = 0
 
@@ -61,12 +63,14 @@ class GopBuffer(Generic[P]):
         """Keep `packet`; a key frame drops all before it, a full buffer its oldest."""
         if packet.is_keyframe:
             self._packets.clear()
-            self._bytes = self._taken = 0
+            self._bytes = 0
+            self._taken = 0
             if self._last_length:
                 self.usual_length = max(self._last_length, self._since_key)
             self._last_length = self._since_key if self._decodable else 0
             self._since_key = 0
-            self.complete = self._decodable = True
+            self.complete = True
+            self._decodable = True
         self._since_key += 1
         self._packets.append(packet)
         self._bytes += packet.size

@@ -21,7 +21,7 @@ from config.settings import CameraSettings
 from detector.capture.backlog import Backlog
 from detector.capture.backoff import Backoff
 from detector.capture.errors import StalledError
-from detector.capture.idle.sleep import Doze, Sleeper
+from detector.capture.idle.sleep import IdleSleep, SleepCallbacks
 from detector.capture.observer import CaptureObserver
 from detector.capture.sampler import Sampler
 from detector.capture.source import open_stream
@@ -57,16 +57,20 @@ class CameraReader:
         observer: CaptureObserver,
         *,
         backoff: Backoff | None = None,
-        sleeper: Sleeper | None = None,
+        sleeper: SleepCallbacks | None = None,
     ) -> None:
         """The callbacks run in the camera's thread and must return quickly.
 
         `on_sample` returns whether anything moves in the sample's view, None without a view.
         With a `sleeper` the camera may go undecoded while nothing moves.
         """
-        self._camera, self._name = camera, camera.name
-        self._on_sample, self._on_state, self._observer = on_sample, on_state, observer
-        self._backoff, self._sleeper = backoff or Backoff(), sleeper
+        self._camera = camera
+        self._name = camera.name
+        self._on_sample = on_sample
+        self._on_state = on_state
+        self._observer = observer
+        self._backoff = backoff or Backoff()
+        self._sleeper = sleeper
         self._state: CameraState | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(
@@ -124,7 +128,7 @@ class CameraReader:
         sampler, backlog, errors = Sampler(self._name, self._observer), Backlog(), 0
         doze = None
         if self._sleeper:
-            doze = Doze(self._name, sampler, self._sleeper, self._observer)
+            doze = IdleSleep(self._name, sampler, self._sleeper, self._observer)
         last_picture_s = time.monotonic()
         while not self._stop.is_set():
             arrival = stream.receive()
@@ -152,7 +156,7 @@ class CameraReader:
                     f"for {NO_PICTURE_S:g} s; check its codec settings"
                 )
 
-    def _decode(self, stream: Stream, sampler: Sampler, doze: Doze | None) -> bool:
+    def _decode(self, stream: Stream, sampler: Sampler, doze: IdleSleep | None) -> bool:
         """Decode what is kept and hand out its samples; whether there was any picture."""
         started_s, pictures, pixels = time.thread_time(), 0, 0
         for picture in stream.pictures(sampler.wants):
@@ -163,7 +167,7 @@ class CameraReader:
             pictures, pixels = pictures + 1, picture.pixels
             if doze and doze.is_past(picture):
                 continue
-            if sample := sampler.push(picture):
+            if sample := sampler.take(picture):
                 moving = self._on_sample(sample)
                 if doze and moving is not None:
                     doze.seen(moving, picture.arrived_s)

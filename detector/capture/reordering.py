@@ -20,7 +20,7 @@ class Reordering:
         self._recent: deque[float] = deque(maxlen=NEIGHBOURS)
         self._reordered = False
 
-    def push(self, pts_s: float) -> float | None:
+    def step_after(self, pts_s: float) -> float | None:
         """Seconds from picture to picture; None for a stream without B-frames, or as yet."""
         if self._recent and pts_s < self._recent[-1]:
             self._reordered = True

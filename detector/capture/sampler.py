@@ -24,14 +24,17 @@ class Sampler:
     """Turns the pictures of one connection into samples, and counts what was due."""
 
     def __init__(self, camera: str, observer: CaptureObserver) -> None:
-        self._camera, self._observer = camera, observer
-        self._clock, self._ticks, self._pace = StreamClock(), SampleClock(), Pace()
+        self._camera = camera
+        self._observer = observer
+        self._clock = StreamClock()
+        self._ticks = SampleClock()
+        self._pace = Pace()
         self._still = _StillWatch(camera)
         self._rested_s: float | None = None
         self.lag_s = 0.0
         self.late = False  # pictures have been left undecoded since the last sample
 
-    def push(self, picture: Picture) -> Sample | None:
+    def take(self, picture: Picture) -> Sample | None:
         """The sample that `picture` makes, if one is due."""
         stamp = self._stamp(picture.pts_s, picture.arrived_s)
         due = self._pace.due(self._ticks.ticks(stamp.pts_s), stamp.pts_s)
@@ -43,7 +46,7 @@ class Sampler:
             self._observer.missed(self._camera, reason, due - 1)
         self.late = False
         sample = self.sample(picture, stamp)
-        self._still.push(sample.grey, stamp.pts_s)
+        self._still.check(sample.grey, stamp.pts_s)
         return sample
 
     def wants(self, pts_s: float, step_s: float) -> bool:
@@ -88,9 +91,11 @@ class _StillWatch:
         self._since_s = 0.0
         self._warned = False
 
-    def push(self, grey: Grey, pts_s: float) -> None:
+    def check(self, grey: Grey, pts_s: float) -> None:
         if self._last is None or not np.array_equal(grey, self._last):
-            self._last, self._since_s, self._warned = grey, pts_s, False
+            self._last = grey
+            self._since_s = pts_s
+            self._warned = False
         elif not self._warned and pts_s - self._since_s >= STILL_WARNING_S:
             self._warned = True
             log.warning(

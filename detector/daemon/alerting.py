@@ -8,7 +8,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from alerts.message import Alert, AlertPhase, Scene
+from alerts.message import Alert, AlertContext, AlertPhase
 from config.settings import CameraSettings
 from detector.daemon.camera_loss import Notice
 from detector.daemon.snapshot import snapshot
@@ -19,8 +19,8 @@ CAMERA_LABEL = "camera"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class News:
-    """An incident's news and what it was seen on; `reason`: why it closed, if not quiet."""
+class IncidentReport:
+    """An incident that changed, and what it was seen on; `reason`: why it closed, if not quiet."""
 
     incident: Incident
     camera: CameraSettings
@@ -30,35 +30,37 @@ class News:
     exercise: bool = False
 
 
-def incident_alert(news: News, sequence: int, now: datetime) -> tuple[Alert, Scene]:
-    """The message for `news`, with its picture while the incident is open.
+def incident_alert(
+    report: IncidentReport, sequence: int, now: datetime
+) -> tuple[Alert, AlertContext]:
+    """The message for `report`, with its picture while the incident is open.
 
     Updates carry one too: to a sink with a minimum duration an update is the first it hears.
     """
-    incident, sample = news.incident, news.sample
+    incident, sample = report.incident, report.sample
     picture = None
     if incident.phase is not Phase.CLOSED and sample is not None and sample.frame is not None:
-        picture = snapshot(sample.frame, news.box)
+        picture = snapshot(sample.frame, report.box)
     alert = _alert(
-        news.camera,
+        report.camera,
         incident.id,
         AlertPhase(incident.phase.value),
         now,
         sequence=sequence,
-        exercise=news.exercise,
+        exercise=report.exercise,
         label=incident.label,
         score=incident.peak,
         opened_at=incident.opened_at,
-        reason=news.reason,
+        reason=report.reason,
     )
     # Set past validation: pydantic's Base64Bytes takes encoded text, and the picture is raw.
     alert = alert.model_copy(update={"image": picture})
     until = incident.closed_at or now
-    scene = Scene(
+    context = AlertContext(
         duration_s=max(0.0, (until - incident.opened_at).total_seconds()),
         mean_grey=None if sample is None else float(sample.grey.mean()),
     )
-    return alert, scene
+    return alert, context
 
 
 def camera_alert(

@@ -123,7 +123,7 @@ class Saved(Protocol):
         """Keep it."""
 
 
-class Keeper:
+class CalibrationSaver:
     """Saves every camera's calibration now and then, in a thread: a slow disk holds nobody up."""
 
     def __init__(self, posts: Callable[[], Iterable[Saved]]) -> None:

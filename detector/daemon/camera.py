@@ -19,15 +19,15 @@ from uuid_utils.compat import uuid7
 from alerts.message import Alert
 from config.errors import ControlError
 from config.settings import CameraSettings
-from detector.capture.idle.sleep import Sleeper
+from detector.capture.idle.sleep import SleepCallbacks
 from detector.capture.reader import CameraReader, StateChange
-from detector.daemon.alerting import News, camera_alert
+from detector.daemon.alerting import IncidentReport, camera_alert
 from detector.daemon.calibration_store import CalibrationStore
 from detector.daemon.camera_loss import LossTracker, Notice
 from detector.daemon.observability.metrics import CaptureMetrics, DetectorMetrics
-from detector.incidents.judge import CameraWatch, calibrators_for, rules_for
+from detector.incidents.judge import CameraJudge, calibrators_for, rules_for
 from detector.inference.weights import Classifier
-from detector.inference.worker import InferenceWorker, Offer, Scored
+from detector.inference.worker import InferenceWorker, SampledView, ScoredView
 from detector.motion.view import MotionTracker
 from detector.types import CameraState, Grey, Incident, Phase, Sample
 
@@ -41,15 +41,15 @@ log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Outlets:
+class CameraCallbacks:
     """Where a post sends what it finds."""
 
-    report: Callable[[News], None]
+    report: Callable[[IncidentReport], None]
     notify: Callable[[Alert], None]
     show_state: Callable[[CameraSettings, CameraState, datetime], None]
 
 
-class CameraPost:
+class WatchedCamera:
     """Watches one camera from start to stop."""
 
     def __init__(
@@ -58,11 +58,14 @@ class CameraPost:
         classifier: Classifier,
         worker: InferenceWorker,
         metrics: DetectorMetrics,
-        outlets: Outlets,
+        callbacks: CameraCallbacks,
         store: CalibrationStore,
     ) -> None:
-        self.camera, self._store = camera, store
-        self._worker, self._metrics, self._outlets = worker, metrics, outlets
+        self.camera = camera
+        self._store = store
+        self._worker = worker
+        self._metrics = metrics
+        self._callbacks = callbacks
         self._labels = labels = classifier.sidecar.labels
         metrics.add_camera(camera.name, camera.site, labels)
         self._observer = CaptureMetrics(metrics, camera.name)
@@ -70,12 +73,12 @@ class CameraPost:
         self._shipped = classifier.rules()
         rules = {label: rules_for(rule, camera.detection) for label, rule in self._shipped.items()}
         calibrators = calibrators_for(self._shipped, camera.detection, store.load(camera))
-        self._watch = CameraWatch(camera.name, rules, calibrators)
-        self._told = {label: self._watch.rules(label).open_threshold for label in rules}
+        self._judge = CameraJudge(camera.name, rules, calibrators)
+        self._told = {label: self._judge.rules(label).open_threshold for label in rules}
         self._shown_s = 0.0
         # The inference thread pushes scores, the supervisor closes what has gone quiet: under
-        # the lock until it is reported, for news of one incident must stay in order.
-        self._watch_lock = threading.Lock()
+        # the lock until it is reported, for changes of one incident must stay in order.
+        self._judge_lock = threading.Lock()
         self._stopped = False
         self._loss = LossTracker(camera.capture.offline_grace_s, time.monotonic())
         self._loss_id: UUID = uuid7()
@@ -89,14 +92,14 @@ class CameraPost:
             self._on_sample,
             self._on_state,
             self._observer,
-            sleeper=Sleeper(self._on_rest, self._on_past, self._on_look) if gated else None,
+            sleeper=SleepCallbacks(self._on_rest, self._on_past, self._on_look) if gated else None,
         )
 
     def start(self) -> None:
         """Start watching."""
         self._worker.add(self.camera.name)
         self._metrics.show_state(self.camera.name, self.camera.site, self._change.state)
-        self._outlets.show_state(self.camera, self._change.state, self._change.utc)
+        self._callbacks.show_state(self.camera, self._change.state, self._change.utc)
         self._reader.start()
 
     def request_stop(self) -> None:
@@ -107,29 +110,29 @@ class CameraPost:
         """Stop watching within `wait_s`; an open incident is closed with `reason`."""
         self._reader.stop(wait_s)
         self._worker.remove(self.camera.name)
-        with self._watch_lock:
+        with self._judge_lock:
             self._stopped = True
-            for incident in self._watch.close():
+            for incident in self._judge.close():
                 self._report(incident, None, reason)
 
     def forget(self) -> None:
         """Drop this camera's metrics, once it is not coming back."""
         self._metrics.remove_camera(self.camera.name)
 
-    def on_scored(self, scored: Scored) -> None:
+    def on_scored(self, scored: ScoredView) -> None:
         """Judge one scored view (called by the inference worker)."""
-        offer = scored.offer
-        with self._watch_lock:
+        sampled = scored.sampled
+        with self._judge_lock:
             if self._stopped:
                 return
-            self._judge(offer.view.utc, scored.probabilities.tolist(), offer)
+            self._take_scores(sampled.view.utc, scored.probabilities.tolist(), sampled)
 
     def tick(self, now_s: float, utc: datetime) -> None:
         """Do what is due by `now_s` (monotonic): notices, quiet incidents, calibration shown."""
         state = self._change.state
         reason = None if state is CameraState.LIVE else f"camera {state.value}"
-        with self._watch_lock:
-            for incident in self._watch.quiet(utc):
+        with self._judge_lock:
+            for incident in self._judge.quiet(utc):
                 self._report(incident, None, reason)
         if notice := self._loss.tick(now_s):
             self._tell(notice, utc)
@@ -139,20 +142,20 @@ class CameraPost:
 
     def save_calibration(self) -> None:
         """Keep what this camera has learnt."""
-        with self._watch_lock:
-            learnt = {label: c.learnt() for label, c in self._watch.calibrators.items()}
+        with self._judge_lock:
+            learnt = {label: c.learnt() for label, c in self._judge.calibrators.items()}
         if learnt:
             self._store.save(self.camera, learnt)
 
     def recalibrate(self) -> None:
         """Forget what this camera has learnt; raises ControlError where it does not learn."""
-        with self._watch_lock:
-            if not self._watch.calibrators:
+        with self._judge_lock:
+            if not self._judge.calibrators:
                 raise ControlError(
                     f"camera {self.camera.name} learns nothing, for its open_threshold is stated; "
                     "take that out of the configuration to have it learnt"
                 )
-            self._watch.calibrate(calibrators_for(self._shipped, self.camera.detection))
+            self._judge.calibrate(calibrators_for(self._shipped, self.camera.detection))
         log.info("calibration begins anew", camera=self.camera.name)
         self._show_calibration()
         self.save_calibration()
@@ -163,7 +166,9 @@ class CameraPost:
         closed = Incident(opened.id, self.camera.name, label, utc, utc, 1.0, Phase.CLOSED)
         self._metrics.exercises.labels(self.camera.name).inc()
         for incident in (opened, closed):
-            self._outlets.report(News(incident, self.camera, self._newest, exercise=True))
+            self._callbacks.report(
+                IncidentReport(incident, self.camera, self._newest, exercise=True)
+            )
         return opened.id
 
     @property
@@ -179,12 +184,12 @@ class CameraPost:
     @property
     def alarmed(self) -> bool:
         """Whether an incident is open; without the lock, for the worker asks under its own."""
-        return bool(self._watch.open_incidents())
+        return bool(self._judge.open_incidents())
 
     def status(self) -> dict[str, Any]:
         """The camera as `jikimi status` and /healthz show it; holds no secret."""
-        with self._watch_lock:
-            incidents = [str(incident.id) for incident in self._watch.open_incidents()]
+        with self._judge_lock:
+            incidents = [str(incident.id) for incident in self._judge.open_incidents()]
             learning = self._calibration()
         return {
             "name": self.camera.name,
@@ -201,48 +206,51 @@ class CameraPost:
 
     def _on_sample(self, sample: Sample) -> bool | None:
         self._newest = sample
-        view = self._motion.push(sample)
+        view = self._motion.view_of(sample)
         if view is None:
             self._observer.missed(sample.camera, "warming", 1)
             return None
-        self._worker.offer(Offer(sample, view))
+        self._worker.offer(SampledView(sample, view))
         return view.moving
 
     def _on_rest(self, utc: datetime) -> None:
         """A sample of the sleeping camera: watched, and nothing moves."""
         self._metrics.scored.labels(self.camera.name).inc()
-        with self._watch_lock:
+        with self._judge_lock:
             if not self._stopped:
-                self._judge(utc, [0.0] * len(self._labels), None)
+                self._take_scores(utc, [0.0] * len(self._labels), None)
 
     def _on_past(self, sample: Sample) -> None:
-        self._motion.push(sample)
+        self._motion.view_of(sample)
 
     def _on_look(self, grey: Grey) -> bool:
-        last, self._looked = self._looked, grey
+        last = self._looked
+        self._looked = grey
         return last is not None and self._motion.differs(last, grey)
 
-    def _judge(self, utc: datetime, probabilities: list[float], offer: Offer | None) -> None:
+    def _take_scores(
+        self, utc: datetime, probabilities: list[float], sampled: SampledView | None
+    ) -> None:
         """Smooth, open and close incidents, tell the metrics; under the lock."""
-        scores, news = self._watch.push(utc, probabilities)
-        for incident in news:
-            self._report(incident, offer, None)
+        scores, changes = self._judge.judge(utc, probabilities)
+        for incident in changes:
+            self._report(incident, sampled, None)
         for score in scores:
             self._metrics.observe_score(score)
         self._scores = {score.label: score.smoothed for score in scores}
 
     def _on_state(self, change: StateChange) -> None:
         self._change = change
-        self._loss.push(change.state, time.monotonic())
+        self._loss.enter(change.state, time.monotonic())
         self._metrics.show_state(self.camera.name, self.camera.site, change.state)
-        self._outlets.show_state(self.camera, change.state, change.utc)
+        self._callbacks.show_state(self.camera, change.state, change.utc)
 
     def _tell(self, notice: Notice, utc: datetime) -> None:
         if notice is Notice.LOST:
             self._loss_id = uuid7()
         self._metrics.camera_lost.labels(self.camera.name).set(notice is Notice.LOST)
         change = self._change
-        self._outlets.notify(
+        self._callbacks.notify(
             camera_alert(self.camera, self._loss_id, notice, change.utc, change.reason, utc)
         )
 
@@ -250,9 +258,9 @@ class CameraPost:
         """By label: the threshold in force and, where it is learnt, from how much."""
         found: dict[str, dict[str, float | bool]] = {}
         for label in self._shipped:
-            learner = self._watch.calibrators.get(label)
+            learner = self._judge.calibrators.get(label)
             found[label] = {
-                "open_threshold": round(self._watch.rules(label).open_threshold, 3),
+                "open_threshold": round(self._judge.rules(label).open_threshold, 3),
                 "learning": learner is not None,
                 "hours": round(learner.hours, 1) if learner else 0.0,
                 "share": round(learner.share, 3) if learner else 0.0,
@@ -262,7 +270,7 @@ class CameraPost:
 
     def _show_calibration(self) -> None:
         """Bring metrics up to date, and log thresholds that have moved a good step."""
-        with self._watch_lock:
+        with self._judge_lock:
             found = self._calibration()
         for label, learnt in found.items():
             self._metrics.show_calibration(self.camera.name, label, learnt)
@@ -278,10 +286,10 @@ class CameraPost:
                 )
                 self._told[label] = threshold
 
-    def _report(self, incident: Incident, offer: Offer | None, reason: str | None) -> None:
+    def _report(self, incident: Incident, sampled: SampledView | None, reason: str | None) -> None:
         if incident.phase is Phase.OPENED:
             self._metrics.incidents.labels(incident.camera, incident.label).inc()
         open_now = incident.phase is not Phase.CLOSED
         self._metrics.incidents_open.labels(incident.camera, incident.label).set(open_now)
-        sample, box = (offer.sample, offer.view.box) if offer else (self._newest, None)
-        self._outlets.report(News(incident, self.camera, sample, box, reason))
+        sample, box = (sampled.sample, sampled.view.box) if sampled else (self._newest, None)
+        self._callbacks.report(IncidentReport(incident, self.camera, sample, box, reason))

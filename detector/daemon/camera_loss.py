@@ -30,10 +30,11 @@ class LossTracker:
         self._since_s = now_s
         self._lost = False
 
-    def push(self, state: CameraState, now_s: float) -> None:
+    def enter(self, state: CameraState, now_s: float) -> None:
         """The camera is in `state` from `now_s` on."""
         if (live := state is CameraState.LIVE) != self._live:
-            self._live, self._since_s = live, now_s
+            self._live = live
+            self._since_s = now_s
 
     def tick(self, now_s: float) -> Notice | None:
         """What has become due by `now_s`."""

@@ -37,17 +37,17 @@ from config.errors import ConfigError, ControlError
 from config.secrets import scrub
 from config.settings import CameraSettings, Settings
 from detector.capture.reader import STOP_WAIT_S
-from detector.daemon.alerting import News
-from detector.daemon.calibration_store import CalibrationStore, Keeper
-from detector.daemon.camera import CameraPost, Outlets
+from detector.daemon.alerting import IncidentReport
+from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
+from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.control import ControlServer
 from detector.daemon.journal import Entry, Journal
 from detector.daemon.observability.http import HttpServer
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
 from detector.daemon.observability.systemd import notify, watchdog_interval_s
-from detector.daemon.reporter import Desk
+from detector.daemon.reporter import IncidentReporter
 from detector.inference.weights import Classifier
-from detector.inference.worker import InferenceWorker, Scored
+from detector.inference.worker import InferenceWorker, ScoredView
 from detector.types import CameraState
 
 TICK_S = 0.5
@@ -77,14 +77,16 @@ class Daemon:
         self, settings: Settings, classifier: Classifier, read_again: Callable[[], Settings]
     ) -> None:
         """Claim state directory, port and sinks; raises JikimiError where one is not to be had."""
-        self._settings, self._classifier, self._read_again = settings, classifier, read_again
+        self._settings = settings
+        self._classifier = classifier
+        self._read_again = read_again
         self._started_at = datetime.now(UTC)
         self._ticked_s = time.monotonic()
         # A handler may interrupt whoever waits here: an Event's lock would then be taken twice by
         # one thread, and the daemon hang where it should stop. `SimpleQueue.put` may be nested.
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._posts_lock = threading.Lock()
-        self._posts: dict[str, CameraPost] = {}
+        self._posts: dict[str, WatchedCamera] = {}
 
         state_dir = settings.state_dir
         try:
@@ -117,9 +119,9 @@ class Daemon:
         )
         self._http = HttpServer(settings.http, registry, lambda: not self._stuck(), self.health)
         self._journal = Journal(state_dir / "incidents.sqlite")
-        self._desk = Desk(self._journal, self._dispatcher.submit)
+        self._reporter = IncidentReporter(self._journal, self._dispatcher.submit)
         self._calibrations = CalibrationStore(state_dir / "calibration", sidecar)
-        self._keeper = Keeper(self._all_posts)
+        self._calibration_saver = CalibrationSaver(self._all_posts)
         self._worker = InferenceWorker(
             classifier.engine,
             classifier.head,
@@ -209,12 +211,12 @@ class Daemon:
     def _start(self) -> None:
         now = datetime.now(UTC)
         self._dispatcher.start()
-        self._desk.start()
+        self._reporter.start()
         self._worker.start()
         self._close_left_open(now)
         for camera in self._settings.cameras:
             self._add(camera)
-        self._keeper.start()
+        self._calibration_saver.start()
         self._control.start()
         self._http.start()
         notify("READY=1")
@@ -264,8 +266,8 @@ class Daemon:
         for post in posts:
             post.stop("monitor stopped", wait_s=left_s() / 2)
         self._worker.stop(left_s() / 2)
-        self._desk.stop(left_s() / 2)
-        self._keeper.stop(left_s() / 2)
+        self._reporter.stop(left_s() / 2)
+        self._calibration_saver.stop(left_s() / 2)
         self._dispatcher.stop(left_s())
         self._http.stop()
         self._journal.close()
@@ -277,12 +279,12 @@ class Daemon:
     def _settled(self) -> bool:
         return all(post.state is not CameraState.CONNECTING for post in self._all_posts())
 
-    def _all_posts(self) -> list[CameraPost]:
+    def _all_posts(self) -> list[WatchedCamera]:
         with self._posts_lock:
             return list(self._posts.values())
 
-    def _on_scored(self, scored: Scored) -> None:
-        post = self._posts.get(scored.offer.view.camera)
+    def _on_scored(self, scored: ScoredView) -> None:
+        post = self._posts.get(scored.sampled.view.camera)
         if post is not None:
             post.on_scored(scored)
 
@@ -292,9 +294,11 @@ class Daemon:
         return post is not None and post.alarmed
 
     def _add(self, camera: CameraSettings) -> None:
-        outlets = Outlets(self._desk.report, self._dispatcher.submit, self._show_state)
-        post = CameraPost(
-            camera, self._classifier, self._worker, self._metrics, outlets, self._calibrations
+        callbacks = CameraCallbacks(
+            self._reporter.report, self._dispatcher.submit, self._show_state
+        )
+        post = WatchedCamera(
+            camera, self._classifier, self._worker, self._metrics, callbacks, self._calibrations
         )
         with self._posts_lock:
             self._posts[camera.name] = post
@@ -319,7 +323,7 @@ class Daemon:
             if camera is None:
                 self._journal.record(incident, reason)
             else:
-                self._desk.report(News(incident, camera, reason=reason))
+                self._reporter.report(IncidentReport(incident, camera, reason=reason))
 
     def _reload(self) -> None:
         """Take over changed settings; a wrong file changes nothing."""
@@ -346,7 +350,7 @@ class Daemon:
             self._add(new[name])
         log.info("reloaded", removed_or_changed=gone, added_or_changed=added)
 
-    def _chosen(self, request: dict[str, Any]) -> list[CameraPost]:
+    def _chosen(self, request: dict[str, Any]) -> list[WatchedCamera]:
         wanted = request.get("camera")
         posts = self._all_posts()
         chosen = [post for post in posts if wanted in {None, post.camera.name}]

@@ -57,9 +57,11 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Open or make the journal at `path`; raises JikimiError where that cannot be."""
-        self._counting, self._reading = threading.Lock(), threading.Lock()
+        self._counting = threading.Lock()
+        self._reading = threading.Lock()
         try:
-            file, self._db = _connect(path), _connect(path)
+            file = _connect(path)
+            self._db = _connect(path)
             file.execute("PRAGMA journal_mode = WAL")
             file.executescript(_SCHEMA)
         except sqlite3.Error as error:

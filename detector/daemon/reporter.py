@@ -13,20 +13,21 @@ from datetime import UTC, datetime
 
 from structlog import get_logger
 
-from alerts.message import Alert, Scene
-from detector.daemon.alerting import News, incident_alert
+from alerts.message import Alert, AlertContext
+from detector.daemon.alerting import IncidentReport, incident_alert
 from detector.daemon.journal import Journal
 from detector.types import Phase
 
 log = get_logger()
 
 
-class Desk:
-    """Takes news from any thread; journals it, then submits its alert, in order."""
+class IncidentReporter:
+    """Takes reports from any thread; journals it, then submits its alert, in order."""
 
-    def __init__(self, journal: Journal, submit: Callable[[Alert, Scene], None]) -> None:
-        self._journal, self._submit = journal, submit
-        self._news: queue.SimpleQueue[News | None] = queue.SimpleQueue()
+    def __init__(self, journal: Journal, submit: Callable[[Alert, AlertContext], None]) -> None:
+        self._journal = journal
+        self._submit = submit
+        self._reports: queue.SimpleQueue[IncidentReport | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
 
     def start(self) -> None:
@@ -35,26 +36,26 @@ class Desk:
 
     def stop(self, timeout_s: float) -> None:
         """Finish what has been reported, then end."""
-        self._news.put(None)
+        self._reports.put(None)
         self._thread.join(timeout_s)
 
-    def report(self, news: News) -> None:
-        """Hand over `news`; returns at once."""
-        self._news.put(news)
+    def report(self, report: IncidentReport) -> None:
+        """Hand over `report`; returns at once."""
+        self._reports.put(report)
 
     def _run(self) -> None:
-        while (news := self._news.get()) is not None:
+        while (report := self._reports.get()) is not None:
             try:
-                self._handle(news)
+                self._handle(report)
             except Exception:
                 # One incident that cannot be written down must not silence the next.
-                log.exception("incident not handed over", incident=str(news.incident.id))
+                log.exception("incident not handed over", incident=str(report.incident.id))
 
-    def _handle(self, news: News) -> None:
-        incident = news.incident
-        sequence = self._sequence(news)
-        alert, scene = incident_alert(news, sequence, datetime.now(UTC))
-        self._submit(alert, scene)
+    def _handle(self, report: IncidentReport) -> None:
+        incident = report.incident
+        sequence = self._sequence(report)
+        alert, context = incident_alert(report, sequence, datetime.now(UTC))
+        self._submit(alert, context)
         log.info(
             "incident",
             phase=incident.phase.value,
@@ -62,12 +63,12 @@ class Desk:
             label=incident.label,
             incident=str(incident.id),
             peak=round(incident.peak, 3),
-            **({"exercise": True} if news.exercise else {}),
-            **({"reason": news.reason} if news.reason else {}),
+            **({"exercise": True} if report.exercise else {}),
+            **({"reason": report.reason} if report.reason else {}),
         )
 
-    def _sequence(self, news: News) -> int:
+    def _sequence(self, report: IncidentReport) -> int:
         """Number of this message within its incident; exercises stay out of the journal."""
-        if news.exercise:
-            return 0 if news.incident.phase is Phase.OPENED else 1
-        return self._journal.record(news.incident, news.reason)
+        if report.exercise:
+            return 0 if report.incident.phase is Phase.OPENED else 1
+        return self._journal.record(report.incident, report.reason)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from config.settings import DetectionSettings
 from detector.footage.recording import EPOCH, recorded_samples, recorded_seconds
-from detector.incidents.judge import CameraWatch, rules_for
+from detector.incidents.judge import CameraJudge, rules_for
 from detector.inference.weights import Classifier
 from detector.motion.view import MotionTracker
 from detector.types import Box, Incident, MotionView
@@ -81,14 +81,14 @@ def score_file(
     Raises StreamError where the file cannot be read as video.
     """
     rules = {label: rules_for(rule, detection) for label, rule in classifier.rules().items()}
-    watch = CameraWatch(path.name, rules)
+    judge = CameraJudge(path.name, rules)
     motion = MotionTracker(detection.watch, detection.ignore)
-    views = (view for s in recorded_samples(path) if (view := motion.push(s)) is not None)
+    views = (view for s in recorded_samples(path) if (view := motion.view_of(s)) is not None)
     incidents: dict[UUID, Incident] = {}
     moments: list[Moment] = []
     for view, values in _probabilities(views, classifier):
-        scores, news = watch.push(view.utc, values.tolist())
-        incidents.update({incident.id: incident for incident in news})
+        scores, changes = judge.judge(view.utc, values.tolist())
+        incidents.update({incident.id: incident for incident in changes})
         moments.append(
             Moment(
                 at_s=_seconds(view.utc),
@@ -98,7 +98,7 @@ def score_file(
             )
         )
         progress(moments[-1].at_s)
-    incidents.update({incident.id: incident for incident in watch.close()})
+    incidents.update({incident.id: incident for incident in judge.close()})
     episodes = [
         Episode(i.label, _seconds(i.opened_at), _seconds(i.closed_at or i.opened_at), i.peak)
         for i in incidents.values()

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from detector.incidents.tracker import CLOSE_BELOW, IncidentRules
 
 LEVELS: Final = np.linspace(-3.0, 3.3, 64)
-"""Candidate thresholds, log-odds of the smoothed probability: .05 to .96 in steps of .1."""
+"""Candidate thresholds, log-odds of the smoothed probability: 0.05 to 0.96 in steps of 0.1."""
 
 BLOCK_S = 10.0
 """Only the highest score of so long is looked at: the shipped merge gap, so that two blocks with
@@ -67,15 +67,15 @@ FIT_LEAST = 1.5
 """Over a shorter span there is no spread to measure."""
 
 SPREAD = 0.7
-"""Standard deviation, log-odds, before a camera has shown its own: of normal 10 s blocks .5 to .85
-by set."""
+"""Standard deviation, log-odds, before a camera has shown its own: of normal 10 s blocks
+0.5 to 0.85 by set."""
 
 SPREAD_EVENTS = 20
 """Counted incidents that the above weighs as much as."""
 
 EXCESS = 0.35
 """Mean excess, log-odds, over a threshold that the camera has not reached yet: the upper tenth of
-normal blocks lie on average .25 to .4 above where they begin."""
+normal blocks lie on average 0.25 to 0.4 above where they begin."""
 
 FIGHTS = 3.0
 """So many incidents, and so many more a day, may be real ones: what is counted beyond is held for
@@ -206,7 +206,7 @@ class Tally:
         self._peak: float | None = None
         self._last: datetime | None = None
 
-    def push(self, utc: datetime, smoothed: float) -> float:
+    def count(self, utc: datetime, smoothed: float) -> float:
         """Take one smoothed probability; the seconds that were watched up to it."""
         gap_s = (utc - self._last).total_seconds() if self._last else 0.0
         self._last = utc
@@ -277,7 +277,9 @@ class Calibrator:
         *,
         close_stated: bool = False,
     ) -> None:
-        self._shipped, self._per_hour, self._close_stated = rules, per_day / DAY_H, close_stated
+        self._shipped = rules
+        self._per_hour = per_day / DAY_H
+        self._close_stated = close_stated
         self._start = log_odds(rules.open_threshold)
         closing = rules.close_threshold / rules.open_threshold
         self._tally = Tally(closing, learnt.days if learnt else ())
@@ -286,9 +288,9 @@ class Calibrator:
         self._evidence = self._tally.evidence()
         self._hours_to_move = MOVE_EVERY_H
 
-    def push(self, utc: datetime, smoothed: float) -> bool:
+    def learn(self, utc: datetime, smoothed: float) -> bool:
         """Take one smoothed probability; whether the threshold has moved."""
-        return self._move(self._tally.push(utc, smoothed))
+        return self._move(self._tally.count(utc, smoothed))
 
     @property
     def rules(self) -> IncidentRules:
@@ -327,5 +329,6 @@ class Calibrator:
         self._evidence = self._tally.evidence()
         goal = level_for(self._evidence, self._start, self._per_hour)
         level = min(max(goal, self._level - MOST_MOVE), self._level + MOST_MOVE)
-        moved, self._level = level != self._level, level
+        moved = level != self._level
+        self._level = level
         return moved

@@ -56,7 +56,7 @@ def calibrators_for(
     }
 
 
-class CameraWatch:
+class CameraJudge:
     """The judgement over one camera: a smoother and an incident tracker for each label.
 
     `calibrators`: by label, those whose opening threshold is learnt.
@@ -84,21 +84,21 @@ class CameraWatch:
         self._moved = set(calibrators)
         self._adopt()
 
-    def push(
+    def judge(
         self, utc: datetime, probabilities: Sequence[float]
     ) -> tuple[list[Score], list[Incident]]:
-        """Take one probability a label, in the labels' order; scores, and incidents' news."""
-        scores, news = [], []
+        """Take one probability a label, in the labels' order; scores, and changed incidents."""
+        scores, changes = [], []
         for label, probability in zip(self._labels, probabilities, strict=True):
-            smoothed = self._smoothers[label].push(utc, probability)
+            smoothed = self._smoothers[label].smooth(utc, probability)
             score = Score(self._camera, utc, label, probability, smoothed)
             scores.append(score)
-            if incident := self._trackers[label].push(score):
-                news.append(incident)
-            if (learner := self._calibrators.get(label)) and learner.push(utc, smoothed):
+            if incident := self._trackers[label].follow(score):
+                changes.append(incident)
+            if (learner := self._calibrators.get(label)) and learner.learn(utc, smoothed):
                 self._moved.add(label)
         self._adopt()
-        return scores, news
+        return scores, changes
 
     @property
     def calibrators(self) -> Mapping[str, Calibrator]:

@@ -28,7 +28,7 @@ class Smoother:
     def __init__(self) -> None:
         self._window: deque[tuple[datetime, float]] = deque(maxlen=round(WINDOW_S * SAMPLE_RATE_HZ))
 
-    def push(self, utc: datetime, probability: float) -> float:
+    def smooth(self, utc: datetime, probability: float) -> float:
         """Add `probability` (0…1) at `utc`; the smoothed value, 0…1.
 
         Values older than `WINDOW_S` are forgotten, so a gap in the stream starts afresh.

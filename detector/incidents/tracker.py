@@ -50,7 +50,10 @@ class IncidentTracker:
     def __init__(
         self, camera: str, label: str, rules: IncidentRules, new_id: Callable[[], UUID] = uuid7
     ) -> None:
-        self._camera, self._label, self._rules, self._new_id = camera, label, rules, new_id
+        self._camera = camera
+        self._label = label
+        self._rules = rules
+        self._new_id = new_id
         self._above_since: datetime | None = None
         self._last_above: datetime | None = None
         self._reported_at: datetime | None = None
@@ -73,7 +76,7 @@ class IncidentTracker:
             self._rules = rules
         return self._open is None
 
-    def push(self, score: Score) -> Incident | None:
+    def follow(self, score: Score) -> Incident | None:
         """Take one score; the incident if it has opened, changed or closed with it.
 
         `opened_at` is the instant of the decision, not of the first high score: what
@@ -89,7 +92,7 @@ class IncidentTracker:
         if high:
             self._last_above = score.utc
         if self._open is not None:
-            return self._follow(self._open, score)
+            return self._carry_on(self._open, score)
         if high and self._above_since is None and score.smoothed >= self._rules.open_threshold:
             self._above_since = score.utc
         if (
@@ -122,10 +125,12 @@ class IncidentTracker:
         # A clock set back during the incident must not end it before it began.
         closed_at = max(self._last_above or opened_at, opened_at)
         closed = replace(self._open, closed_at=closed_at, phase=Phase.CLOSED)
-        self._open = self._above_since = self._last_above = None
+        self._open = None
+        self._above_since = None
+        self._last_above = None
         return closed
 
-    def _follow(self, incident: Incident, score: Score) -> Incident | None:
+    def _carry_on(self, incident: Incident, score: Score) -> Incident | None:
         self._open = replace(incident, peak=max(incident.peak, score.smoothed), phase=Phase.UPDATED)
         assert self._reported_at is not None
         age_s = (score.utc - self._reported_at).total_seconds()
@@ -156,5 +161,6 @@ class IncidentTracker:
             self._reported_at = min(self._reported_at, utc)
 
     def _report(self, incident: Incident, utc: datetime) -> Incident:
-        self._reported_at, self._reported_peak = utc, incident.peak
+        self._reported_at = utc
+        self._reported_peak = incident.peak
         return incident

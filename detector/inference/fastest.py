@@ -18,7 +18,7 @@ Two engines take a quarter of a second."""
 WARM_UP = 3
 
 WORTH = 0.9
-"""A later engine must take less than this share of an earlier one's time: int8 ranks fights .001
+"""A later engine must take less than this share of an earlier one's time: int8 ranks fights 0.001
 of AUC worse than float, so a draw goes to float."""
 
 log = get_logger()

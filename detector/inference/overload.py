@@ -26,7 +26,8 @@ class LoadMeter:
     def __init__(self, now_s: float) -> None:
         self.overloaded = False
         self._since_s = now_s
-        self._scored = self._lost = 0
+        self._scored = 0
+        self._lost = 0
 
     def scored(self, views: int) -> None:
         """So many views have been scored."""
@@ -44,7 +45,9 @@ class LoadMeter:
         share = self._lost / total if total else 0.0
         before = self.overloaded
         self.overloaded = share > (RECOVERED_SHARE if before else OVERLOADED_SHARE)
-        self._since_s, self._scored, self._lost = now_s, 0, 0
+        self._since_s = now_s
+        self._scored = 0
+        self._lost = 0
         return self.overloaded is not before
 
 

@@ -36,7 +36,7 @@ log = get_logger()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Offer:
+class SampledView:
     """A view on its way to the worker, and the sample it was made of."""
 
     sample: Sample
@@ -44,10 +44,10 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
-    """What came of an offer: probabilities [labels] float32, in the head's order."""
+class ScoredView:
+    """What came of a view: probabilities [labels] float32, in the head's order."""
 
-    offer: Offer
+    sampled: SampledView
     probabilities: NDArray[np.float32]
 
 
@@ -74,7 +74,7 @@ class InferenceWorker:
         self,
         engine: Engine,
         head: Head,
-        on_scored: Callable[[Scored], None],
+        on_scored: Callable[[ScoredView], None],
         observer: WorkerObserver,
         urgent: Callable[[str], bool] = lambda _: False,
     ) -> None:
@@ -83,9 +83,11 @@ class InferenceWorker:
         self._load = LoadMeter(time.monotonic())
         self._view_s = 0.0
         self._scored_s: dict[str, float] = {}
-        self._engine, self._head = engine, head
-        self._on_scored, self._observer = on_scored, observer
-        self._pending: dict[str, Offer] = {}
+        self._engine = engine
+        self._head = head
+        self._on_scored = on_scored
+        self._observer = observer
+        self._pending: dict[str, SampledView] = {}
         self._states: dict[str, Any] = {}
         self._changed = threading.Condition()
         self._stopping = False
@@ -117,14 +119,14 @@ class InferenceWorker:
             self._pending.pop(camera, None)
             self._scored_s.pop(camera, None)
 
-    def offer(self, offer: Offer) -> None:
+    def offer(self, sampled: SampledView) -> None:
         """Hand over the newest view of a camera; never waits."""
-        camera = offer.view.camera
+        camera = sampled.view.camera
         with self._changed:
             if camera not in self._states:
                 return
             replaced = self._pending.get(camera)
-            self._pending[camera] = offer
+            self._pending[camera] = sampled
             self._changed.notify()
             if replaced:
                 self._load.lost()
@@ -132,23 +134,23 @@ class InferenceWorker:
             self._observer.dropped(camera, "superseded")
 
     def _run(self) -> None:
-        while (offers := self._take()) is not None:
+        while (views := self._take()) is not None:
             self.progress_s = time.monotonic()
             self._weigh_load()
-            fresh = self._fresh(offers)
+            fresh = self._fresh(views)
             try:
                 rows = self._probabilities(fresh)
             except Exception:
                 # The loop must outlive any one batch: without it no camera is watched.
-                cameras = [offer.view.camera for offer, _ in fresh]
+                cameras = [sampled.view.camera for sampled, _ in fresh]
                 log.exception("scoring failed", cameras=cameras)
                 for camera in cameras:
                     self._observer.dropped(camera, "failed")
             else:
-                for (offer, _), row in zip(fresh, rows, strict=True):
-                    self._hand_over(offer, row)
+                for (sampled, _), row in zip(fresh, rows, strict=True):
+                    self._hand_over(sampled, row)
 
-    def _take(self) -> list[Offer] | None:
+    def _take(self) -> list[SampledView] | None:
         """Wait for views and take all there are; none after a second without; None at the end."""
         with self._changed:
             if not self._pending and not self._stopping:
@@ -161,14 +163,18 @@ class InferenceWorker:
                 self._changed.wait(left_s)
             if not self._pending:
                 return None if self._stopping else []
-            resting = [offer for offer in self._pending.values() if not offer.view.moving]
-            moving = [offer for offer in self._pending.values() if offer.view.moving]
+            resting = [sampled for sampled in self._pending.values() if not sampled.view.moving]
+            moving = [sampled for sampled in self._pending.values() if sampled.view.moving]
             chosen = resting + this_round(
-                moving, lambda offer: offer.view.camera, self._view_s, self._urgent, self._scored_s
+                moving,
+                lambda sampled: sampled.view.camera,
+                self._view_s,
+                self._urgent,
+                self._scored_s,
             )
-            for offer in chosen:
-                del self._pending[offer.view.camera]
-            return sorted(chosen, key=lambda offer: offer.sample.monotonic_s)
+            for sampled in chosen:
+                del self._pending[sampled.view.camera]
+            return sorted(chosen, key=lambda sampled: sampled.sample.monotonic_s)
 
     def _weigh_load(self) -> None:
         with self._changed:
@@ -185,53 +191,54 @@ class InferenceWorker:
         """Whether more views come than can be scored."""
         return self._load.overloaded
 
-    def _fresh(self, offers: list[Offer]) -> list[tuple[Offer, Any]]:
-        """The offers still worth scoring, each with its camera's state."""
+    def _fresh(self, views: list[SampledView]) -> list[tuple[SampledView, Any]]:
+        """The views still worth scoring, each with its camera's state."""
         with self._changed:
             known = [
-                (o, self._states[o.view.camera]) for o in offers if o.view.camera in self._states
+                (v, self._states[v.view.camera]) for v in views if v.view.camera in self._states
             ]
         now = time.monotonic()
         fresh = []
-        for offer, state in known:
-            if now - offer.sample.monotonic_s > STALENESS_BUDGET_S:
+        for sampled, state in known:
+            if now - sampled.sample.monotonic_s > STALENESS_BUDGET_S:
                 with self._changed:
                     self._load.lost()
-                self._observer.dropped(offer.view.camera, "stale")
+                self._observer.dropped(sampled.view.camera, "stale")
             else:
-                fresh.append((offer, state))
+                fresh.append((sampled, state))
         return fresh
 
-    def _probabilities(self, offers: list[tuple[Offer, Any]]) -> list[NDArray[np.float32]]:
-        """One row [labels] an offer; those that rest cost no inference."""
-        moving = [(offer, state) for offer, state in offers if offer.view.moving]
+    def _probabilities(self, views: list[tuple[SampledView, Any]]) -> list[NDArray[np.float32]]:
+        """One row [labels] a view; those that rest cost no inference."""
+        moving = [(sampled, state) for sampled, state in views if sampled.view.moving]
         scored: Iterator[NDArray[np.float32]] = iter(())
         if moving:
-            embeddings = self._embed([offer for offer, _ in moving])
+            embeddings = self._embed([sampled for sampled, _ in moving])
             scored = iter(self._head(embeddings, [state for _, state in moving]))
         return [
-            next(scored) if offer.view.moving else self._head.rest(state) for offer, state in offers
+            next(scored) if sampled.view.moving else self._head.rest(state)
+            for sampled, state in views
         ]
 
-    def _hand_over(self, offer: Offer, row: NDArray[np.float32]) -> None:
-        camera = offer.view.camera
+    def _hand_over(self, sampled: SampledView, row: NDArray[np.float32]) -> None:
+        camera = sampled.view.camera
         with self._changed:
             if camera not in self._states:  # removed meanwhile: its series are gone
                 return
             self._load.scored(1)
             self._scored_s[camera] = time.monotonic()
-        self._observer.scored(camera, time.monotonic() - offer.sample.monotonic_s)
+        self._observer.scored(camera, time.monotonic() - sampled.sample.monotonic_s)
         try:
-            self._on_scored(Scored(offer, row))
+            self._on_scored(ScoredView(sampled, row))
         except Exception:
             # Whatever goes wrong with one camera's score must not cost the others theirs.
             log.exception("score not taken", camera=camera)
 
-    def _embed(self, offers: list[Offer]) -> NDArray[np.float32]:
+    def _embed(self, views: list[SampledView]) -> NDArray[np.float32]:
         started = time.monotonic()
-        embeddings = self._engine.embed(np.stack([offer.view.pixels for offer in offers]))
+        embeddings = self._engine.embed(np.stack([sampled.view.pixels for sampled in views]))
         seconds = time.monotonic() - started
-        self._observer.batch(len(offers), seconds)
+        self._observer.batch(len(views), seconds)
         self._window_s += WINDOW_SMOOTHING * (min(seconds, MAX_WINDOW_S) - self._window_s)
-        self._view_s += WINDOW_SMOOTHING * (seconds / len(offers) - self._view_s)
+        self._view_s += WINDOW_SMOOTHING * (seconds / len(views) - self._view_s)
         return embeddings

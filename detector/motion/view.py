@@ -1,7 +1,7 @@
-"""The motion view: what the network sees of a camera, the scene taken away.
+"""The motion view: what the network sees of a camera, the background taken away.
 
-A still picture tells a network which camera it is, not whether people fight (AUC .537).
-So of five greys in a row the pixel median, the scene, is taken off the middle three, and
+A still picture tells a network which camera it is, not whether people fight (AUC 0.537).
+So of five greys in a row the pixel median, the background, is taken off the middle three, and
 what is left is cropped to the square where most moves and brought to one contrast. This
 module is the only implementation, for daemon, training and evaluation; it knows no network
 and no clock.
@@ -45,20 +45,20 @@ would lying on its side."""
 
 STARK_ENERGY = 10.0
 """Grey levels: what moves more starkly counts no more when a window is chosen, or headlights and
-a white shirt outweigh people in grey (.863 → .876 on city CCTV)."""
+a white shirt outweigh people in grey (0.863 → 0.876 on city CCTV)."""
 
 SIDE_EXPONENT = 1.2
 """Of the side that a window's motion is divided by. 1 and the root of the energy rank fights in
-cities not learnt from better (.858 / .884 instead of .847 / .877), cameras of known ones worse
-(.924 / .873 instead of .934 / .878); the mean is the same."""
+cities not learnt from better (0.858 / 0.884 instead of 0.847 / 0.877), cameras of known ones worse
+(0.924 / 0.873 instead of 0.934 / 0.878); the mean is the same."""
 
 MOVING_ENERGY = 0.15
 """Grey levels: least energy of the winning window, divided by its side and by the picture's
 shorter side, that counts as motion.
 
 Sensor noise of a standard deviation of 3 grey levels in the grey, 6 in a 640×360 picture
-before averaging, reaches .13. Of 5313 views of 207 fight clips 1.5 % fall below, nearly all
-from frozen streams (1.3 % are exactly 0); the faintest fight has a median of .31."""
+before averaging, reaches 0.13. Of 5313 views of 207 fight clips 1.5 % fall below, nearly all
+from frozen streams (1.3 % are exactly 0); the faintest fight has a median of 0.31."""
 
 Polygon = Sequence[tuple[float, float]]
 """Corners (x, y) relative to the picture: 0,0 is top left, 1,1 bottom right."""
@@ -71,7 +71,7 @@ STRONG_SHARE = 0.98
 STRONG_AT = 0.5
 """Where in −1…1 a gain brings that strength, so that a network sees faint and stark motion
 alike: grey fog, night and noon. One fixed gain for all ranked fights in cameras of a city it
-had not learnt from at .825 instead of .859."""
+had not learnt from at 0.825 instead of 0.859."""
 
 GAINS = (1 / 127.5, 12 / 127.5)
 """Least and greatest gain: what is fainter is more noise than motion."""
@@ -116,7 +116,7 @@ class MotionTracker:
         self._last_pts_s = 0.0
         self._canvas: _Canvas | None = None
 
-    def push(self, sample: Sample) -> MotionView | None:
+    def view_of(self, sample: Sample) -> MotionView | None:
         """The view of the last five greys, dated as the newest of them.
 
         None until there are five. A picture of another size, a gap of more than
@@ -133,16 +133,16 @@ class MotionTracker:
             return None
         height, width = sample.grey.shape
         canvas = self._canvas_for(sample.grey)
-        scene = median_of_five(*self._greys)
+        background = median_of_five(*self._greys)
         middle = list(self._greys)[1:4]
-        first, second, third = (cv2.absdiff(grey, scene) for grey in middle)
+        first, second, third = (cv2.absdiff(grey, background) for grey in middle)
         _measure_energy(cv2.max(cv2.max(first, second), third), canvas)
         window = _busiest_window(canvas)
         if window.energy < MOVING_ENERGY * min(height, width):
             still = np.zeros((VIEW_SIDE, VIEW_SIDE, 3), np.float32)
             return MotionView(sample.camera, sample.utc, still, _WHOLE, moving=False)
         box = Box(window.x / width, window.y / height, window.side / width, window.side / height)
-        pixels = _crop(middle, scene, canvas.mask, window)
+        pixels = _crop(middle, background, canvas.mask, window)
         return MotionView(sample.camera, sample.utc, pixels, box, moving=True)
 
     def differs(self, before: Grey, after: Grey) -> bool:
@@ -172,7 +172,7 @@ def median_of_five(a: Grey, b: Grey, c: Grey, d: Grey, e: Grey) -> Grey:
 def _measure_energy(strongest: NDArray[Any], canvas: _Canvas) -> None:
     """How much moves at each pixel, grey levels above the noise floor, into `energy`.
 
-    `strongest`: [h, w] uint8, the largest difference of each pixel from the scene.
+    `strongest`: [h, w] uint8, the largest difference of each pixel from the background.
     """
     energy = canvas.energy
     cv2.boxFilter(cv2.bitwise_and(strongest, canvas.mask), cv2.CV_32F, (5, 5), dst=energy)
@@ -210,7 +210,7 @@ def _busiest_window(canvas: _Canvas) -> _Window:
 
 
 def _crop(
-    middle: Sequence[Grey], scene: Grey, mask: NDArray[np.uint8], window: _Window
+    middle: Sequence[Grey], background: Grey, mask: NDArray[np.uint8], window: _Window
 ) -> NDArray[np.float32]:
     """The differences inside the window as [96, 96, 3] float32 in −1…1."""
     rows = slice(window.y, window.y + window.side)
@@ -218,7 +218,9 @@ def _crop(
     seen = mask[rows, columns]
     differences = cv2.merge(
         [
-            cv2.subtract(grey[rows, columns], scene[rows, columns], mask=seen, dtype=cv2.CV_32F)
+            cv2.subtract(
+                grey[rows, columns], background[rows, columns], mask=seen, dtype=cv2.CV_32F
+            )
             for grey in middle
         ]
     )

@@ -44,7 +44,7 @@ def add_commands(commands: Any) -> None:
 def _evaluate(chosen: argparse.Namespace) -> int:
     # These load OpenCV, libav and LiteRT, which `jikimi --help` should not wait for.
     from models.data.clips import read_clips  # noqa: PLC0415
-    from models.evaluation.calibrating import watch_by_scene  # noqa: PLC0415
+    from models.evaluation.calibrating import judge_by_scene  # noqa: PLC0415
     from models.evaluation.evaluation import assess  # noqa: PLC0415
     from models.evaluation.judging import across_judge, fold_judge, weights_judge  # noqa: PLC0415
     from models.report.report import read_prototype, write_report  # noqa: PLC0415
@@ -55,7 +55,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
         judge, across = fold_judge(chosen.fold_models), across_judge(chosen.fold_models)
     else:
         judge, across = weights_judge(chosen.weights), None
-    metrics = assess(read_clips(chosen.source), judge, across, watch_by_scene)
+    metrics = assess(read_clips(chosen.source), judge, across, judge_by_scene)
     metrics["prototype"] = prototype
     print(summary(metrics))
     print(write_report(metrics, chosen.out))

@@ -27,7 +27,7 @@ SHIFT_PX = (-8.0, 8.0)
 SPEED = (0.7, 1.4)
 GAIN = (0.6, 1.6)
 NOISE = (0.0, 0.03)
-"""Standard deviation: .03 is two grey levels of the picture."""
+"""Standard deviation: 0.03 is two grey levels of the picture."""
 
 BLUR_PX = (0.3, 1.2)
 DARKNESS = (0.2, 0.5)

@@ -55,7 +55,7 @@ def clip_views(clip: Clip, *, whole: bool) -> Iterator[MotionView]:
     """The motion views of one clip, in order; raises StreamError where it cannot be read."""
     tracker = MotionTracker()
     for sample in recorded_samples(clip.path, whole=whole):
-        view = tracker.push(sample)
+        view = tracker.view_of(sample)
         if view is not None:
             yield view
 

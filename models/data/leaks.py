@@ -28,10 +28,10 @@ BANDWIDTH = 0.5
 
 TELLING_AUC = 0.65
 """From here on the format is said to tell the labels. Formats drawn at random for each scene
-stay below .60 in 95 of 100 draws, on our sets of 39 and of 84 scenes."""
+stay below 0.60 in 95 of 100 draws, on our sets of 39 and of 84 scenes."""
 
 MIN_SCENES = 10
-"""Of either kind; with 7 scenes of one, one random draw in twenty is above .72."""
+"""Of either kind; with 7 scenes of one, one random draw in twenty is above 0.72."""
 
 FOLDS = 5
 DEALS = 20

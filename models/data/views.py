@@ -32,7 +32,7 @@ STEPS = 127
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ViewFile:
     """Where the views of one meaning of a clip lie: a file of `count` views."""
 
     clip: Clip
@@ -46,38 +46,38 @@ class Shelf:
         return np.asarray(stored[numbers], np.float32) / np.float32(STEPS)
 
 
-def shelve(clips: Sequence[Clip], most: int, cache: Path) -> list[Shelf]:
+def store_views(clips: Sequence[Clip], most: int, cache: Path) -> list[ViewFile]:
     """The moving views of every readable clip, at most `most` of each of its meanings.
 
     Unreadable clips are named on the terminal and skipped.
     """
-    shelves: list[Shelf] = []
+    files: list[ViewFile] = []
     with tqdm(clips, desc="views", unit="clip", disable=None) as progress:
         for clip in progress:
             try:
-                shelves += _shelved(clip, most, cache)
+                files += _stored(clip, most, cache)
             except StreamError as error:
                 tqdm.write(f"skipped: {error}", file=sys.stderr)
-    return shelves
+    return files
 
 
-def spread(shelves: Sequence[Shelf], total: int) -> Floats:
-    """About `total` views from all shelves alike, or all there are: [n, 96, 96, 3] float32."""
-    each = max(1, -(-total // max(1, len(shelves))))
+def spread(files: Sequence[ViewFile], total: int) -> Floats:
+    """About `total` views from all files alike, or all there are: [n, 96, 96, 3] float32."""
+    each = max(1, -(-total // max(1, len(files))))
     parts = []
-    for shelf in shelves:
-        numbers = np.linspace(0, shelf.count - 1, min(each, shelf.count)).round()
-        parts.append(shelf.read(numbers.astype(np.int64)))
+    for stored in files:
+        numbers = np.linspace(0, stored.count - 1, min(each, stored.count)).round()
+        parts.append(stored.read(numbers.astype(np.int64)))
     if not parts:
         return np.zeros((0, VIEW_SIDE, VIEW_SIDE, 3), np.float32)
     together = np.concatenate(parts)
     return together[np.linspace(0, len(together) - 1, min(total, len(together))).astype(np.int64)]
 
 
-def _shelved(clip: Clip, most: int, cache: Path) -> list[Shelf]:
+def _stored(clip: Clip, most: int, cache: Path) -> list[ViewFile]:
     facts = [clip_key(clip), most, sorted((e.label, e.start_s, e.end_s) for e in clip.events)]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
-    folder = cache / "shelves"
+    folder = cache / "files"
     index = folder / f"{key}.json"
     if not index.is_file():
         entries = []
@@ -90,7 +90,7 @@ def _shelved(clip: Clip, most: int, cache: Path) -> list[Shelf]:
             unfinished.write_text(json.dumps(entries), encoding="utf-8")
     known: list[dict[str, Any]] = json.loads(index.read_text(encoding="utf-8"))
     return [
-        Shelf(clip, clip.labels if not clip.untrimmed else frozenset(entry["labels"]),
+        ViewFile(clip, clip.labels if not clip.untrimmed else frozenset(entry["labels"]),
               folder / entry["file"], entry["count"])
         for entry in known
     ]  # fmt: skip
@@ -111,7 +111,9 @@ class Thinning:
     """Evenly spaced views of a recording of unknown length, never more than twice `most`."""
 
     def __init__(self, most: int) -> None:
-        self._most, self._every, self._seen = most, 1, 0
+        self._most = most
+        self._every = 1
+        self._seen = 0
         self.kept: list[NDArray[np.int8]] = []
 
     def add(self, pixels: Floats) -> None:

@@ -29,18 +29,18 @@ from detector.incidents.calibration import (
     log_odds,
     probability_of,
 )
-from detector.incidents.judge import CameraWatch
+from detector.incidents.judge import CameraJudge
 from detector.incidents.smoothing import Smoother
 from detector.incidents.tracker import IncidentRules
-from models.evaluation.events import Kind, Play, WatchFor
-from models.evaluation.judging import Scored
+from models.evaluation.events import JudgeFor, Kind, Play
+from models.evaluation.judging import ScoredClip
 from models.evaluation.measuring import Measured
 from models.statistics import Figures, poisson_upper, share
 
 BUDGETS_PER_HOUR = (120.0, 60.0, 30.0, 10.0)
 PER_HOUR = 15.0
 """The budget of the figures by event: of 10, 15 and 30 the one whose F1 is nearest to that of one
-threshold for all (.48 to .47 by folds, .44 to .47 across cities), tried on this very footage. A
+threshold for all (0.48 to 0.47 by folds, 0.44 to 0.47 across cities), tried on this very footage. A
 fight scene's normal seconds, played to and fro, are that place at its busiest; a street's whole
 day is mostly quiet."""
 
@@ -50,7 +50,7 @@ UNBOUND = 4.0
 
 LEAST_HOURS = 0.5
 """Of less footage a half shows a handful of incidents, and of other scenes: surv_fight (1.8 h) and
-vioperu (.6 h) keep their budgets on the other half, sets of minutes miss them by a factor of 4."""
+vioperu (0.6 h) keep their budgets on the other half, sets of minutes miss them by a factor of 4."""
 
 SPLITS = 50
 ROUNDS = 200
@@ -90,19 +90,19 @@ def thresholds_by_scene(
     return thresholds
 
 
-def watch_by_scene(measured: Measured) -> WatchFor:
+def judge_by_scene(measured: Measured) -> JudgeFor:
     """Each scene judged at the threshold that was learnt from other scenes of its set."""
     thresholds = thresholds_by_scene(measured.plays, measured.scored[0].judge.rules())
 
-    def watch(scored: Scored) -> CameraWatch:
+    def judge(scored: ScoredClip) -> CameraJudge:
         learnt = thresholds.get(scored.clip.scene, {})
         rules = {
             label: own.opening_at(learnt.get(label, own.open_threshold))
             for label, own in scored.judge.rules().items()
         }
-        return CameraWatch(scored.clip.scene, rules)
+        return CameraJudge(scored.clip.scene, rules)
 
-    return watch
+    return judge
 
 
 def demonstration(measured: Measured, label: str, seed: int = 0) -> Figures:
@@ -274,9 +274,9 @@ def _count(play: Play, label_index: int, rules: IncidentRules) -> Counted:
     times = play.scored.times_s.tolist()
     for at_s, row in zip(times, play.scored.probabilities.tolist(), strict=True):
         utc = EPOCH + timedelta(seconds=at_s)
-        smoothed = smoother.push(utc, row[label_index])
+        smoothed = smoother.smooth(utc, row[label_index])
         if begin <= at_s <= end:
-            tally.push(utc, smoothed)
+            tally.count(utc, smoothed)
     tally.finish()
     return Counted(
         play.scored.clip.scene,

@@ -23,15 +23,15 @@ from detector.inference.weights import Classifier
 from models.data.clips import NORMAL, Clip
 from models.evaluation.calibrating import demonstration
 from models.evaluation.events import (
+    JudgeFor,
     Kind,
     Outcome,
-    WatchFor,
     event_figures,
     fixed_rules,
     normal_figures,
     outcomes,
 )
-from models.evaluation.judging import Judge, Scored, network_of
+from models.evaluation.judging import Judge, ScoredClip, network_of
 from models.evaluation.lighting import LIGHTINGS, lighting_of
 from models.evaluation.measuring import Measured, measure
 from models.statistics import (
@@ -60,7 +60,7 @@ LEAST = {
 Level = tuple[Values, Flags, NDArray[Any]]
 """Scores, whether each is of the label, and its scene: [n] of clips or of views."""
 
-Calibrate = Callable[[Measured], WatchFor]
+Calibrate = Callable[[Measured], JudgeFor]
 """Rules per camera, learnt from what its scene normally shows."""
 
 
@@ -168,7 +168,7 @@ def _concerning(found: Iterable[Outcome], label: str) -> list[Outcome]:
     ]
 
 
-def _clip_level(scored: Sequence[Scored], label: str) -> Level:
+def _clip_level(scored: Sequence[ScoredClip], label: str) -> Level:
     """Mean probability of each clip, whether it shows the label, its scene.
 
     Untrimmed recordings have no one label, and are left out.
@@ -182,7 +182,7 @@ def _clip_level(scored: Sequence[Scored], label: str) -> Level:
     )
 
 
-def _frame_level(scored: Sequence[Scored], label: str) -> Level:
+def _frame_level(scored: Sequence[ScoredClip], label: str) -> Level:
     """Probability of each view, whether the label is happening then, its scene."""
     scores, positive = [np.zeros(0)], [np.zeros(0, np.bool_)]
     names = [own.clip.scene for own in scored]
@@ -198,11 +198,11 @@ def _frame_level(scored: Sequence[Scored], label: str) -> Level:
     return np.concatenate(scores), np.concatenate(positive), scenes
 
 
-def _spans(scored: Scored) -> bool:
+def _spans(scored: ScoredClip) -> bool:
     return any(event.label in scored.judge.head.labels for event in scored.clip.events)
 
 
-def _column(scored: Scored, label: str) -> Values:
+def _column(scored: ScoredClip, label: str) -> Values:
     column = scored.judge.head.labels.index(label)
     return scored.probabilities[:, column].astype(np.float64)
 

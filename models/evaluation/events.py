@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from detector.footage.recording import EPOCH
-from detector.incidents.judge import CameraWatch
+from detector.incidents.judge import CameraJudge
 from detector.types import Phase
 from models.data.clips import Event
-from models.evaluation.judging import Scored
+from models.evaluation.judging import ScoredClip
 from models.statistics import Figures, false_rate, ratio_interval, share
 
 GRACE_S = 2.0
@@ -44,7 +44,7 @@ class Play:
     """Something to play: its scores, what happens in it and when, its length in seconds."""
 
     kind: Kind
-    scored: Scored
+    scored: ScoredClip
     events: tuple[Event, ...]
     seconds: float
 
@@ -71,31 +71,31 @@ class Outcome:
     outside_s: tuple[float, ...]
 
 
-WatchFor = Callable[[Scored], CameraWatch]
+JudgeFor = Callable[[ScoredClip], CameraJudge]
 """How a camera is judged: fixed rules, or rules that were calibrated for its scene."""
 
 
-def fixed_rules(scored: Scored) -> CameraWatch:
+def fixed_rules(scored: ScoredClip) -> CameraJudge:
     """The weights' own rules, the same for every camera."""
-    return CameraWatch(scored.clip.scene, scored.judge.rules())
+    return CameraJudge(scored.clip.scene, scored.judge.rules())
 
 
-def openings(scored: Scored, watch: CameraWatch) -> list[tuple[str, float]]:
+def openings(scored: ScoredClip, judge: CameraJudge) -> list[tuple[str, float]]:
     """Label and second of every incident that opens."""
     opened = []
     for at_s, row in zip(scored.times_s.tolist(), scored.probabilities.tolist(), strict=True):
-        _, news = watch.push(EPOCH + timedelta(seconds=at_s), row)
-        opened += [(i.label, at_s) for i in news if i.phase is Phase.OPENED]
+        _, changes = judge.judge(EPOCH + timedelta(seconds=at_s), row)
+        opened += [(i.label, at_s) for i in changes if i.phase is Phase.OPENED]
     return opened
 
 
 def outcomes(
-    plays: Sequence[Play], labels: Sequence[str], watch_for: WatchFor
+    plays: Sequence[Play], labels: Sequence[str], judge_for: JudgeFor
 ) -> dict[str, list[Outcome]]:
     """Every play's outcome, for each label: hits by its own events only."""
     found: dict[str, list[Outcome]] = {label: [] for label in labels}
     for play in plays:
-        opened = openings(play.scored, watch_for(play.scored))
+        opened = openings(play.scored, judge_for(play.scored))
         for label in labels:
             found[label].append(_outcome(play, label, [at for own, at in opened if own == label]))
     return found

@@ -30,7 +30,7 @@ Judge = Callable[[Clip], Classifier | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class ScoredClip:
     """A clip or a stream of clips with what its judge makes of every view.
 
     `times_s`: [n] seconds; `probabilities`: [n, labels] float32, 0 where nothing moves.
@@ -76,7 +76,7 @@ def across_judge(run: Path) -> Judge:
     return lambda clip: of_set.get(clip.dataset)
 
 
-def score_clips(clips: Sequence[Clip], judge: Judge, what: str) -> list[Scored]:
+def score_clips(clips: Sequence[Clip], judge: Judge, what: str) -> list[ScoredClip]:
     """Every readable clip that the judge has a classifier for, scored, in their order.
 
     Unreadable ones are named on the terminal and left out.
@@ -86,7 +86,7 @@ def score_clips(clips: Sequence[Clip], judge: Judge, what: str) -> list[Scored]:
         if classifier := judge(clip):
             network = network_of(classifier)
             by_network.setdefault(network, (classifier.engine, []))[1].append(clip)
-    scored: dict[Clip, Scored] = {}
+    scored: dict[Clip, ScoredClip] = {}
     for network, (engine, own) in by_network.items():
         for embedded in embed_clips(own, engine, network, cache_dir(), what):
             classifier = judge(embedded.clip)
@@ -95,7 +95,7 @@ def score_clips(clips: Sequence[Clip], judge: Judge, what: str) -> list[Scored]:
     return [scored[clip] for clip in clips if clip in scored]
 
 
-def score(embedded: Embedded, classifier: Classifier) -> Scored:
+def score(embedded: Embedded, classifier: Classifier) -> ScoredClip:
     """Each view's probabilities, as the daemon gives them: in order, through the head's state."""
     head = classifier.head
     state = head.new_state()
@@ -105,7 +105,7 @@ def score(embedded: Embedded, classifier: Classifier) -> Scored:
         for moving in embedded.moving
     ]
     probabilities = np.array(given, np.float32).reshape(len(given), len(head.labels))
-    return Scored(embedded.clip, embedded.times_s, probabilities, classifier)
+    return ScoredClip(embedded.clip, embedded.times_s, probabilities, classifier)
 
 
 def sidecar_in(folder: Path) -> Path | None:

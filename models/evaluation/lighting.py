@@ -25,8 +25,8 @@ GREY_CHROMA = 0.037
 """Distance of the strongest from the weakest channel, mean over the picture and as a share of
 its mean grey level, below which a picture has no colour.
 
-Infrared pictures lie below .035 (two clips of one camera, tinted by compression, at .05), the
-palest in colour at .041."""
+Infrared pictures lie below 0.035 (two clips of one camera, tinted by compression, at 0.05), the
+palest in colour at 0.041."""
 
 DARK_LUMA = 85.0
 """Mean grey level (0 to 255) below which a coloured picture is dark: a third of the scale.

@@ -16,7 +16,7 @@ from config.errors import ConfigError
 from detector.footage.recording import recorded_seconds
 from models.data.clips import Clip, Event
 from models.evaluation.events import Kind, Play
-from models.evaluation.judging import Judge, Scored, network_of, score, score_clips
+from models.evaluation.judging import Judge, ScoredClip, network_of, score, score_clips
 from models.evaluation.streams import StreamBuilder, StreamEmbedder, footage_of, normal_footage
 
 
@@ -29,7 +29,7 @@ class Measured:
 
     judge: Judge
     labels: tuple[str, ...]
-    scored: Sequence[Scored]
+    scored: Sequence[ScoredClip]
     plays: Sequence[Play]
     left_out: Sequence[Clip]
 
@@ -47,7 +47,7 @@ def measure(clips: Sequence[Clip], judge: Judge) -> Measured:
     return Measured(judge, labels, scored, plays, left_out)
 
 
-def _alone(scored: Scored, known: set[str]) -> Play | None:
+def _alone(scored: ScoredClip, known: set[str]) -> Play | None:
     """A normal clip or an untrimmed recording, as it is; None for a clip of an event."""
     clip = scored.clip
     events = tuple(event for event in clip.events if event.label in known)

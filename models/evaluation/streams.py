@@ -219,7 +219,7 @@ class StreamEmbedder:
             view = None
             for offset, (name, index) in enumerate(five):
                 passed_s = float(script.times_s[start + offset] - script.times_s[start])
-                view = self._tracker.push(
+                view = self._tracker.view_of(
                     _sample(self._clock_s + passed_s, footage[name].greys[index])
                 )
             self._clock_s += passed_s

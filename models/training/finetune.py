@@ -24,7 +24,7 @@ from config.errors import ConfigError
 from detector.inference.head import LinearHead
 from models.data.augment import augmented
 from models.data.clips import Clip
-from models.data.views import Shelf, shelve
+from models.data.views import ViewFile, store_views
 from models.training.frozen import main_sets, taught
 from models.training.head import calibrate, fit_head, logits_of, probabilities_of
 from models.training.learning_curves import write_curves
@@ -62,7 +62,7 @@ def train_network(
     readable = list(dict.fromkeys(lesson.clip for lesson in lessons))
     labels_of(readable, labels)
     most = max(1, min(recipe.learning.views_per_clip, MAX_SHELVED // len(readable)))
-    shelves = shelve(readable, most, cache)
+    files = store_views(readable, most, cache)
     parts: dict[str, list[Clip]] = {}
     if cross_validate:
         for fold in range(FOLDS):
@@ -75,7 +75,7 @@ def train_network(
     for place, own in {**parts, ".": readable}.items():
         whole = "all" if place == "." else place
         tqdm.write(f"training {whole} on {len(own)} clips", file=sys.stderr)
-        head, engines = _fit_part(own, lessons, shelves, labels, recipe, out, place, cache)
+        head, engines = _fit_part(own, lessons, files, labels, recipe, out, place, cache)
         if place.startswith("folds/"):
             unseen = [clip for clip in readable if clip not in set(own)]
             judged += [
@@ -96,7 +96,7 @@ def train_network(
 def _fit_part(
     clips: Sequence[Clip],
     lessons: Sequence[Lesson],
-    shelves: Sequence[Shelf],
+    files: Sequence[ViewFile],
     labels: Sequence[str],
     recipe: Recipe,
     out: Path,
@@ -115,8 +115,8 @@ def _fit_part(
     strength = recipe.strength * sum(len(le.values) for le in lessons if le.clip in learners)
     model = with_head(network, first, 1 / strength)
     train_from(network, recipe.train)
-    own = [shelf for shelf in shelves if shelf.clip in learners]
-    others = [shelf for shelf in shelves if shelf.clip in watched]
+    own = [stored for stored in files if stored.clip in learners]
+    others = [stored for stored in files if stored.clip in watched]
     history = fit(
         model,
         lambda epoch: drawn(own, labels, recipe, epoch),
@@ -153,52 +153,52 @@ def validation_fold(clips: Sequence[Clip], labels: Sequence[str], seed: int) -> 
 
 
 def drawn(
-    shelves: Sequence[Shelf], labels: Sequence[str], recipe: Recipe, epoch: int
+    files: Sequence[ViewFile], labels: Sequence[str], recipe: Recipe, epoch: int
 ) -> Iterator[Batch]:
     """An epoch's batches of augmented views, every label and scene with its share.
 
     They depend on seed, epoch and batch alone.
     """
     learning = recipe.learning
-    chances = balanced(shelves, recipe)
+    chances = balanced(files, recipe)
     rng = np.random.default_rng([recipe.seed, epoch])
-    batches = max(1, len(shelves) * learning.drawn_per_clip // learning.batch)
+    batches = max(1, len(files) * learning.drawn_per_clip // learning.batch)
     for number in range(batches):
-        chosen = rng.choice(len(shelves), learning.batch, p=chances)
-        views = [shelves[i].read([int(rng.integers(shelves[i].count))])[0] for i in chosen]
+        chosen = rng.choice(len(files), learning.batch, p=chances)
+        views = [files[i].read([int(rng.integers(files[i].count))])[0] for i in chosen]
         draw = np.random.default_rng([recipe.seed, epoch, number])
         yield (
             augmented(np.stack(views), draw),
-            _targets([shelves[i] for i in chosen], labels),
+            _targets([files[i] for i in chosen], labels),
             np.ones(len(chosen), np.float32),
         )
 
 
 def evenly_shown(
-    shelves: Sequence[Shelf], labels: Sequence[str], recipe: Recipe
+    files: Sequence[ViewFile], labels: Sequence[str], recipe: Recipe
 ) -> Iterator[Batch]:
     """The views of the validation part as they are, weighed like what is drawn."""
-    chances = balanced(shelves, recipe)
-    for shelf, chance in zip(shelves, chances, strict=True):
-        count = min(VALIDATION_VIEWS, shelf.count)
-        numbers = np.linspace(0, shelf.count - 1, count).round().astype(np.int64)
-        targets = np.repeat(_targets([shelf], labels), count, axis=0)
-        yield shelf.read(numbers), targets, np.full(count, chance / count, np.float32)
+    chances = balanced(files, recipe)
+    for stored, chance in zip(files, chances, strict=True):
+        count = min(VALIDATION_VIEWS, stored.count)
+        numbers = np.linspace(0, stored.count - 1, count).round().astype(np.int64)
+        targets = np.repeat(_targets([stored], labels), count, axis=0)
+        yield stored.read(numbers), targets, np.full(count, chance / count, np.float32)
 
 
-def balanced(shelves: Sequence[Shelf], recipe: Recipe) -> NDArray[np.float64]:
-    """The chance [n] of each shelf: those of each set of labels together have the same."""
+def balanced(files: Sequence[ViewFile], recipe: Recipe) -> NDArray[np.float64]:
+    """The chance [n] of each stored: those of each set of labels together have the same."""
     weigh = replace(recipe, scene_balance=recipe.learning.scene_balance)
-    weights = lesson_weights([shelf.clip for shelf in shelves], weigh)
-    meanings = [shelf.labels for shelf in shelves]
+    weights = lesson_weights([stored.clip for stored in files], weigh)
+    meanings = [stored.labels for stored in files]
     for meaning in set(meanings):
         same = np.array([own == meaning for own in meanings])
         weights[same] /= weights[same].sum()
     return np.asarray(weights / weights.sum(), np.float64)
 
 
-def _targets(shelves: Sequence[Shelf], labels: Sequence[str]) -> NDArray[np.float32]:
-    return np.array([[label in s.labels for label in labels] for s in shelves], np.float32)
+def _targets(files: Sequence[ViewFile], labels: Sequence[str]) -> NDArray[np.float32]:
+    return np.array([[label in s.labels for label in labels] for s in files], np.float32)
 
 
 def _digest(recipe: Recipe, shown: Sequence[tuple[str, int]]) -> str:

@@ -51,7 +51,7 @@ def train_frozen(
     heads = fold_heads(lessons, labels, recipe)
     said = out_of_fold_logits(lessons, heads)
     # One calibration for all folds, two numbers a label that rank nothing: with one each, folds
-    # do not stand on one scale, and the AUC over all of them is .857 instead of .863 (vioperu).
+    # do not stand on one scale, and the AUC over all of them is 0.857 instead of 0.863 (vioperu).
     slope, intercept = calibration_of(said, labels)
     heads = {k: replace(head, slope=slope, intercept=intercept) for k, head in heads.items()}
     judged = [(le, probabilities_of(heads[fold_of(le.clip)], le.values)) for le, _ in said]

@@ -16,7 +16,7 @@ FOLDS = 5
 MAIN_SETS = ("surv_fight", "vioperu")
 FIXED_CAMERAS = (*MAIN_SETS, "more_cctv", "more_fixed", "intel_sample_videos", "untrimmed")
 """Sets of fixed cameras at their own speed: what the daemon watches and the shipped weights are
-trained on (`--sets`). With the others too, cameras never seen rank worse (.874 → .835)."""
+trained on (`--sets`). With the others too, cameras never seen rank worse (0.874 → 0.835)."""
 
 HEAD_ONLY = "head"
 """`Recipe.train`: the network stays as it is, only the linear head is fitted."""
@@ -55,16 +55,16 @@ class Recipe:
     normal, and teach what is none of these.
     `copies`: augmented copies of each clip's views that the head is fitted on too.
     `strength`: inverse weight of the head's L2 penalty (scikit-learn's C): 576 numbers from
-    few scenes overfit; flat from .003 to .03.
+    few scenes overfit; flat from 0.003 to 0.03.
     `further_weight`: what a clip without a fold weighs beside one that has one. Such sets teach
     normal days of other cameras but hold hardly a fight: at full weight two cities' ranking
-    of each other suffers (.891 → .859 one way), at none other cameras alarm more.
+    of each other suffers (0.891 → 0.859 one way), at none other cameras alarm more.
     `scene_balance`: a clip weighs its scene's clips to the power of minus this; 1: every
-    scene the same. For the head .25 gave nothing on average, 1 cost .01.
+    scene the same. For the head 0.25 gave nothing on average, 1 cost 0.01.
     `pull`: of `--start-from`: half of it times the squared change of the head's weights stands
     against the clips' losses, one a clip. From one city's head into 15 and all cameras of the
-    other, 3 to 300 were tried: 300 did best on cameras left out (.825 → .858 and .850; the
-    other way .874 → .904 and .911), four cameras did no harm, and it forgot least.
+    other, 3 to 300 were tried: 300 did best on cameras left out (0.825 → 0.858 and 0.850; the
+    other way 0.874 → 0.904 and 0.911), four cameras did no harm, and it forgot least.
     """
 
     train: str = HEAD_ONLY

@@ -18,7 +18,7 @@ from config.errors import ConfigError, ModelError
 from detector.inference.engine import Engine, Floats, LiteRTEngine
 from detector.inference.weights import load_classifier, shipped_weights
 from models.data.clips import Clip
-from models.data.views import shelve, spread
+from models.data.views import spread, store_views
 
 SHIPPED = "shipped"
 PARITY_TOLERANCE = 1e-3
@@ -89,7 +89,7 @@ def write_network(network: Any, stem: Path, clips: Sequence[Clip], cache: Path) 
     engines = {"litert": stem.with_suffix(".tflite"), "tensorflow": stem.with_suffix(".keras")}
     engines["litert"].write_bytes(to_litert(network))
     network.save(engines["tensorflow"])
-    views = spread(shelve(some_clips(clips), PARITY_VIEWS, cache), PARITY_VIEWS)
+    views = spread(store_views(some_clips(clips), PARITY_VIEWS, cache), PARITY_VIEWS)
     expected = np.asarray(network(views, training=False))
     check_parity(LiteRTEngine(engines["litert"]), views, expected)
     return engines

@@ -26,7 +26,7 @@ OPEN_THRESHOLD = 0.65
 
 CLOSE_SHARE = 0.9
 """Where it closes, as a share of that. The merge gap, not a low threshold, holds the pauses of a
-fight; closing late only lets a false alarm cover the fight that follows (F1 .45 at .7)."""
+fight; closing late only lets a false alarm cover the fight that follows (F1 0.45 at 0.7)."""
 
 
 def write_sidecar(

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from alerts.backoff import backoff_s
 from alerts.dispatcher import Dispatcher
-from alerts.message import Alert, AlertPhase, CameraNotice, Scene
+from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import RESULTS
 from alerts.sink import RejectedError
 from alerts.worker import SinkState
@@ -176,9 +176,9 @@ def test_first_message_that_passes_is_a_sinks_opened(dispatching: Dispatching) -
     opened = make_alert()
     updates = [follow_up(opened, UPDATED, n) for n in (1, 2)]
     for alert, seconds in [(opened, 1), (updates[0], 6), (updates[1], 9)]:
-        dispatcher.submit(alert, Scene(duration_s=seconds))
+        dispatcher.submit(alert, AlertContext(duration_s=seconds))
         settled(dispatcher)
-    dispatcher.submit(follow_up(opened, CLOSED, 3), Scene(duration_s=9))
+    dispatcher.submit(follow_up(opened, CLOSED, 3), AlertContext(duration_s=9))
     settled(dispatcher)
     assert phases("all") == [OPENED, UPDATED, UPDATED, CLOSED]
     assert phases("patient") == [OPENED, UPDATED, CLOSED]

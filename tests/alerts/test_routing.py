@@ -9,8 +9,8 @@ from alerting import make_alert
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.admission import Stage, Verdict, admit
-from alerts.message import AlertPhase, Scene
+from alerts.admission import Decision, Stage, admit
+from alerts.message import AlertContext, AlertPhase
 from alerts.routing import DARK_BELOW, routes, within
 from config.settings import Hours, RouteSettings
 
@@ -18,7 +18,7 @@ NOON = time(12)
 PHASES = st.sampled_from([AlertPhase.OPENED, AlertPhase.UPDATED, AlertPhase.CLOSED])
 TIMES = st.times()
 SCENES = st.builds(
-    Scene,
+    AlertContext,
     duration_s=st.floats(0, 600),
     mean_grey=st.none() | st.floats(0, 255),
 )
@@ -34,39 +34,39 @@ ROUTES = st.builds(
 )
 
 
-@given(scene=SCENES, at=TIMES, score=st.floats(0, 1))
-def test_no_conditions_means_everything(scene: Scene, at: time, score: float) -> None:
-    assert routes(RouteSettings(), make_alert(score=score), scene, at)
+@given(context=SCENES, at=TIMES, score=st.floats(0, 1))
+def test_no_conditions_means_everything(context: AlertContext, at: time, score: float) -> None:
+    assert routes(RouteSettings(), make_alert(score=score), context, at)
 
 
-@given(route=ROUTES, scene=SCENES, at=TIMES, score=st.floats(0, 1))
+@given(route=ROUTES, context=SCENES, at=TIMES, score=st.floats(0, 1))
 def test_a_stronger_longer_darker_fight_never_reaches_fewer(
-    route: RouteSettings, scene: Scene, at: time, score: float
+    route: RouteSettings, context: AlertContext, at: time, score: float
 ) -> None:
-    if routes(route, make_alert(score=score), scene, at):
-        assert routes(route, make_alert(score=1), Scene(scene.duration_s + 1, 0), at)
+    if routes(route, make_alert(score=score), context, at):
+        assert routes(route, make_alert(score=1), AlertContext(context.duration_s + 1, 0), at)
 
 
-@given(route=ROUTES, scene=SCENES, at=TIMES, score=st.floats(0, 1))
+@given(route=ROUTES, context=SCENES, at=TIMES, score=st.floats(0, 1))
 def test_every_condition_holds_for_what_passes(
-    route: RouteSettings, scene: Scene, at: time, score: float
+    route: RouteSettings, context: AlertContext, at: time, score: float
 ) -> None:
-    passed = routes(route, make_alert(score=score), scene, at)
+    passed = routes(route, make_alert(score=score), context, at)
     reasons_against = [
         bool(route.cameras) and "gate" not in route.cameras,
         bool(route.sites) and "yard" not in route.sites,
         bool(route.labels) and "violence" not in route.labels,
         score < route.min_score,
-        scene.duration_s < route.min_duration_s,
+        context.duration_s < route.min_duration_s,
         route.hours is not None and not within(route.hours, at),
-        route.when == "dark" and scene.mean_grey is not None and scene.mean_grey >= DARK_BELOW,
+        route.when == "dark" and context.mean_grey is not None and context.mean_grey >= DARK_BELOW,
     ]
     assert passed == (not any(reasons_against))
 
 
-@given(route=ROUTES, scene=SCENES, at=TIMES, phase=st.sampled_from(["drill", "lost", "back"]))
+@given(route=ROUTES, context=SCENES, at=TIMES, phase=st.sampled_from(["drill", "lost", "back"]))
 def test_drills_and_camera_notices_heed_only_cameras_and_sites(
-    route: RouteSettings, scene: Scene, at: time, phase: str
+    route: RouteSettings, context: AlertContext, at: time, phase: str
 ) -> None:
     alert = (
         make_alert(exercise=True, score=0)
@@ -76,7 +76,7 @@ def test_drills_and_camera_notices_heed_only_cameras_and_sites(
     here = (not route.cameras or "gate" in route.cameras) and (
         not route.sites or "yard" in route.sites
     )
-    assert routes(route, alert, scene, at) == here
+    assert routes(route, alert, context, at) == here
 
 
 @given(start=TIMES, end=TIMES, at=TIMES)
@@ -94,14 +94,14 @@ def test_a_day_is_split_between_a_span_and_its_reverse(start: time, end: time, a
 )
 def test_hours_run_over_midnight(at: str, inside: bool) -> None:
     route = RouteSettings.model_validate({"hours": "22:00-06:00"})
-    assert routes(route, make_alert(), Scene(), time.fromisoformat(at)) is inside
+    assert routes(route, make_alert(), AlertContext(), time.fromisoformat(at)) is inside
 
 
 def test_an_unmeasured_picture_counts_as_dark() -> None:
     route = RouteSettings(when="dark")
-    assert routes(route, make_alert(), Scene(mean_grey=None), NOON)
-    assert routes(route, make_alert(), Scene(mean_grey=20), NOON)
-    assert not routes(route, make_alert(), Scene(mean_grey=90), NOON)
+    assert routes(route, make_alert(), AlertContext(mean_grey=None), NOON)
+    assert routes(route, make_alert(), AlertContext(mean_grey=20), NOON)
+    assert not routes(route, make_alert(), AlertContext(mean_grey=90), NOON)
 
 
 @given(
@@ -124,7 +124,7 @@ def test_a_sink_hears_opened_first_and_once(
             cooling=cooling[n],
         )
         stage = admission.stage
-        if admission.verdict is Verdict.SEND:
+        if admission.decision is Decision.SEND:
             heard.append(admission.phase)
             assert not silenced[n] or phase is AlertPhase.CLOSED
     if heard:
@@ -134,14 +134,14 @@ def test_a_sink_hears_opened_first_and_once(
 
 def test_an_incident_withheld_by_a_cooldown_stays_withheld() -> None:
     first = admit(make_alert(), stage=None, routed=True, silenced=False, cooling=True)
-    assert first.verdict is Verdict.COOLDOWN
+    assert first.decision is Decision.COOLDOWN
     later = make_alert(phase=AlertPhase.UPDATED)
     second = admit(later, stage=first.stage, routed=True, silenced=False, cooling=False)
-    assert second.verdict is Verdict.SKIP
+    assert second.decision is Decision.SKIP
 
 
 def test_a_drill_is_heard_through_silence_and_cooldown() -> None:
     drill = make_alert(exercise=True)
     assert (
-        admit(drill, stage=None, routed=True, silenced=True, cooling=True).verdict is Verdict.SEND
+        admit(drill, stage=None, routed=True, silenced=True, cooling=True).decision is Decision.SEND
     )

@@ -34,9 +34,9 @@ from tqdm import tqdm
 
 from config.settings import CameraSettings, CaptureSettings
 from detector.capture import network
-from detector.capture.idle.sleep import Sleeper
+from detector.capture.idle.sleep import SleepCallbacks
 from detector.capture.reader import CameraReader
-from detector.incidents.judge import CameraWatch
+from detector.incidents.judge import CameraJudge
 from detector.inference.weights import Classifier, load_classifier
 from detector.motion.view import MotionTracker
 from detector.types import SAMPLE_RATE_HZ, Grey, Phase, Sample
@@ -101,8 +101,9 @@ class Player:
 
     def __init__(self, path: Path, classifier: Classifier, *, gate: bool) -> None:
         self.heard = Heard()
-        self._classifier, self._motion = classifier, MotionTracker()
-        self._watch = CameraWatch("bench", classifier.rules())
+        self._classifier = classifier
+        self._motion = MotionTracker()
+        self._judge = CameraJudge("bench", classifier.rules())
         self._state = classifier.head.new_state()
         self._looked: Grey | None = None
         self._first: datetime | None = None
@@ -115,7 +116,7 @@ class Player:
             self._sample,
             lambda change: self._ended.set() if change.reason else None,
             self,
-            sleeper=Sleeper(self._rest, self._past, self._look) if gate else None,
+            sleeper=SleepCallbacks(self._rest, self._past, self._look) if gate else None,
         )
 
     def play(self) -> Heard:
@@ -126,7 +127,7 @@ class Player:
 
     def _sample(self, sample: Sample) -> bool | None:
         self._first = self._first or sample.utc
-        view = self._motion.push(sample)
+        view = self._motion.view_of(sample)
         if view is None:
             return None
         head = self._classifier.head
@@ -144,17 +145,18 @@ class Player:
         self._judge(utc, [0.0] * len(self._classifier.head.labels))
 
     def _past(self, sample: Sample) -> None:
-        self._motion.push(sample)
+        self._motion.view_of(sample)
 
     def _look(self, grey: Grey) -> bool:
-        last, self._looked = self._looked, grey
+        last = self._looked
+        self._looked = grey
         return last is not None and self._motion.differs(last, grey)
 
     def _judge(self, utc: datetime, row: list[float]) -> None:
         assert self._first
         at_s = (utc - self._first).total_seconds()
-        scores, news = self._watch.push(utc, row)
-        for incident in news:
+        scores, changes = self._judge.judge(utc, row)
+        for incident in changes:
             if incident.phase is Phase.OPENED:
                 self.heard.openings.append(at_s)
         if at_s >= QUIET_S:

@@ -66,7 +66,7 @@ def view_picture(video: Path, at_s: float) -> NDArray[np.uint8]:
     """The motion view at `at_s`, as high as the frame: mid-grey is what does not move."""
     motion = MotionTracker()
     for sample in recorded_samples(video):
-        view = motion.push(sample)
+        view = motion.view_of(sample)
         if view is not None and sample.pts_s >= at_s:
             picture = ((view.pixels + 1) * 127.5).astype(np.uint8)
             return cv2.resize(picture, (HEIGHT, HEIGHT), interpolation=cv2.INTER_NEAREST)

@@ -49,7 +49,9 @@ class Bench:
     """One run: where its clips and daemons live, how long and how often it measures."""
 
     def __init__(self, folder: Path, seconds: float, rounds: int) -> None:
-        self.folder, self.seconds, self.rounds = folder, seconds, rounds
+        self.folder = folder
+        self.seconds = seconds
+        self.rounds = rounds
 
     def compare(
         self, scene: Scene, size: tuple[int, int], cameras: int, names: list[str]
@@ -111,7 +113,7 @@ class Bench:
         tracker, views, times = MotionTracker(), [], []
         for sample in samples:
             started_s = time.perf_counter()
-            view = tracker.push(sample)
+            view = tracker.view_of(sample)
             if view is not None:
                 times.append(time.perf_counter() - started_s)
                 views.append(view.pixels)

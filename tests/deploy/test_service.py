@@ -52,7 +52,8 @@ class Box:
     """A running system: its root, and commands inside it."""
 
     def __init__(self, root: Path, leader: int) -> None:
-        self.root, self.leader = root, leader
+        self.root = root
+        self.leader = leader
 
     def does(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command inside, whatever comes of it."""

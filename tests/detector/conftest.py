@@ -64,7 +64,7 @@ HEAD: dict[str, Any] = {
     "weight": np.full((3, 1), 400 / 3, np.float32),
     "bias": np.full(1, -4, np.float32),
 }
-"""Any motion worth the name (a mean of .03) is certain violence: good for pipelines."""
+"""Any motion worth the name (a mean of 0.03) is certain violence: good for pipelines."""
 
 
 def write_weights(

@@ -16,7 +16,7 @@ from detector.inference.engine import MeanEngine
 from detector.inference.weights import load_classifier
 from models import export as exporting
 from models.data.clips import Clip, read_clips
-from models.data.views import shelve, spread
+from models.data.views import spread, store_views
 from models.export import compared
 from models.weights.network import check_parity, some_clips
 
@@ -40,14 +40,14 @@ class Off:
 
 def test_engines_are_compared_on_real_views(footage: Any, tmp_path: Path) -> None:
     clips = read_clips(footage(sets=["city"], scenes=3))
-    shelves = shelve(clips, 8, tmp_path / "cache")
+    files = store_views(clips, 8, tmp_path / "cache")
 
     def score(clip: Clip, embeddings: Any) -> Any:
         return embeddings.mean(axis=0).astype(np.float64)
 
     told = compared(
         {"litert": MeanEngine(), "same": MeanEngine(), "wrong": Off(-1.0)},
-        shelves,
+        files,
         ("violence",),
         score,
     )
@@ -63,7 +63,7 @@ def test_parity_needs_views_that_move_and_a_network_that_tells_them_apart(
     footage: Any, tmp_path: Path
 ) -> None:
     clips = some_clips(read_clips(footage(sets=["city"], scenes=3)))
-    views = spread(shelve(clips, 8, tmp_path / "cache"), 16)
+    views = spread(store_views(clips, 8, tmp_path / "cache"), 16)
     engine = Off(10.0)
     expected = engine.embed(views)
     assert check_parity(engine, views, expected) == 0

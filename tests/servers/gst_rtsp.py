@@ -53,7 +53,9 @@ class Feed:
         silent_after: int | None,
         source: Gst.Element,
     ) -> None:
-        self.units, self.length, self.silent_after = units, length, silent_after
+        self.units = units
+        self.length = length
+        self.silent_after = silent_after
         self.sent = 0
         source.connect("need-data", self.push)
 

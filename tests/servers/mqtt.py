@@ -217,7 +217,8 @@ class Subscriber:
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_disconnect = lambda *_: self._ready.clear()
         self._client.on_message = self._on_message
-        self._host, self._port = "localhost" if broker.tls else "127.0.0.1", broker.port
+        self._host = "localhost" if broker.tls else "127.0.0.1"
+        self._port = broker.port
 
     def __enter__(self) -> Self:
         if MOSQUITTO:

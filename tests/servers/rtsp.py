@@ -92,7 +92,8 @@ class RtspServer:
         port: int = 0,
     ) -> None:
         self.port = port or free_port()
-        self.user, self.password = user, password
+        self.user = user
+        self.password = password
         self._feeds = {
             name: feed if isinstance(feed, Feed) else Feed((feed,))
             for name, feed in streams.items()

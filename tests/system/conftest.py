@@ -17,7 +17,7 @@ FIGHT_SCENE = "yt_gZDH9kWucNM"
 """A scene of surv_fight with enough clips of both kinds, all of one size."""
 
 CALM_SCENES = ("vioperu_317", "vioperu_320", "vioperu_321")
-"""Scenes whose normal clips, one after the other, peak at .24 to .27, far from an incident."""
+"""Scenes whose normal clips, one after the other, peak at 0.24 to 0.27, far from an incident."""
 
 
 @pytest.fixture(scope="session")

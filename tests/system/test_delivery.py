@@ -51,7 +51,8 @@ class Siren:
         folder.mkdir()
         self.script = folder / "siren.py"
         self.script.write_text(SIREN)
-        self.power, self._sounded = folder / "power", folder / "sounded"
+        self.power = folder / "power"
+        self._sounded = folder / "sounded"
 
     def sounded(self) -> list[str]:
         return self._sounded.read_text().split() if self._sounded.exists() else []

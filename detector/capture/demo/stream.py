@@ -135,7 +135,8 @@ class PatternStream:
     def pictures(self, wanted: Wanted | None = None) -> Iterator[PatternPicture]:
         """The newest picture, once."""
         if self._picture:
-            picture, self._picture = self._picture, None
+            picture = self._picture
+            self._picture = None
             yield picture
 
     def close(self) -> None:

@@ -113,10 +113,12 @@ class ActivityGate:
         self._still: deque[tuple[list[int], list[int]]] = deque(maxlen=GOPS_KEPT)
         self._floor: _Floor | None = None
         self._learnt_mean = 0.0
-        self._high = self._low = 0.0
+        self._high = 0.0
+        self._low = 0.0
         self._last_pts_s: float | None = None
         self._moved_at_s: float | None = None  # by views
-        self._alarmed_at_s = self._slept_at_s = float("-inf")
+        self._alarmed_at_s = float("-inf")
+        self._slept_at_s = float("-inf")
         self._views_since_alarm = 0
         self._brief = False  # woken out of a long sleep, and no view has moved since
         self._stale_from_s = 0.0
@@ -137,10 +139,12 @@ class ActivityGate:
     def seen(self, moving: bool, at_s: float) -> None:
         """A motion view was made of a picture that arrived at `at_s`."""
         if self._moved_at_s is None or moving:
-            self._moved_at_s = self._stale_from_s = at_s
+            self._moved_at_s = at_s
+            self._stale_from_s = at_s
         self._views_since_alarm += 1
         if moving:
-            self._motion_in_gop, self._brief = True, False
+            self._motion_in_gop = True
+            self._brief = False
 
     def changed(self) -> None:
         """A key frame that was looked at in its sleep shows that something has changed."""
@@ -153,7 +157,8 @@ class ActivityGate:
         self._last_pts_s = pts_s
         if key:
             self._end_gop()
-            self._gop, self._leasts = [size], [size]
+            self._gop = [size]
+            self._leasts = [size]
             if self._floor and abs(size / self._floor.key - 1) > self._floor.key_change:
                 self._alarm(Wake.KEY_FRAME, at_s)
         else:
@@ -224,7 +229,8 @@ class ActivityGate:
         if not self._stands_out(self._floor) or catch_up_s > CATCH_UP_S:
             self.why = Wake.UNSUITABLE
         elif at_s - self._moved_at_s >= QUIET_S and self._settled(at_s):
-            self.asleep, self._slept_at_s = True, at_s
+            self.asleep = True
+            self._slept_at_s = at_s
 
     def _settled(self, at_s: float) -> bool:
         """Whether what packets alarmed of is over, or was nothing to begin with."""
@@ -234,10 +240,12 @@ class ActivityGate:
 
     def _alarm(self, why: Wake, at_s: float | None) -> None:
         """Something does not look still: wake, or stay awake for a while."""
-        self._high = self._low = 0.0
+        self._high = 0.0
+        self._low = 0.0
         self._motion_in_gop = True
         if at_s is not None and self._moved_at_s is not None:
-            self._alarmed_at_s, self._views_since_alarm = at_s, 0
+            self._alarmed_at_s = at_s
+            self._views_since_alarm = 0
             if self.asleep:
                 self._stale_from_s = at_s
                 self._brief = at_s - self._slept_at_s >= QUIET_S
@@ -248,7 +256,8 @@ class ActivityGate:
         self._wake(why)
 
     def _wake(self, why: Wake) -> None:
-        self.asleep, self.why = False, why
+        self.asleep = False
+        self.why = why
 
     def _forget(self, why: Wake) -> None:
         self._still.clear()

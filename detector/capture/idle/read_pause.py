@@ -16,23 +16,25 @@ SLACK_S = 0.005
 """A little later than the last of the packets is due, so that none is waited for."""
 
 TURNS = 16
-"""Naps until the step is found again: clocks that differ by 100 ppm part by .2 ms meanwhile."""
+"""Naps until the step is found again: clocks that differ by 100 ppm part by 0.2 ms meanwhile."""
 
 
-class Nap:
+class ReadPause:
     """The naps of one connection."""
 
     def __init__(self) -> None:
         self._last_pts_s: float | None = None
         self._wakes_s: float | None = None
-        self._to_read = self._turns = 0
+        self._to_read = 0
+        self._turns = 0
 
     def after(self, pts_s: float, at_s: float, *, fresh: bool) -> float:
         """Seconds to stay away, now that a packet has come at `at_s` and nothing moves.
 
         `pts_s`: its stream time; `fresh`: the reader had to wait for it.
         """
-        last_pts_s, self._last_pts_s = self._last_pts_s, pts_s
+        last_pts_s = self._last_pts_s
+        self._last_pts_s = pts_s
         if last_pts_s is None:
             return 0.0
         period_s = pts_s - last_pts_s
@@ -42,7 +44,8 @@ class Nap:
             return 0.0
         self._to_read -= 1
         if fresh:  # just come: in step
-            self._wakes_s, self._turns = at_s + SLACK_S, 0
+            self._wakes_s = at_s + SLACK_S
+            self._turns = 0
         elif self._wakes_s is None or self._to_read > 0:
             return 0.0
         self._turns += 1
@@ -55,4 +58,5 @@ class Nap:
 
     def over(self) -> None:
         """The camera is awake: every packet counts again."""
-        self._last_pts_s = self._wakes_s = None
+        self._last_pts_s = None
+        self._wakes_s = None

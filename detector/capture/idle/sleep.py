@@ -3,7 +3,7 @@
 Joins the activity gate to one connection. On waking, what was kept since the last key frame
 is decoded first, so that the motion view has its past; of it, those pictures are sampled that
 had counted as at rest. Nothing moved before that key frame, so it stands for the samples at rest
-just before it, too: where motion began right after a key frame, the view was .4 s late.
+just before it, too: where motion began right after a key frame, the view was 0.4 s late.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import datetime
 
 from detector.capture.clock import Stamp
 from detector.capture.idle.gate import ActivityGate
-from detector.capture.idle.read_pause import Nap
+from detector.capture.idle.read_pause import ReadPause
 from detector.capture.observer import CaptureObserver
 from detector.capture.sampler import Sampler
 from detector.capture.streams import Arrival, Picture, Stream
@@ -24,11 +24,11 @@ from detector.motion.view import GREYS_PER_VIEW
 from detector.types import Grey, Sample
 
 LOOK_S = 8.0
-"""A sleeping camera's key frame is looked at this often: .5 ms a second at 720p."""
+"""A sleeping camera's key frame is looked at this often: 0.5 ms a second at 720p."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sleeper:
+class SleepCallbacks:
     """Who hears of a sleeping camera; called from its thread.
 
     `on_rest`: a sample was due at this instant and nothing moves. `on_past`: a sample from
@@ -41,18 +41,22 @@ class Sleeper:
     on_look: Callable[[Grey], bool]
 
 
-class Doze:
+class IdleSleep:
     """The gate of one connection."""
 
     def __init__(
-        self, camera: str, sampler: Sampler, sleeper: Sleeper, observer: CaptureObserver
+        self, camera: str, sampler: Sampler, sleeper: SleepCallbacks, observer: CaptureObserver
     ) -> None:
-        self._camera, self._sampler = camera, sampler
-        self._sleeper, self._observer = sleeper, observer
-        self._gate, self._nap = ActivityGate(), Nap()
+        self._camera = camera
+        self._sampler = sampler
+        self._sleeper = sleeper
+        self._observer = observer
+        self._gate = ActivityGate()
+        self._pause = ReadPause()
         self._looked_s = float("-inf")
         self._slept_from_s: float | None = None
-        self._frames, self._asleep_s = 0, 0.0
+        self._frames = 0
+        self._asleep_s = 0.0
         self._rested: dict[float, Stamp] = {}  # since the last key frame
         self._rested_before: deque[Stamp] = deque(maxlen=GREYS_PER_VIEW - 1)
         self._rested_until_s = float("-inf")
@@ -72,11 +76,11 @@ class Doze:
             if arrival.key and arrival.at_s - self._looked_s >= LOOK_S:
                 self._look(arrival.at_s, stream)
         if self._gate.asleep and stream.patient:
-            away_s = self._nap.after(arrival.pts_s, arrival.at_s, fresh=arrival.fresh)
+            away_s = self._pause.after(arrival.pts_s, arrival.at_s, fresh=arrival.fresh)
             if away_s:  # sleeping for 0 gives up the processor all the same
                 time.sleep(away_s)
         elif slept:
-            self._nap.over()
+            self._pause.over()
         if slept and not self._gate.asleep:
             self._waking = True
             self._slept_from_s = None
@@ -125,7 +129,8 @@ class Doze:
         """Once a GOP instead of 25 times a second."""
         self._observer.frames(self._camera, self._frames)
         self._observer.slept(self._camera, self._asleep_s)
-        self._frames, self._asleep_s = 0, 0.0
+        self._frames = 0
+        self._asleep_s = 0.0
 
     def _look(self, at_s: float, stream: Stream) -> None:
         """Decode the key frame that has just come, and only it."""

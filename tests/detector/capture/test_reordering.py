@@ -35,7 +35,7 @@ def test_pictures_that_are_not_due_and_serve_no_other_are_not_decoded(
     while stream.receive():
         for picture in stream.pictures(sampler.wants):
             decoded += 1
-            if sample := sampler.push(picture):
+            if sample := sampler.take(picture):
                 sampled.append(sample.pts_s)
     stream.close()
     assert sampled == pytest.approx([s.pts_s for s in recorded_samples(clip)][: len(sampled)])
@@ -53,5 +53,5 @@ def test_the_distance_of_pictures_is_told_where_they_are_reordered(
     order: list[int], step_s: float | None
 ) -> None:
     reordering = Reordering()
-    found = [reordering.push(number / FPS) for number in order][-1]
+    found = [reordering.step_after(number / FPS) for number in order][-1]
     assert found == (pytest.approx(step_s) if step_s else None)

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from config.settings import CameraSettings, DetectionSettings
 from config.urls import StreamUrl
 from detector.daemon import calibration_store
-from detector.daemon.calibration_store import CalibrationStore, Keeper
+from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.incidents.calibration import DAY_H, LEVELS, Day, Learnt
 from detector.inference.weights import Classifier
 
@@ -164,14 +164,14 @@ class Post:
 def test_cameras_are_saved_now_and_then_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration_store, "SAVE_EVERY_S", 0.01)
     post = Post()
-    keeper = Keeper(lambda: [post])
-    keeper.start()
+    saver = CalibrationSaver(lambda: [post])
+    saver.start()
     assert post.saved.acquire(timeout=10)
     assert post.saved.acquire(timeout=10)
-    keeper.stop(10)
+    saver.stop(10)
     monkeypatch.setattr(calibration_store, "SAVE_EVERY_S", 3600)
     last = Post()
-    keeper = Keeper(lambda: [last])
-    keeper.start()
-    keeper.stop(10)
+    saver = CalibrationSaver(lambda: [last])
+    saver.start()
+    saver.stop(10)
     assert last.saved.acquire(timeout=0)

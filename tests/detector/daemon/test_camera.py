@@ -14,12 +14,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from config.errors import ControlError
 from config.settings import CameraSettings, DetectionSettings
 from config.urls import StreamUrl
-from detector.daemon.alerting import News
+from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationStore
-from detector.daemon.camera import CameraPost, Outlets
+from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
 from detector.inference.weights import Classifier
-from detector.inference.worker import InferenceWorker, Offer, Scored
+from detector.inference.worker import InferenceWorker, SampledView, ScoredView
 from detector.types import Box, MotionView, Phase, Sample
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ class Street:
     ) -> None:
         self.registry = CollectorRegistry()
         metrics = DetectorMetrics(self.registry)
-        self.news: list[News] = []
+        self.news: list[IncidentReport] = []
         self.now = START
         worker = InferenceWorker(
             classifier.engine, classifier.head, lambda _: None, WorkerMetrics(metrics)
@@ -47,9 +47,9 @@ class Street:
             site="harbour",
             detection=detection,
         )
-        outlets = Outlets(self.news.append, lambda _: None, lambda *_: None)
+        callbacks = CameraCallbacks(self.news.append, lambda _: None, lambda *_: None)
         store = CalibrationStore(folder, classifier.sidecar)
-        self.post = CameraPost(camera, classifier, worker, metrics, outlets, store)
+        self.post = WatchedCamera(camera, classifier, worker, metrics, callbacks, store)
 
     def scores(self, probability: float, count: int) -> None:
         """`count` scored views, an eighth of a second apart."""
@@ -59,7 +59,7 @@ class Street:
             view = MotionView("gate", self.now, pixels, Box(0, 0, 1, 1), moving=True)
             sample = Sample("gate", self.now, 0.0, 0.0, np.zeros((90, 160), np.uint8))
             row = np.array([probability], np.float32)
-            self.post.on_scored(Scored(Offer(sample, view), row))
+            self.post.on_scored(ScoredView(SampledView(sample, view), row))
 
     def phases(self) -> list[Phase]:
         """What was reported, updates left out."""

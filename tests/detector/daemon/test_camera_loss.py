@@ -26,21 +26,21 @@ def told(tracker: LossTracker, start_s: float, end_s: float) -> list[tuple[float
 def test_an_hour_of_flapping_tells_nobody_anything() -> None:
     tracker = LossTracker(GRACE_S, 0)
     for second in range(3600):
-        tracker.push(CameraState.LIVE if second % 60 == 0 else AWAY[second % len(AWAY)], second)
+        tracker.enter(CameraState.LIVE if second % 60 == 0 else AWAY[second % len(AWAY)], second)
         assert tracker.tick(second) is None
         assert not tracker.lost
 
 
 def test_lost_is_told_once_and_back_once() -> None:
     tracker = LossTracker(GRACE_S, 0)
-    tracker.push(CameraState.LIVE, 1)
+    tracker.enter(CameraState.LIVE, 1)
     assert told(tracker, 1, 1000) == []
-    tracker.push(CameraState.STALLED, 1000)
-    tracker.push(CameraState.CONNECTING, 1010)  # still the same absence
-    tracker.push(CameraState.OFFLINE, 1020)
+    tracker.enter(CameraState.STALLED, 1000)
+    tracker.enter(CameraState.CONNECTING, 1010)  # still the same absence
+    tracker.enter(CameraState.OFFLINE, 1020)
     assert told(tracker, 1000, 5000) == [(1000 + GRACE_S, Notice.LOST)]
     assert tracker.lost
-    tracker.push(CameraState.LIVE, 5000)
+    tracker.enter(CameraState.LIVE, 5000)
     assert told(tracker, 5000, 9000) == [(5000 + BACK_AFTER_S, Notice.BACK)]
     assert not tracker.lost
 
@@ -50,23 +50,23 @@ def test_a_lost_camera_that_shows_single_pictures_is_not_back() -> None:
     assert told(tracker, 0, 400) == [(GRACE_S, Notice.LOST)]
     for minute in range(60):
         start_s = 400 + minute * 60
-        tracker.push(CameraState.LIVE, start_s)
+        tracker.enter(CameraState.LIVE, start_s)
         assert told(tracker, start_s, start_s + BACK_AFTER_S - 1) == []
-        tracker.push(CameraState.STALLED, start_s + BACK_AFTER_S - 1)
+        tracker.enter(CameraState.STALLED, start_s + BACK_AFTER_S - 1)
         assert told(tracker, start_s + BACK_AFTER_S - 1, start_s + 60) == []
     assert tracker.lost
 
 
 def test_a_camera_absent_from_the_start_is_lost_after_the_grace_time() -> None:
     tracker = LossTracker(GRACE_S, 50)
-    tracker.push(CameraState.UNAUTHORISED, 51)
+    tracker.enter(CameraState.UNAUTHORISED, 51)
     assert told(tracker, 50, 1000) == [(50 + GRACE_S, Notice.LOST)]
 
 
 def test_without_a_grace_time_both_are_told_at_once() -> None:
     tracker = LossTracker(0, 0)
     assert tracker.tick(0) is Notice.LOST
-    tracker.push(CameraState.LIVE, 1)
+    tracker.enter(CameraState.LIVE, 1)
     assert tracker.tick(1) is Notice.BACK
 
 
@@ -81,7 +81,7 @@ def test_lost_and_back_alternate_whatever_happens(
     for step_s, state in story:
         now_s += step_s
         found.append(tracker.tick(now_s))
-        tracker.push(state, now_s)
+        tracker.enter(state, now_s)
     notices = [notice for notice in found if notice]
     assert notices == [Notice.LOST, Notice.BACK] * (len(notices) // 2) + (
         [Notice.LOST] if len(notices) % 2 else []

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from uuid_utils.compat import uuid7
 
-from alerts.message import Alert, AlertPhase, Scene
+from alerts.message import Alert, AlertContext, AlertPhase
 from config.settings import CameraSettings, Location
 from config.urls import StreamUrl
 from detector.capture.frames import ArrayFrame
-from detector.daemon.alerting import News, camera_alert, incident_alert
+from detector.daemon.alerting import IncidentReport, camera_alert, incident_alert
 from detector.daemon.camera_loss import Notice
 from detector.daemon.journal import Journal
-from detector.daemon.reporter import Desk
+from detector.daemon.reporter import IncidentReporter
 from detector.daemon.snapshot import SNAPSHOT_SIDE, snapshot
 from detector.types import Box, Incident, Phase, Sample
 
@@ -43,12 +43,14 @@ def decoded(jpeg: bytes) -> np.ndarray:
 
 
 def test_the_message_says_what_where_and_when_and_reads_back_from_json() -> None:
-    alert, scene = incident_alert(News(OPENED, CAMERA, SAMPLE, Box(0.25, 0.25, 0.5, 0.5)), 0, NOW)
+    alert, context = incident_alert(
+        IncidentReport(OPENED, CAMERA, SAMPLE, Box(0.25, 0.25, 0.5, 0.5)), 0, NOW
+    )
     assert (alert.camera, alert.site, alert.station) == ("gate", "harbour", "north")
     assert alert.location.text == "Gate 3"
     assert (alert.incident_id, alert.phase) == (OPENED.id, AlertPhase.OPENED)
     assert (alert.label, alert.score, alert.opened_at, alert.sent_at) == ("violence", 0.8, NOW, NOW)
-    assert scene == Scene(duration_s=0.0, mean_grey=40.0)
+    assert context == AlertContext(duration_s=0.0, mean_grey=40.0)
     text = alert.model_dump_json()
     assert Alert.model_validate_json(text) == alert
     assert "s3cret" not in text
@@ -56,23 +58,27 @@ def test_the_message_says_what_where_and_when_and_reads_back_from_json() -> None
 
 def test_an_open_incident_carries_its_picture_and_a_closed_one_none() -> None:
     for phase in (Phase.OPENED, Phase.UPDATED):
-        alert, _ = incident_alert(News(replace(OPENED, phase=phase), CAMERA, SAMPLE), 0, NOW)
+        alert, _ = incident_alert(
+            IncidentReport(replace(OPENED, phase=phase), CAMERA, SAMPLE), 0, NOW
+        )
         assert alert.image
         assert decoded(alert.image).shape == (720, 1280, 3)
-    alert, scene = incident_alert(News(CLOSED, CAMERA, SAMPLE, reason="camera offline"), 2, NOW)
+    alert, context = incident_alert(
+        IncidentReport(CLOSED, CAMERA, SAMPLE, reason="camera offline"), 2, NOW
+    )
     assert alert.image is None
     assert (alert.reason, alert.sequence) == ("camera offline", 2)
-    assert scene.duration_s == 12
+    assert context.duration_s == 12
 
 
 def test_without_a_frame_there_is_a_message_without_a_picture() -> None:
     for sample in (None, replace(SAMPLE, frame=None)):
-        alert, _ = incident_alert(News(OPENED, CAMERA, sample), 0, NOW)
+        alert, _ = incident_alert(IncidentReport(OPENED, CAMERA, sample), 0, NOW)
         assert alert.image is None
 
 
 def test_every_message_has_an_id_of_its_own() -> None:
-    ids = {incident_alert(News(OPENED, CAMERA), 0, NOW)[0].alert_id for _ in range(20)}
+    ids = {incident_alert(IncidentReport(OPENED, CAMERA), 0, NOW)[0].alert_id for _ in range(20)}
     assert len(ids) == 20
 
 
@@ -106,28 +112,28 @@ def sent() -> list[Alert]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, sent: list[Alert]) -> Callable[..., Desk]:
-    def make(journal: Journal, fail_first: bool = False) -> Desk:
+def desk(tmp_path: Path, sent: list[Alert]) -> Callable[..., IncidentReporter]:
+    def make(journal: Journal, fail_first: bool = False) -> IncidentReporter:
         failures = [True] if fail_first else []
 
-        def submit(alert: Alert, scene: Scene) -> None:
+        def submit(alert: Alert, context: AlertContext) -> None:
             if failures:
                 failures.pop()
                 raise OSError("the outbox is gone")
             sent.append(alert)
 
-        return Desk(journal, submit)
+        return IncidentReporter(journal, submit)
 
     return make
 
 
 def test_news_are_journalled_and_sent_in_order_and_none_is_lost_at_the_end(
-    tmp_path: Path, desk: Callable[..., Desk], sent: list[Alert]
+    tmp_path: Path, desk: Callable[..., IncidentReporter], sent: list[Alert]
 ) -> None:
     journal = Journal(tmp_path / "j.sqlite")
     one = desk(journal)
     for incident in (OPENED, replace(OPENED, phase=Phase.UPDATED), CLOSED):
-        one.report(News(incident, CAMERA, SAMPLE))
+        one.report(IncidentReport(incident, CAMERA, SAMPLE))
     one.start()
     one.stop(10)
     assert [(a.phase.value, a.sequence) for a in sent] == [
@@ -140,13 +146,13 @@ def test_news_are_journalled_and_sent_in_order_and_none_is_lost_at_the_end(
 
 
 def test_an_exercise_is_marked_and_stays_out_of_the_journal(
-    tmp_path: Path, desk: Callable[..., Desk], sent: list[Alert]
+    tmp_path: Path, desk: Callable[..., IncidentReporter], sent: list[Alert]
 ) -> None:
     journal = Journal(tmp_path / "j.sqlite")
     one = desk(journal)
     one.start()
     for incident in (OPENED, CLOSED):
-        one.report(News(incident, CAMERA, SAMPLE, exercise=True))
+        one.report(IncidentReport(incident, CAMERA, SAMPLE, exercise=True))
     one.stop(10)
     assert [(a.exercise, a.sequence) for a in sent] == [(True, 0), (True, 1)]
     assert journal.recent() == []
@@ -154,27 +160,27 @@ def test_an_exercise_is_marked_and_stays_out_of_the_journal(
 
 
 def test_one_message_that_cannot_be_sent_does_not_silence_the_next(
-    tmp_path: Path, desk: Callable[..., Desk], sent: list[Alert]
+    tmp_path: Path, desk: Callable[..., IncidentReporter], sent: list[Alert]
 ) -> None:
     journal = Journal(tmp_path / "j.sqlite")
     one = desk(journal, fail_first=True)
     one.start()
     for _ in range(2):
-        one.report(News(replace(OPENED, id=uuid7()), CAMERA))
+        one.report(IncidentReport(replace(OPENED, id=uuid7()), CAMERA))
     one.stop(10)
     assert len(sent) == 1
     journal.close()
 
 
 def test_an_alarm_goes_out_even_where_the_journal_cannot_be_written(
-    tmp_path: Path, desk: Callable[..., Desk], sent: list[Alert]
+    tmp_path: Path, desk: Callable[..., IncidentReporter], sent: list[Alert]
 ) -> None:
     journal = Journal(tmp_path / "j.sqlite")
     journal._db.execute("DROP TABLE incidents")  # as a disk that has gone bad
     one = desk(journal)
     one.start()
     for incident in (OPENED, CLOSED):
-        one.report(News(incident, CAMERA, SAMPLE))
+        one.report(IncidentReport(incident, CAMERA, SAMPLE))
     one.stop(10)
     assert [(a.phase.value, a.sequence) for a in sent] == [("opened", 0), ("closed", 1)]
     journal.close()

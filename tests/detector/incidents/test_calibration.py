@@ -32,7 +32,7 @@ from detector.incidents.calibration import (
     log_odds,
     probability_of,
 )
-from detector.incidents.judge import CameraWatch, calibrators_for
+from detector.incidents.judge import CameraJudge, calibrators_for
 from detector.incidents.tracker import IncidentRules
 from detector.types import Phase
 
@@ -64,7 +64,7 @@ def tally_of(peaks: Peaks) -> Tally:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(calibration, "MAX_GAP_S", BLOCK_S)
         for i, level in enumerate(peaks.tolist()):
-            tally.push(START + timedelta(seconds=BLOCK_S * i), probability_of(level))
+            tally.count(START + timedelta(seconds=BLOCK_S * i), probability_of(level))
     tally.finish()
     return tally
 
@@ -78,7 +78,7 @@ def still(hours: float) -> Learnt:
 def go_on(learner: Calibrator, minutes: float, value: float = 0.0) -> None:
     """Further scores, a second apart."""
     for i in range(round(60 * minutes)):
-        learner.push(START + timedelta(seconds=i), value)
+        learner.learn(START + timedelta(seconds=i), value)
 
 
 def learnt(peaks: Peaks, per_hour: float = ONE_A_DAY) -> float:
@@ -166,7 +166,7 @@ def test_a_fight_of_a_minute_while_it_learns_moves_next_to_nothing(hours: int) -
     peaks = busy_days(hours / DAY_H + 0.4, -1.2, 0.5)
     fought = peaks.copy()
     fought[-100:-94] = 3.0
-    assert abs(learnt(fought) - learnt(peaks)) < 0.1  # .6 would become .62
+    assert abs(learnt(fought) - learnt(peaks)) < 0.1  # 0.6 would become 0.62
 
 
 def test_three_fights_a_day_move_next_to_nothing() -> None:
@@ -206,13 +206,13 @@ def test_what_is_counted_is_what_would_have_opened() -> None:
     rates = tally_of(peaks).days[0].openings
     for index in (25, 30, 35, 40):
         opens = probability_of(float(LEVELS[index]))
-        watch = CameraWatch("gate", {"violence": IncidentRules(opens, 0.7 * opens, 0, 10)})
+        judge = CameraJudge("gate", {"violence": IncidentRules(opens, 0.7 * opens, 0, 10)})
         opened, utc = 0, START
         for level in peaks.tolist():
             for _ in range(10 * 8):
                 utc += timedelta(seconds=1 / 8)
-                _, news = watch.push(utc, [probability_of(level)])
-                opened += sum(i.phase is Phase.OPENED for i in news)
+                _, changes = judge.judge(utc, [probability_of(level)])
+                opened += sum(i.phase is Phase.OPENED for i in changes)
         assert rates[index] == pytest.approx(opened, abs=2, rel=0.1)
 
 
@@ -220,7 +220,7 @@ def test_time_not_watched_does_not_count() -> None:
     tally = Tally(closing=0.7)
     for hours in (0, 5):
         for i in range(81):
-            tally.push(START + timedelta(hours=hours, seconds=i / 8), 0.0)
+            tally.count(START + timedelta(hours=hours, seconds=i / 8), 0.0)
     assert tally.evidence().hours == pytest.approx(20 / 3600)
 
 
@@ -234,48 +234,48 @@ def test_a_clock_that_is_set_back_neither_stops_nor_fools_the_count() -> None:
     tally = Tally(closing=0.7)
     for base in (0, -3600):
         for i in range(8 * 60):
-            tally.push(START + timedelta(seconds=base + i / 8), 0.3)
+            tally.count(START + timedelta(seconds=base + i / 8), 0.3)
     assert tally.evidence().hours == pytest.approx(120 / 3600, rel=0.02)
 
 
 # --- a camera's judgement
 
 
-def play(watch: CameraWatch, hours: float, *, high: float, begin: datetime = START) -> int:
+def play(judge: CameraJudge, hours: float, *, high: float, begin: datetime = START) -> int:
     """How many incidents open on a camera that shows `high` for 3 s twice a minute."""
     opened = 0
     for i in range(round(hours * 3600 * 8)):
         value = high if i % 240 < 24 else 0.05
-        _, news = watch.push(begin + timedelta(seconds=i / 8), [value])
-        opened += sum(incident.phase is Phase.OPENED for incident in news)
+        _, changes = judge.judge(begin + timedelta(seconds=i / 8), [value])
+        opened += sum(incident.phase is Phase.OPENED for incident in changes)
     return opened
 
 
 @pytest.mark.slow
 def test_a_camera_whose_normal_scores_are_high_opens_fewer_incidents_once_it_has_learnt() -> None:
     stated = DetectionSettings()
-    watch = CameraWatch("gate", {"violence": RULES}, calibrators_for({"violence": RULES}, stated))
-    first = play(watch, 0.2, high=0.64)
-    play(watch, 1.5, high=0.64, begin=START + timedelta(hours=1))
-    after = play(watch, 0.2, high=0.64, begin=START + timedelta(hours=3))
+    judge = CameraJudge("gate", {"violence": RULES}, calibrators_for({"violence": RULES}, stated))
+    first = play(judge, 0.2, high=0.64)
+    play(judge, 1.5, high=0.64, begin=START + timedelta(hours=1))
+    after = play(judge, 0.2, high=0.64, begin=START + timedelta(hours=3))
     assert first > 15
     assert after == 0
-    rules = watch.rules("violence")
+    rules = judge.rules("violence")
     assert 0.64 < rules.open_threshold < 0.7
     assert rules.close_threshold / rules.open_threshold == pytest.approx(0.7)
 
 
 def test_a_threshold_never_changes_while_an_incident_is_open() -> None:
     learner = Calibrator(RULES, 1.0, still(40))
-    watch = CameraWatch("gate", {"violence": RULES}, {"violence": learner})
+    judge = CameraJudge("gate", {"violence": RULES}, {"violence": learner})
     for i in range(8 * 60 * 30):  # half an hour of one incident
-        watch.push(START + timedelta(seconds=i / 8), [0.9])
-    assert watch.open_incidents()
-    assert watch.rules("violence").open_threshold == pytest.approx(0.6)
+        judge.judge(START + timedelta(seconds=i / 8), [0.9])
+    assert judge.open_incidents()
+    assert judge.rules("violence").open_threshold == pytest.approx(0.6)
     assert learner.rules.open_threshold < 0.59
-    assert watch.quiet(START + timedelta(hours=1))
-    watch.push(START + timedelta(hours=1), [0.0])
-    assert watch.rules("violence") == learner.rules
+    assert judge.quiet(START + timedelta(hours=1))
+    judge.judge(START + timedelta(hours=1), [0.0])
+    assert judge.rules("violence") == learner.rules
 
 
 @settings(deadline=None, max_examples=25)
@@ -285,7 +285,7 @@ def test_thresholds_move_in_small_steps(values: list[float], shipped: float) -> 
     learner = Calibrator(rules, 1.0)
     before = log_odds(shipped)
     for i in range(3000):
-        learner.push(START + timedelta(seconds=i), values[i // 40 % len(values)])
+        learner.learn(START + timedelta(seconds=i), values[i // 40 % len(values)])
         now = log_odds(learner.rules.open_threshold)
         assert abs(now - before) <= 0.0500001
         before = now
@@ -294,7 +294,7 @@ def test_thresholds_move_in_small_steps(values: list[float], shipped: float) -> 
 def test_a_stated_close_threshold_stays_where_it_is_but_below_the_open_one() -> None:
     stated = DetectionSettings(close_threshold=0.5)
     start = calibrators_for({"violence": RULES}, stated)["violence"]
-    assert start.rules.close_threshold == pytest.approx(0.48)  # .8 of .6
+    assert start.rules.close_threshold == pytest.approx(0.48)  # 0.8 of 0.6
     known = {"violence": still(300)}
     learner = calibrators_for({"violence": RULES}, stated, known)["violence"]
     go_on(learner, 130)

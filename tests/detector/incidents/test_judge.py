@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import DetectionSettings
-from detector.incidents.judge import CameraWatch, rules_for
+from detector.incidents.judge import CameraJudge, rules_for
 from detector.incidents.tracker import IncidentRules
 from detector.types import Phase
 
@@ -40,32 +40,32 @@ def test_an_opening_threshold_stated_alone_keeps_a_closing_one_below(
 
 
 def test_each_label_is_judged_by_its_own_rules() -> None:
-    watch = CameraWatch(
+    judge = CameraJudge(
         "gate",
         {"violence": IncidentRules(0.7, 0.4, 0, 5), "fire": IncidentRules(0.95, 0.9, 0, 5)},
     )
     opened = []
     for i in range(16):
-        scores, news = watch.push(START + timedelta(seconds=i / 8), [0.8, 0.93])
+        scores, changes = judge.judge(START + timedelta(seconds=i / 8), [0.8, 0.93])
         assert [score.label for score in scores] == ["violence", "fire"]
         assert [score.probability for score in scores] == [0.8, 0.93]
-        opened += news
+        opened += changes
     assert [(incident.label, incident.camera) for incident in opened] == [("violence", "gate")]
-    assert watch.open_incidents()[0].id == opened[0].id
-    [closed] = watch.close()
+    assert judge.open_incidents()[0].id == opened[0].id
+    [closed] = judge.close()
     assert closed.phase is Phase.CLOSED
-    assert watch.open_incidents() == watch.close() == []
+    assert judge.open_incidents() == judge.close() == []
 
 
 def test_a_camera_that_goes_quiet_closes_its_incident() -> None:
-    watch = CameraWatch("gate", {"violence": IncidentRules(0.7, 0.4, 0, 5)})
+    judge = CameraJudge("gate", {"violence": IncidentRules(0.7, 0.4, 0, 5)})
     for i in range(16):
-        watch.push(START + timedelta(seconds=i / 8), [1.0])
-    assert watch.quiet(START + timedelta(seconds=3)) == []
-    assert len(watch.quiet(START + timedelta(seconds=8))) == 1
+        judge.judge(START + timedelta(seconds=i / 8), [1.0])
+    assert judge.quiet(START + timedelta(seconds=3)) == []
+    assert len(judge.quiet(START + timedelta(seconds=8))) == 1
 
 
 def test_a_probability_too_few_is_a_mistake() -> None:
-    watch = CameraWatch("gate", {"violence": SHIPPED, "fire": SHIPPED})
+    judge = CameraJudge("gate", {"violence": SHIPPED, "fire": SHIPPED})
     with pytest.raises(ValueError, match="zip"):
-        watch.push(START, [0.5])
+        judge.judge(START, [0.5])

@@ -22,7 +22,7 @@ def smooth(values: list[float], *, start_s: float = 0.0, by: Smoother | None = N
     """The smoothed values of a camera that scores eight times a second."""
     by = by or Smoother()
     return [
-        by.push(START + timedelta(seconds=start_s + i * STEP_S), value)
+        by.smooth(START + timedelta(seconds=start_s + i * STEP_S), value)
         for i, value in enumerate(values)
     ]
 
@@ -83,5 +83,5 @@ def test_few_values_count_in_proportion(value: float) -> None:
 
 def test_at_two_pictures_a_second_nothing_reaches_full_weight() -> None:
     smoother = Smoother()
-    pushed = [smoother.push(START + timedelta(seconds=i / 2), 1.0) for i in range(20)]
+    pushed = [smoother.smooth(START + timedelta(seconds=i / 2), 1.0) for i in range(20)]
     assert pushed[-1] == pytest.approx(3 / FULL_WEIGHT_COUNT)

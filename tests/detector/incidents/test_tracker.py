@@ -37,14 +37,14 @@ def score(seconds: float, smoothed: float) -> Score:
 def play(
     values: Iterable[float], by: IncidentTracker | None = None, start_s: float = 0.0
 ) -> list[Incident]:
-    """The news of scores eight times a second."""
+    """The changes of scores eight times a second."""
     by = by or tracker()
-    pushed = (by.push(score(start_s + i * STEP_S, value)) for i, value in enumerate(values))
+    pushed = (by.follow(score(start_s + i * STEP_S, value)) for i, value in enumerate(values))
     return [incident for incident in pushed if incident]
 
 
-def phases(news: Iterable[Incident]) -> list[Phase]:
-    return [incident.phase for incident in news]
+def phases(changes: Iterable[Incident]) -> list[Phase]:
+    return [incident.phase for incident in changes]
 
 
 thresholds = st.tuples(st.floats(0.05, 1), st.floats(0.05, 1)).map(sorted)
@@ -73,20 +73,20 @@ def test_opened_once_then_updated_then_closed_once(
     stated: IncidentRules, story: list[tuple[float, float, str]]
 ) -> None:
     """Through gaps, clocks set forward and back, and lost cameras."""
-    by, now_s, news = tracker(stated), 0.0, []
+    by, now_s, changes = tracker(stated), 0.0, []
     for step_s, value, what in story:
         now_s += step_s
-        happened = by.quiet(at(now_s)) if what == "quiet" else by.push(score(now_s, value))
+        happened = by.quiet(at(now_s)) if what == "quiet" else by.follow(score(now_s, value))
         if happened:
-            news.append(happened)
+            changes.append(happened)
     if last := by.close():
-        news.append(last)
+        changes.append(last)
     assert by.open_incident is None
     assert by.close() is None
 
     under_way: Incident | None = None
     ids = []
-    for incident in news:
+    for incident in changes:
         if under_way is None:
             assert incident.phase is Phase.OPENED
             ids.append(incident.id)
@@ -111,12 +111,12 @@ def test_opens_only_at_the_opening_threshold_and_after_the_minimum_duration(
 ) -> None:
     by = tracker(stated)
     for i, value in enumerate(values):
-        news = by.push(score(i * STEP_S, value))
-        if not news or news.phase is not Phase.OPENED:
+        changes = by.follow(score(i * STEP_S, value))
+        if not changes or changes.phase is not Phase.OPENED:
             continue
         assert value >= stated.open_threshold
-        assert news.peak == value
-        assert news.opened_at == at(i * STEP_S)
+        assert changes.peak == value
+        assert changes.opened_at == at(i * STEP_S)
         high = i
         while high and values[high - 1] >= stated.close_threshold:
             high -= 1
@@ -128,8 +128,8 @@ def test_the_peak_is_the_highest_score_of_the_incident(values: list[float]) -> N
     by = tracker()
     highest = 0.0
     for i, value in enumerate(values):
-        news = by.push(score(i * STEP_S, value))
-        if news and news.phase is Phase.OPENED:
+        changes = by.follow(score(i * STEP_S, value))
+        if changes and changes.phase is Phase.OPENED:
             highest = 0.0
         highest = max(highest, value)
         if by.open_incident:
@@ -151,18 +151,18 @@ def test_a_fight_that_flares_up_within_the_merge_gap_is_one_incident(
 
 
 def test_a_fight_after_the_merge_gap_is_another_incident() -> None:
-    news = play([0.9] * 8 + [0.1] * 41 + [0.9] * 8 + [0.1] * 41)
-    opened, closed, again, _ = (n for n in news if n.phase is not Phase.UPDATED)
+    changes = play([0.9] * 8 + [0.1] * 41 + [0.9] * 8 + [0.1] * 41)
+    opened, closed, again, _ = (n for n in changes if n.phase is not Phase.UPDATED)
     assert phases([opened, closed, again]) == [Phase.OPENED, Phase.CLOSED, Phase.OPENED]
     assert opened.id == closed.id != again.id
     assert closed.closed_at == at(7 * STEP_S)
 
 
 def test_what_was_high_and_is_middling_when_its_time_is_up_opens_only_when_high_again() -> None:
-    news = play([0.9] + [0.5] * 20 + [0.8] + [0.5] * 20)
-    assert phases(news)[0] is Phase.OPENED
-    assert news[0].opened_at == at(21 * STEP_S)
-    assert news[0].peak == 0.8
+    changes = play([0.9] + [0.5] * 20 + [0.8] + [0.5] * 20)
+    assert phases(changes)[0] is Phase.OPENED
+    assert changes[0].opened_at == at(21 * STEP_S)
+    assert changes[0].peak == 0.8
 
 
 def test_a_score_that_wavers_between_the_thresholds_opens_once() -> None:
@@ -182,18 +182,18 @@ def test_without_a_merge_gap_a_steady_fight_is_still_one_incident(
 
 def test_the_minimum_duration_is_not_made_of_a_gap_without_scores() -> None:
     by = tracker()
-    assert by.push(score(0, 0.9)) is None
-    assert by.push(score(600, 0.9)) is None
-    assert by.push(score(600 + RULES.min_duration_s, 0.9))
+    assert by.follow(score(0, 0.9)) is None
+    assert by.follow(score(600, 0.9)) is None
+    assert by.follow(score(600 + RULES.min_duration_s, 0.9))
 
 
 def test_a_fight_after_a_camera_was_away_is_another_incident() -> None:
     by = tracker()
     [opened] = play([0.9] * 8, by)
-    news = play([0.9] * 8, by, start_s=3600)
-    assert phases(news) == [Phase.CLOSED, Phase.OPENED]
-    assert news[0].closed_at == at(7 * STEP_S)
-    assert news[1].id != opened.id
+    changes = play([0.9] * 8, by, start_s=3600)
+    assert phases(changes) == [Phase.CLOSED, Phase.OPENED]
+    assert changes[0].closed_at == at(7 * STEP_S)
+    assert changes[1].id != opened.id
 
 
 @given(st.floats(1, 1e6), st.booleans())
@@ -229,17 +229,17 @@ def test_quiet_closes_what_has_gone_stale_and_not_before() -> None:
 
 def test_an_open_incident_is_reported_again_every_few_seconds() -> None:
     seconds = 60
-    news = play([0.9] * round(seconds / STEP_S))
+    changes = play([0.9] * round(seconds / STEP_S))
     updates = seconds // round(UPDATE_INTERVAL_S) - 1
-    assert phases(news) == [Phase.OPENED] + [Phase.UPDATED] * updates
+    assert phases(changes) == [Phase.OPENED] + [Phase.UPDATED] * updates
 
 
 def test_a_rising_peak_is_news_but_not_within_a_second() -> None:
     by = tracker()
-    news = play([0.7 + 0.006 * i for i in range(50)], by)
+    changes = play([0.7 + 0.006 * i for i in range(50)], by)
     times = [at(i * STEP_S) for i in range(50)]
-    assert len(news) > 3
-    reported = [times[round((n.peak - 0.7) / 0.006)] for n in news]
+    assert len(changes) > 3
+    reported = [times[round((n.peak - 0.7) / 0.006)] for n in changes]
     gaps = [(b - a).total_seconds() for a, b in pairwise(reported)]
     assert min(gaps) >= PEAK_INTERVAL_S
     assert max(gaps) < UPDATE_INTERVAL_S

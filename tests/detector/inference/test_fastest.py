@@ -21,7 +21,8 @@ class Timed:
     """An engine that takes as long as it is told."""
 
     def __init__(self, name: str, seconds: float) -> None:
-        self.name, self._seconds = name, seconds
+        self.name = name
+        self._seconds = seconds
 
     def embed(self, views: np.ndarray) -> np.ndarray:
         threading.Event().wait(self._seconds)

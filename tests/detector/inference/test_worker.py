@@ -15,20 +15,22 @@ from numpy.typing import NDArray
 
 from detector.inference import overload as load
 from detector.inference.engine import MeanEngine
-from detector.inference.worker import STALENESS_BUDGET_S, InferenceWorker, Offer, Scored
+from detector.inference.worker import STALENESS_BUDGET_S, InferenceWorker, SampledView, ScoredView
 from detector.types import Box, MotionView, Sample
 
 DEADLINE_S = 10.0
 LABELS = ("violence",)
 
 
-def offer(camera: str, value: float = 0.5, *, age_s: float = 0.0, moving: bool = True) -> Offer:
+def offer(
+    camera: str, value: float = 0.5, *, age_s: float = 0.0, moving: bool = True
+) -> SampledView:
     """A view of `camera` whose pixels are all `value`, `age_s` old."""
     utc = datetime.now(UTC)
     grey = np.zeros((4, 4), np.uint8)
     sample = Sample(camera, utc, time.monotonic() - age_s, 0.0, grey)
     pixels = np.full((96, 96, 3), value if moving else 0, np.float32)
-    return Offer(sample, MotionView(camera, utc, pixels, Box(0, 0, 1, 1), moving))
+    return SampledView(sample, MotionView(camera, utc, pixels, Box(0, 0, 1, 1), moving))
 
 
 class PlainHead:
@@ -66,7 +68,8 @@ class GatedEngine(MeanEngine):
     """Says when it has begun and goes on when it is let: so a test can act during an inference."""
 
     def __init__(self) -> None:
-        self.begun, self.go = threading.Event(), threading.Event()
+        self.begun = threading.Event()
+        self.go = threading.Event()
         self.batches: list[int] = []
         self.fail = 0
 
@@ -90,12 +93,12 @@ class Log:
         self.batches: list[int] = []
         self.overloads: list[bool] = []
         self.changed = threading.Condition()
-        self.take: Callable[[Scored], None] = lambda scored: None
+        self.take: Callable[[ScoredView], None] = lambda scored: None
 
-    def on_scored(self, scored: Scored) -> None:
+    def on_scored(self, scored: ScoredView) -> None:
         with self.changed:
             value = round(float(scored.probabilities[0]), 4)
-            self.scores.append((scored.offer.view.camera, value))
+            self.scores.append((scored.sampled.view.camera, value))
             self.changed.notify_all()
         self.take(scored)
 
@@ -127,7 +130,8 @@ class Bench:
     """A worker with its engine, head and log."""
 
     def __init__(self, head: Any, cameras: Sequence[str]) -> None:
-        self.engine, self.log = GatedEngine(), Log()
+        self.engine = GatedEngine()
+        self.log = Log()
         self.worker = InferenceWorker(self.engine, head, self.log.on_scored, self.log)
         for camera in cameras:
             self.worker.add(camera)
@@ -260,8 +264,8 @@ def test_an_engine_that_fails_loses_its_batch_and_nothing_more(bench: Any) -> No
 def test_a_score_that_cannot_be_taken_costs_the_other_cameras_nothing(bench: Any) -> None:
     b = bench("first", "gate", "yard")
 
-    def refuse_gate(scored: Scored) -> None:
-        if scored.offer.view.camera == "gate":
+    def refuse_gate(scored: ScoredView) -> None:
+        if scored.sampled.view.camera == "gate":
             raise ValueError("a bug in one camera's judgement")
 
     b.log.take = refuse_gate

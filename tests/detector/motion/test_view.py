@@ -57,7 +57,7 @@ def walk(
 
 def views(greys: list[Grey], tracker: MotionTracker | None = None) -> list[MotionView]:
     tracker = tracker or MotionTracker()
-    return [view for sample in samples(greys) if (view := tracker.push(sample))]
+    return [view for sample in samples(greys) if (view := tracker.view_of(sample))]
 
 
 def centre(box: Box) -> tuple[float, float]:
@@ -135,7 +135,7 @@ def test_view_is_dated_as_its_newest_sample() -> None:
     pushed = samples(walk())
     tracker = MotionTracker()
     for i, sample in enumerate(pushed):
-        view = tracker.push(sample)
+        view = tracker.view_of(sample)
         assert (view is None) == (i < 4)
         if view:
             assert (view.camera, view.utc) == ("yard", sample.utc)
@@ -189,7 +189,7 @@ def test_another_size_starts_anew() -> None:
     tracker = MotionTracker()
     assert len(views(walk((320, 180)), tracker)) == 6
     late = samples(walk((160, 120)), start_s=10 * 0.125)
-    seen = [tracker.push(sample) for sample in late]
+    seen = [tracker.view_of(sample) for sample in late]
     assert [view is None for view in seen] == [True] * 4 + [False] * 6
 
 
@@ -197,7 +197,7 @@ def test_another_size_starts_anew() -> None:
 def test_a_gap_or_time_running_backwards_starts_anew(start_s: float, anew: bool) -> None:
     tracker = MotionTracker()
     views(walk(), tracker)  # the last one stands at 1.125 s
-    first = tracker.push(samples(walk(), start_s=start_s)[0])
+    first = tracker.view_of(samples(walk(), start_s=start_s)[0])
     assert (first is None) == anew
 
 

@@ -13,11 +13,11 @@ from detector.inference.weights import Classifier, load_classifier, shipped_weig
 from models.data.clips import Clip, Event
 from models.evaluation.calibrating import (
     demonstration,
+    judge_by_scene,
     thresholds_by_scene,
-    watch_by_scene,
 )
 from models.evaluation.events import Kind, Play, event_figures, fixed_rules, outcomes
-from models.evaluation.judging import Scored
+from models.evaluation.judging import ScoredClip
 from models.evaluation.measuring import Measured
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def played(judge: Classifier, scene: str, dataset: str, kind: Kind, base: float,
     label = LABEL if events else "normal"
     clip = Clip(f"{scene}-{kind}", Path(scene), label, scene, dataset)
     probabilities = (1 / (1 + np.exp(-levels)))[:, None].astype(np.float32)
-    return Play(kind, Scored(clip, times, probabilities, judge), events, SECONDS)
+    return Play(kind, ScoredClip(clip, times, probabilities, judge), events, SECONDS)
 
 
 def two_cities(judge: Classifier) -> Measured:
@@ -93,7 +93,7 @@ def test_learnt_thresholds_find_more_in_one_city_and_alarm_less_in_the_other(
     measured: Measured,
 ) -> None:
     fixed = outcomes(measured.plays, [LABEL], fixed_rules)[LABEL]
-    learnt = outcomes(measured.plays, [LABEL], watch_by_scene(measured))[LABEL]
+    learnt = outcomes(measured.plays, [LABEL], judge_by_scene(measured))[LABEL]
 
     def figures(found: Any, city: str) -> Any:
         own = [o for o in found if o.play.scored.clip.dataset == city]

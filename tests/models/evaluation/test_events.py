@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from detector.footage.recording import EPOCH
-from detector.incidents.judge import CameraWatch
+from detector.incidents.judge import CameraJudge
 from detector.incidents.tracker import IncidentRules
 from detector.inference.engine import MeanEngine
 from detector.inference.weights import Classifier, load_classifier
@@ -18,7 +18,7 @@ from detector.motion.view import MotionTracker
 from detector.types import Sample
 from models.data.clips import Clip, Event
 from models.evaluation.events import Kind, Outcome, Play, event_figures, normal_figures, outcomes
-from models.evaluation.judging import Scored
+from models.evaluation.judging import ScoredClip
 from models.evaluation.streams import JOINS, Footage, Script, StreamBuilder, StreamEmbedder
 
 RULES = IncidentRules(open_threshold=0.6, close_threshold=0.4, min_duration_s=0, merge_gap_s=3)
@@ -113,7 +113,7 @@ def test_every_view_is_the_one_the_daemon_would_see() -> None:
         for (name, index), at_s in zip(script.places, script.times_s, strict=True):
             at = EPOCH + timedelta(seconds=float(at_s))
             sample = Sample("x", at, at_s, float(at_s), by_name[name].greys[index])
-            if view := tracker.push(sample):
+            if view := tracker.view_of(sample):
                 expected.append((at_s, view))
         found = embedder(script, by_name)
         assert found.times_s == pytest.approx([at_s for at_s, _ in expected])
@@ -150,17 +150,17 @@ def play(
     scene: str = "yard",
     seconds: float = 60.0,
 ) -> Outcome:
-    """What comes of a minute whose views score .9 within `highs` (seconds), else .1."""
+    """What comes of a minute whose views score 0.9 within `highs` (seconds), else 0.1."""
     times_s = np.arange(0, seconds, 0.125)
     scores = np.full((len(times_s), 1), 0.1, np.float32)
     for start_s, end_s in highs:
         scores[(times_s >= start_s) & (times_s <= end_s)] = 0.9
     label = "violence" if kind in (Kind.STREAM, Kind.CONTROL) else "normal"
-    scored = Scored(clip("a", label, scene), times_s, scores, classifier)
+    scored = ScoredClip(clip("a", label, scene), times_s, scores, classifier)
     return outcomes(
         [Play(kind, scored, events, seconds)],
         ("violence",),
-        lambda _: CameraWatch("yard", {"violence": RULES}),
+        lambda _: CameraJudge("yard", {"violence": RULES}),
     )["violence"][0]
 
 

@@ -15,7 +15,7 @@ from detector.cli import main
 from detector.inference.head import LinearHead
 from detector.inference.weights import load_classifier
 from models.data.clips import Clip, read_clips
-from models.data.views import Shelf, Thinning, shelve, spread
+from models.data.views import Thinning, ViewFile, spread, store_views
 from models.training.finetune import balanced, drawn, validation_fold
 from models.training.recipe import FOLDS, Learning, Recipe, fold_of
 
@@ -25,35 +25,35 @@ needs_tensorflow = pytest.mark.skipif(
 )
 
 
-def shelf(label: str, scene: str, number: int = 0) -> Shelf:
+def shelf(label: str, scene: str, number: int = 0) -> ViewFile:
     clip = Clip(f"{label}{scene}{number}", Path("x"), label, scene, "own", 0)
-    return Shelf(clip, clip.labels, Path("x"), 4)
+    return ViewFile(clip, clip.labels, Path("x"), 4)
 
 
 def test_labels_have_the_same_chance_and_scenes_what_is_asked() -> None:
-    shelves = [shelf("normal", "a", i) for i in range(9)] + [shelf("violence", "a")]
-    shelves.append(shelf("normal", "b"))
-    chances = balanced(shelves, Recipe(learning=Learning(scene_balance=1)))
+    files = [shelf("normal", "a", i) for i in range(9)] + [shelf("violence", "a")]
+    files.append(shelf("normal", "b"))
+    chances = balanced(files, Recipe(learning=Learning(scene_balance=1)))
     assert chances.sum() == pytest.approx(1)
     assert chances[9] == pytest.approx(1 / 2)
     assert chances[10] > 5 * chances[0]
-    even = balanced(shelves, Recipe(learning=Learning(scene_balance=0)))
+    even = balanced(files, Recipe(learning=Learning(scene_balance=0)))
     assert even[10] == pytest.approx(even[0])
 
 
 def test_views_on_disk_are_few_evenly_spaced_and_read_again(footage: Any, tmp_path: Path) -> None:
     clips = read_clips(footage(sets=["city"], scenes=1))
-    shelves = shelve(clips, 5, tmp_path / "cache")
-    assert [own.count for own in shelves] == [5, 5]
-    kept = sorted((tmp_path / "cache/shelves").glob("*.npy"))
+    files = store_views(clips, 5, tmp_path / "cache")
+    assert [own.count for own in files] == [5, 5]
+    kept = sorted((tmp_path / "cache/files").glob("*.npy"))
     assert [np.load(path).dtype for path in kept] == [np.int8] * 2
     written = [path.stat().st_mtime_ns for path in kept]
-    assert shelve(clips, 5, tmp_path / "cache") == shelves
+    assert store_views(clips, 5, tmp_path / "cache") == files
     assert [path.stat().st_mtime_ns for path in kept] == written
-    views = shelves[0].read([0, 4])
+    views = files[0].read([0, 4])
     assert views.shape == (2, 96, 96, 3)
     assert 0.1 < np.abs(views).max() <= 1
-    assert len(spread(shelves, 6)) == 6
+    assert len(spread(files, 6)) == 6
 
 
 def test_a_long_recording_is_thinned_in_bounded_memory() -> None:
@@ -69,12 +69,10 @@ def test_a_long_recording_is_thinned_in_bounded_memory() -> None:
 
 def test_an_epoch_is_drawn_the_same_again(footage: Any, tmp_path: Path) -> None:
     clips = read_clips(footage(sets=["city"], scenes=2))
-    shelves = shelve(clips, 5, tmp_path / "cache")
+    files = store_views(clips, 5, tmp_path / "cache")
     recipe = Recipe(seed=3, learning=Learning(batch=8, drawn_per_clip=4))
-    first, again, other = (
-        list(drawn(shelves, ("violence",), recipe, epoch)) for epoch in (1, 1, 2)
-    )
-    assert len(first) == len(shelves) * 4 // 8
+    first, again, other = (list(drawn(files, ("violence",), recipe, epoch)) for epoch in (1, 1, 2))
+    assert len(first) == len(files) * 4 // 8
     for one, same in zip(first, again, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not np.array_equal(first[0][0], other[0][0])

@@ -179,15 +179,15 @@ def _incidents(scene: SceneName, start_s: float, end_s: float) -> list[Incident]
             continue
         utc = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=pts_s)
         grey = PatternPicture(scene, pts_s, pts_s).grey()
-        view = tracker.push(Sample(scene, utc, pts_s, pts_s, grey))
+        view = tracker.view_of(Sample(scene, utc, pts_s, pts_s, grey))
         if view is None:
             continue
         probability = 0.0
         if view.moving:
             embedding = classifier.engine.embed(view.pixels[None])
             probability = float(classifier.head(embedding, [None])[0, 0])
-        smoothed = smoother.push(utc, probability)
-        reports.append(follower.push(Score(scene, utc, "violence", probability, smoothed)))
+        smoothed = smoother.smooth(utc, probability)
+        reports.append(follower.follow(Score(scene, utc, "violence", probability, smoothed)))
     return [report for report in reports if report]
 
 

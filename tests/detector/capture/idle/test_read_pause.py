@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detector.capture.idle.read_pause import LONGEST_S, SLACK_S, Nap
+from detector.capture.idle.read_pause import LONGEST_S, SLACK_S, ReadPause
 
 COPY_S = 0.0002
 """Taking a packet that lies in the socket."""
@@ -15,14 +15,14 @@ class Played:
     """One stream of packets through the naps: how long each lay unread, and all the naps."""
 
     def __init__(self, sent_s: np.ndarray, period_s: float) -> None:
-        nap, now_s = Nap(), 0.0
+        pause, now_s = ReadPause(), 0.0
         self.lay_s: list[float] = []
         self.naps: list[float] = []
         for number, comes_s in enumerate(sent_s):
             waited_s = max(0.0, comes_s - now_s)
             now_s = max(now_s, comes_s) + COPY_S
             self.lay_s.append(now_s - comes_s)
-            away_s = nap.after(number * period_s, now_s, fresh=waited_s > 0.015)
+            away_s = pause.after(number * period_s, now_s, fresh=waited_s > 0.015)
             if away_s:
                 self.naps.append(away_s)
             now_s += away_s
@@ -64,10 +64,10 @@ def test_a_slow_camera_is_read_packet_by_packet() -> None:
 
 
 def test_whoever_has_been_awake_finds_the_step_first() -> None:
-    nap = Nap()
-    assert not nap.after(0.0, 0.0, fresh=True)
-    assert nap.after(0.04, 0.04, fresh=True)
-    nap.over()
-    assert not nap.after(10.0, 10.0, fresh=True)
-    assert not nap.after(10.04, 10.04, fresh=False)
-    assert nap.after(10.08, 10.08, fresh=True)
+    pause = ReadPause()
+    assert not pause.after(0.0, 0.0, fresh=True)
+    assert pause.after(0.04, 0.04, fresh=True)
+    pause.over()
+    assert not pause.after(10.0, 10.0, fresh=True)
+    assert not pause.after(10.04, 10.04, fresh=False)
+    assert pause.after(10.08, 10.08, fresh=True)

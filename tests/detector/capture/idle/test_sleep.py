@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from config.settings import CameraSettings, CaptureSettings
-from detector.capture.idle.sleep import Sleeper
+from detector.capture.idle.sleep import SleepCallbacks
 from detector.capture.reader import CameraReader
 from detector.motion.view import MotionTracker
 from detector.types import Grey, Sample
@@ -48,7 +48,8 @@ class Listener:
         self.motion = MotionTracker()
         self.heard: list[tuple[str, float]] = []
         self.moving: list[float] = []
-        self.frame_count = self.due_count = 0
+        self.frame_count = 0
+        self.due_count = 0
         self.slept_s = 0.0
         self.woken: list[str] = []
         self.ended = threading.Event()
@@ -59,7 +60,7 @@ class Listener:
             self._sample,
             lambda change: self.ended.set() if change.reason else None,
             self,
-            sleeper=Sleeper(self._rest, self._past, self._look) if asleep else None,
+            sleeper=SleepCallbacks(self._rest, self._past, self._look) if asleep else None,
         )
 
     def _at(self, utc: datetime) -> float:
@@ -68,14 +69,14 @@ class Listener:
 
     def _sample(self, sample: Sample) -> bool | None:
         self.heard.append(("live", self._at(sample.utc)))
-        view = self.motion.push(sample)
+        view = self.motion.view_of(sample)
         if view and view.moving:
             self.moving.append(self._at(sample.utc))
         return view and view.moving
 
     def _past(self, sample: Sample) -> None:
         self.heard.append(("past", self._at(sample.utc)))
-        self.motion.push(sample)
+        self.motion.view_of(sample)
 
     def _rest(self, utc: datetime) -> None:
         self.heard.append(("rest", self._at(utc)))
