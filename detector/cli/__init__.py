@@ -38,16 +38,26 @@ class Parser(argparse.ArgumentParser):
 def build_parser() -> Parser:
     """All subcommands; each sets `run`, a function from its arguments to an exit code."""
     # Imported here: `jikimi status` must not wait for OpenCV and LiteRT to load.
-    from detector.cli import configure, plan, run, score, status  # noqa: PLC0415
+    from detector.cli import (  # noqa: PLC0415
+        check,
+        incidents,
+        operate,
+        plan,
+        probe,
+        run,
+        score,
+        status,
+    )
 
     parser = Parser(prog="jikimi", description="Watches cameras and raises an alarm at fights.")
     parser.add_argument("--version", action="version", version=f"jikimi {version('jikimi')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (run, configure, plan, score):
+    for group in (run, check, probe, plan, score):
         group.add_commands(commands)
     for entry in entry_points(group="jikimi.commands"):
         entry.load()(commands)
-    status.add_commands(commands)
+    for group in (status, incidents, operate):
+        group.add_commands(commands)
     return parser
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from alerts.registry import fill_site, sink_options
 from config.errors import ConfigError
-from config.load import load_settings
 from config.settings import CameraSettings, Settings, SinkSettings
 from config.urls import StreamUrl
+from detector.cli.settings import read_settings
+from detector.cli.status import summary
 
 DEMO_CAMERAS = ("calm", "scuffle")
 DEMO_HINT = """\
@@ -31,11 +30,6 @@ def add_commands(commands: Any) -> None:
     run.add_argument("--config", type=Path, metavar="FILE", help="YAML; see `jikimi check`")
     run.add_argument("--for", dest="for_s", type=float, metavar="SECONDS", help="then stop")
     run.set_defaults(run=_run)
-
-
-def read_settings(config: Path | None, cameras: Sequence[str] = ()) -> Settings:
-    """The settings of file, environment and command line, with the sinks installed here."""
-    return load_settings(config, os.environ, cameras=cameras, sink_options=sink_options())
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -73,34 +67,3 @@ def _settled(settings: Settings, config: Path | None) -> Settings:
     sinks = settings.sinks or [SinkSettings(name="log", type="log", options=options)]
     changes["sinks"] = fill_site(sinks, settings.site)
     return settings.model_copy(update=changes)
-
-
-def summary(status: dict[str, Any]) -> str:
-    """What runs, for a person, from `Daemon.status`."""
-    cameras, model = status["cameras"], status["model"]
-    width = max(len(camera["name"]) for camera in cameras)
-    lines = [f"Jikimi {status['version']} watches {len(cameras)} camera(s)"]
-    for camera in cameras:
-        reason = f"  ({camera['reason']})" if camera["reason"] else ""
-        lines.append(
-            f"  camera   {camera['name']:<{width}}  {camera['state']:<12} {camera['url']}  "
-            f"alarms at {_thresholds(camera['calibration'])}{reason}"
-        )
-    lines.append(f"  model    {model['name']} on {model['engine']}")
-    sinks = ", ".join(f"{sink['name']} ({sink['type']})" for sink in status["sinks"])
-    lines.append(f"  sinks    {sinks}")
-    lines.append(f"  metrics  {status['url']}/metrics   health {status['url']}/healthz")
-    lines.append(f"  state    {status['state_dir']}")
-    return "\n".join(lines)
-
-
-def _thresholds(calibration: dict[str, dict[str, Any]]) -> str:
-    """`violence from 0.63 (31 h learnt, expect 1.2 false a day)`, for each label."""
-    parts = []
-    for label, own in calibration.items():
-        learnt = "stated"
-        if own["learning"]:
-            expected = own["false_alarms_per_day"]
-            learnt = f"{own['hours']:.0f} h learnt, expect {expected:.2g} false a day"
-        parts.append(f"{label} from {own['open_threshold']:.2f} ({learnt})")
-    return ", ".join(parts)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from config.errors import ControlError
-from detector.cli.status import seconds
+from detector.cli.operate import seconds
 from detector.daemon.control import ControlServer
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "config/examples").glob("*.yaml"))
