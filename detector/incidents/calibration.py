@@ -4,9 +4,7 @@ Rankings travel between sites and thresholds do not, so every camera learns its 
 candidate thresholds the tally counts how many incidents each would have opened: exceedances made
 independent by counting runs of them (declustering: Coles 2001, "An Introduction to Statistical
 Modeling of Extreme Values", 5.3). Rates too small to count are those of a tail fitted to larger
-ones (4.2). Theory's limit, log-odds with an exponential excess, is reached so slowly (a normal
-tail's mean excess falls all the way) that it asked for thresholds at which one incident in ten
-days was left of one a day; so the tail is a normal one, and on footage that too errs to too many.
+ones (4.2), a normal one: with theory's exponential excess a tenth of the budget was used.
 Nobody says which incident was a fight: so what is as rare as fights are moves nothing.
 
 One tally serves day and night: a budget is a sum over the day, and for a sum one threshold on the
@@ -74,8 +72,8 @@ SPREAD_EVENTS = 20
 """Counted incidents that the above weighs as much as."""
 
 EXCESS = 0.35
-"""Mean excess, log-odds, over a threshold that the camera has not reached yet: the upper tenth of
-normal blocks lie on average 0.25 to 0.4 above where they begin."""
+"""Mean excess, log-odds, over a threshold that the camera has not reached yet: of normal blocks'
+upper tenth 0.25 to 0.4."""
 
 FIGHTS = 3.0
 """So many incidents, and so many more a day, may be real ones: what is counted beyond is held for
@@ -87,8 +85,7 @@ of the morning."""
 
 REACH = math.log(2)
 """At most so far from the shipped threshold, log-odds: half or twice its odds. At twice, about
-half of the fights found at the shipped threshold are still found (surv_fight 48 of 90, vioperu
-23 of 41); what a busy camera still raises beyond its budget is shown, not hidden."""
+half of the fights found are still found; what a camera raises beyond its budget is shown."""
 
 MOVE_EVERY_H = 1 / 6
 MOST_MOVE = 0.05

@@ -21,6 +21,7 @@ def test_it_holds_the_weights_and_schema_and_no_tests(wheel: Path) -> None:
     shipped = {f"models/weights/{file.name}" for file in weights.iterdir() if file.is_file()}
     assert shipped <= set(names)
     assert "alerts/alert.schema.json" in names
+    assert {f"{room}/py.typed" for room in ("alerts", "config", "detector", "models")} <= set(names)
     rooms = {name.split("/")[0] for name in names}
     assert rooms == {"alerts", "config", "detector", "models", f"jikimi-{VERSION}.dist-info"}
     assert not [name for name in names if name.startswith("test") or "/test" in name]
