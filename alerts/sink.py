@@ -48,6 +48,9 @@ class StateSink(Protocol):
     def show_camera(self, notice: CameraNotice) -> None:
         """Publish the state; best effort, must return at once."""
 
+    def forget_camera(self, name: str, site: str) -> None:
+        """Show nothing of this camera any more, as `show_camera` does; it is not configured."""
+
 
 @runtime_checkable
 class ConnectedSink(Protocol):
