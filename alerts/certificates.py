@@ -50,10 +50,10 @@ def first_end_s(files: TlsFiles) -> float:
 
 
 def _ends(path: Path) -> list[float]:
-    return [not_after_s(ssl.PEM_cert_to_DER_cert(pem)) for pem in _PEM.findall(path.read_text())]
+    return [_not_after_s(ssl.PEM_cert_to_DER_cert(pem)) for pem in _PEM.findall(path.read_text())]
 
 
-def not_after_s(der: bytes) -> float:
+def _not_after_s(der: bytes) -> float:
     """The end of a certificate's validity (RFC 5280, 4.1.2.5), in Unix time.
 
     Raises ValueError or IndexError for what is no certificate. The standard library reads it

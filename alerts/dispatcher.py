@@ -74,7 +74,7 @@ class Dispatcher:
                 worker.start()
 
     def submit(self, alert: Alert, context: AlertContext | None = None) -> None:
-        """Queue `alert` for every sink it is for; the disk has it a moment later (`flush`).
+        """Queue `alert` for every sink it is for; the disk has it a moment later.
 
         Waits neither for a sink nor for the disk. Messages of one incident are to be submitted in
         their order.
@@ -119,10 +119,6 @@ class Dispatcher:
                     self._workers[name].nudge()
                 else:
                     self._workers[name].wake()
-
-    def flush(self) -> bool:
-        """Wait until the disk has all that was submitted; False where that takes too long."""
-        return self._outbox.flush()
 
     def show_camera(self, notice: CameraNotice) -> None:
         """Show a camera's state at the sinks that do so; best effort, the latest wins."""

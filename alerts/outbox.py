@@ -97,10 +97,6 @@ class Outbox:
                 reason=str(error),
             )
 
-    def flush(self) -> bool:
-        """Wait until the disk has all that was put; False where that takes too long."""
-        return self._file is None or self._file.flush()
-
     def close(self) -> None:
         """Close the file; what waits stays in it."""
         with self._mutex:
