@@ -1,7 +1,7 @@
-"""When the certificates in a sink's TLS files end, so that somebody is told in time.
+"""When the certificates in a sink's TLS files end, so that an operator knows in time.
 
-Only what lies in files here: this client's own certificate and the authority it trusts. When
-the other side's ends, connecting fails, and that is told as any failure of the sink is.
+Only of files here: this client's own certificate and the authority it trusts. When the
+receiver's ends, connecting fails, and that shows as any failure of the sink does.
 """
 
 from __future__ import annotations

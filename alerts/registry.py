@@ -1,6 +1,6 @@
 """Which sink types there are: the entry points of the group `jikimi.sinks`.
 
-Anyone may add one from their own package; one that is broken spoils nothing for the others.
+Any package may add one; one that is broken affects no other.
 """
 
 from __future__ import annotations

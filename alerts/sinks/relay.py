@@ -20,7 +20,7 @@ from config.secrets import scrub
 from config.settings import Section, SinkSettings
 
 EXPIRY_S = 30.0
-"""A light or a siren half a minute after the fact puzzles people; it helps nobody."""
+"""A light or a siren half a minute after the fact helps nobody."""
 
 OFF_RETRY_S = 1.0
 """A relay that could not be switched off is tried again after so long, until it is off."""

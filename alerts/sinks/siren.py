@@ -56,7 +56,7 @@ class SirenOptions(Section):
 
 
 class SirenSink:
-    """Howls for `on_s` after an alert; another alert in the meantime extends it."""
+    """On for `on_s` after an alert; another alert in the meantime extends it."""
 
     Options: ClassVar[type[BaseModel]] = SirenOptions
     default_expiry_s: ClassVar[float | None] = EXPIRY_S
@@ -109,7 +109,7 @@ class Sound:
             timer.start()
 
     def stop(self) -> None:
-        """End the command, kindly and then not."""
+        """End the command: SIGTERM, then SIGKILL."""
         with self._mutex:
             if self._timer:
                 self._timer.cancel()
