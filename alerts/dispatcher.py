@@ -1,6 +1,6 @@
-"""The door from the detector to the outside world.
+"""What the detector calls: an alert comes in here and goes to the sinks that it is for.
 
-`Dispatcher.submit` decides who receives an alert and writes that to the outbox; the workers
+`Dispatcher.submit` decides which sinks receive it and writes that to the outbox; the workers
 (one a sink) do the rest. Nothing here waits for a sink, except `stop` for a moment.
 """
 
@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import structlog
 
 from alerts.admission import Decision, Stage, admit
 from alerts.certificates import first_end_s, tls_files
+from alerts.deliveries import Delivery, ExerciseDeliveries
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.outbox import ALL_CAMERAS, Outbox
@@ -53,7 +55,8 @@ class Dispatcher:
         self._outbox = Outbox(outbox_path)
         self._mutex = threading.RLock()
         self._running = False
-        self._notices: dict[str, CameraNotice] = {}
+        self._notices: dict[tuple[str, str], CameraNotice] = {}
+        self._exercises = ExerciseDeliveries()
         self._tidied_at = 0.0
         self._workers: dict[str, SinkWorker] = {}
         try:
@@ -71,7 +74,7 @@ class Dispatcher:
                 worker.start()
 
     def submit(self, alert: Alert, context: AlertContext | None = None) -> None:
-        """Queue `alert` for every sink it is for; the disk has it a moment later (`flush`).
+        """Queue `alert` for every sink it is for; the disk has it a moment later.
 
         Waits neither for a sink nor for the disk. Messages of one incident are to be submitted in
         their order.
@@ -95,7 +98,7 @@ class Dispatcher:
                     stage=stage,
                     routed=routes(worker.settings.route, alert, context, local_time),
                     silenced=silenced,
-                    cooling=self._cooling(worker.settings, alert.camera, now.timestamp()),
+                    in_cooldown=self._in_cooldown(worker.settings, alert.camera, now.timestamp()),
                 )
                 if admission.stage is not None:
                     stages[name] = admission.stage
@@ -106,33 +109,55 @@ class Dispatcher:
                     and admission.phase in worker.sink_class.phases
                 ):
                     phases[name] = admission.phase
+            if alert.exercise:
+                self._exercises.submitted(alert, phases)
             if phases or stages:
                 self._outbox.put(alert, phases, stages)
             for name, phase in phases.items():
-                # A fresh alarm is worth an attempt even while the sink is backing off.
+                # A new alarm is worth an attempt even while the sink is backing off.
                 if phase is AlertPhase.OPENED:
-                    self._workers[name].nudge()
+                    self._workers[name].retry_now()
                 else:
                     self._workers[name].wake()
-
-    def flush(self) -> bool:
-        """Wait until the disk has all that was submitted; False where that takes too long."""
-        return self._outbox.flush()
 
     def show_camera(self, notice: CameraNotice) -> None:
         """Show a camera's state at the sinks that do so; best effort, the latest wins."""
         with self._mutex:
-            self._notices[notice.camera] = notice
+            self._notices[notice.site, notice.camera] = notice
             for worker in self._workers.values():
                 worker.show_camera(notice)
 
+    def forget_camera(self, name: str, site: str) -> None:
+        """Camera `name` of `site` is no longer configured: show its state no longer.
+
+        A silence of it goes on, for the camera may come back.
+        """
+        with self._mutex:
+            self._notices.pop((site, name), None)
+            for worker in self._workers.values():
+                worker.forget_camera(name, site)
+
     def silence(self, camera: str | None, until: datetime) -> None:
-        """Send nothing of `camera` (None: of any) until then; a time gone by ends the silence.
+        """Send nothing of `camera` (None: of any) until then.
 
         Kept over a restart. Exercises and camera notices go out all the same, as do alerts that
         were queued before.
         """
         self._outbox.silence(camera or ALL_CAMERAS, until.timestamp())
+
+    def unsilence(self, camera: str | None) -> list[str | None]:
+        """End the silence of `camera`, or (None) every one; returns what was ended.
+
+        None in the result is the silence of every camera. That one is not ended for a single
+        camera: the result is then empty.
+        """
+        with self._mutex:
+            ended = [name for name in self.silences() if camera in {None, name}]
+            for name in ended:
+                self._outbox.silence(name or ALL_CAMERAS, until=0)
+        for name in ended:
+            structlog.get_logger().info("silence ended", camera=name or "all")
+        return ended
 
     def silences(self) -> dict[str | None, datetime]:
         """The silences that hold now: camera (None: all) → until."""
@@ -140,6 +165,15 @@ class Dispatcher:
             camera or None: datetime.fromtimestamp(until, UTC)
             for camera, until in self._outbox.silences(self._clock().timestamp()).items()
         }
+
+    def deliveries(self, incident_id: UUID) -> list[Delivery]:
+        """How far an exercise got at each sink, in the order of the configuration.
+
+        Known are the last `alerts.deliveries.KEPT` exercises of this run. Any other incident, and
+        one not submitted yet, shows as queued.
+        """
+        with self._mutex:
+            return self._exercises.of(incident_id, self._workers)
 
     def status(self) -> list[SinkStatus]:
         """How each sink is doing, in the order of the configuration."""
@@ -199,7 +233,7 @@ class Dispatcher:
                 )
 
     def _worker(self, settings: SinkSettings) -> SinkWorker:
-        return SinkWorker(settings, self._outbox, self._metrics, self._clock)
+        return SinkWorker(settings, self._outbox, self._metrics, self._exercises, self._clock)
 
     def _announce(self, names: Iterable[str]) -> None:
         for name in names:
@@ -223,7 +257,7 @@ class Dispatcher:
         worker = self._workers.get(name)
         return worker is not None and worker.state is SinkState.FAILING
 
-    def _cooling(self, settings: SinkSettings, camera: str, now: float) -> bool:
+    def _in_cooldown(self, settings: SinkSettings, camera: str, now: float) -> bool:
         if not settings.cooldown_s:
             return False
         at = self._outbox.delivered_at(settings.name, camera)

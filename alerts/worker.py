@@ -1,4 +1,4 @@
-"""One thread a sink: takes what is due from the outbox, delivers it, and copes with failure.
+"""One thread a sink: takes what is due from the outbox, delivers it, and tries again on failure.
 
 It decides nothing about who receives what: that was decided when the alert was put.
 """
@@ -15,10 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 import structlog
 
 from alerts.backoff import FIRST_S, backoff_s
+from alerts.deliveries import ExerciseDeliveries
 from alerts.message import AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.outbox import MAX_RETRY_S, Message, Outbox
@@ -32,7 +34,7 @@ LATE_AFTER_S = 30.0
 """Sinks without an expiry deliver what is older all the same, marked late."""
 
 IDLE_S = 60.0
-"""Longest sleep with nothing to do; new alerts wake the worker at once."""
+"""Longest pause with nothing to do; new alerts wake the worker at once."""
 
 
 class SinkState(StrEnum):
@@ -66,12 +68,14 @@ class SinkWorker:
         settings: SinkSettings,
         outbox: Outbox,
         metrics: AlertMetrics,
+        exercises: ExerciseDeliveries,
         clock: Callable[[], datetime],
     ) -> None:
         self.settings = settings
         self.sink_class = sink_type(settings.type)
         self._outbox = outbox
         self._metrics = metrics
+        self._exercises = exercises
         self._clock = clock
         self._log = structlog.get_logger().bind(sink=settings.name, type=settings.type)
         self._sink: Sink | None = None
@@ -79,10 +83,10 @@ class SinkWorker:
         self._state = SinkState.STARTING
         self._last_error: str | None = None
         self._counts: Counter[str] = Counter()
-        self._notices: dict[str, CameraNotice] = {}
+        self._notices: dict[tuple[str, str], CameraNotice | None] = {}
         self._mutex = threading.Lock()
         self._wake = threading.Event()
-        self._nudged = threading.Event()
+        self._retry_now = threading.Event()
         self._stopping = threading.Event()
         self._failures = 0
         self._failed_at_s = 0.0
@@ -97,17 +101,18 @@ class SinkWorker:
         """There is something new in the outbox."""
         self._wake.set()
 
-    def nudge(self) -> None:
-        """Worth an attempt now, whatever back-off says (but not twice within a second)."""
-        self._nudged.set()
+    def retry_now(self) -> None:
+        """Try now, whatever the back-off says (but not twice within a second)."""
+        self._retry_now.set()
         self._wake.set()
 
     def show_camera(self, notice: CameraNotice) -> None:
         """Hand the state to a sink that shows it; the latest of each camera wins."""
-        if issubclass(self.sink_class, StateSink):
-            with self._mutex:
-                self._notices[notice.camera] = notice
-            self._wake.set()
+        self._show(notice.site, notice.camera, notice)
+
+    def forget_camera(self, name: str, site: str) -> None:
+        """Have a sink that shows cameras show this one no longer."""
+        self._show(site, name, None)
 
     def request_stop(self) -> None:
         """Finish what is under way, close the sink, and end."""
@@ -153,6 +158,12 @@ class SinkWorker:
         sink: object = self._sink
         return sink.trouble() if isinstance(sink, ConnectedSink) else None
 
+    def _show(self, site: str, camera: str, notice: CameraNotice | None) -> None:
+        if issubclass(self.sink_class, StateSink):
+            with self._mutex:
+                self._notices[site, camera] = notice
+            self._wake.set()
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -160,7 +171,9 @@ class SinkWorker:
             except sqlite3.ProgrammingError:
                 break  # the outbox was closed while the sink was stuck
             except Exception:  # noqa: BLE001 - a dead worker would be a silent siren
-                self._log.error("sink worker stumbled", trace=scrub(traceback.format_exc()))
+                self._log.error(
+                    "fault in the sink worker, it goes on", trace=scrub(traceback.format_exc())
+                )
                 pause_s = FIRST_S
             self._wake.wait(pause_s)
             self._wake.clear()
@@ -170,8 +183,8 @@ class SinkWorker:
     def _step(self) -> float:
         """Do what is next; returns the seconds until there may be something to do again."""
         self._drop_expired()
-        if self._nudged.is_set():
-            self._nudged.clear()
+        if self._retry_now.is_set():
+            self._retry_now.clear()
             self._not_before_s = min(self._not_before_s, self._failed_at_s + FIRST_S)
         if (rest_s := self._not_before_s - time.monotonic()) > 0:
             return rest_s
@@ -192,7 +205,7 @@ class SinkWorker:
             if self._sink is None:
                 self._sink = self.sink_class(self.settings.name, self.settings.options)
                 if isinstance(self._sink, ConnectedSink):
-                    self._sink.on_ready(self.nudge)
+                    self._sink.on_ready(self.retry_now)
             self._sink.start()
         except Exception as error:  # noqa: BLE001 - a sink from outside may raise anything
             self._failed(error)
@@ -207,8 +220,11 @@ class SinkWorker:
             self._notices = {}
         sink: object = self._sink
         if isinstance(sink, StateSink):
-            for notice in notices.values():
-                sink.show_camera(notice)
+            for (site, camera), notice in notices.items():
+                if notice is None:
+                    sink.forget_camera(camera, site)
+                else:
+                    sink.show_camera(notice)
 
     def _oldest(self) -> float:
         """When what is still delivered was sent at the earliest, seconds UTC."""
@@ -223,6 +239,7 @@ class SinkWorker:
             return
         for alert in self._outbox.expire(self.settings.name, self._oldest()):
             self.count("expired")
+            self._exercises.expired(self.settings.name, alert)
             self._log.warning(
                 "alert expired before the sink took it",
                 alert=str(alert.alert_id),
@@ -248,6 +265,7 @@ class SinkWorker:
             self._refused(message, error)
         else:
             self._outbox.acknowledge(message)
+            self._exercises.acknowledged(self.settings.name, alert)
             self.count("late" if late else "delivered")
             self._worked()
             if alert.phase is AlertPhase.OPENED:
@@ -277,18 +295,19 @@ class SinkWorker:
         self._failed_at_s = time.monotonic()
         wait_s = backoff_s(self._failures, random.random())  # noqa: S311 - spreads load only
         self._not_before_s = self._failed_at_s + wait_s
-        self._note(error, wait_s)
+        self._note(error, wait_s, None)
 
     def _refused(self, message: Message, error: Exception) -> None:
         """One alert does not get through: others may, so only it waits."""
         self.count("failed")
         wait_s = backoff_s(message.attempts + 1, random.random(), MAX_RETRY_S)  # noqa: S311 - same
         self._outbox.retry_at(message, self._clock().timestamp() + wait_s)
-        self._note(error, wait_s)
+        self._note(error, wait_s, message.alert.alert_id)
 
-    def _note(self, error: Exception, wait_s: float) -> None:
+    def _note(self, error: Exception, wait_s: float, alert_id: UUID | None) -> None:
         self._state = SinkState.FAILING
         self._last_error = scrub(str(error) or type(error).__name__)
+        self._exercises.failed(self.settings.name, self._last_error, alert_id)
         self._log.warning(
             "sink failed, will try again", reason=self._last_error, in_s=round(wait_s, 1)
         )
@@ -297,6 +316,8 @@ class SinkWorker:
         if self._sink is None:
             return
         try:
+            if self._started:
+                self._show_notices()  # a camera removed just before
             self._sink.close()
         except Exception as error:  # noqa: BLE001 - nothing left to do but say so
             self._log.warning("sink did not close properly", reason=scrub(str(error)))

@@ -130,6 +130,10 @@ class ScriptedSink:
         """Take it."""
         self.shown.append(notice)
 
+    def forget_camera(self, name: str, site: str) -> None:
+        """Take it."""
+        self.shown = [n for n in self.shown if (n.camera, n.site) != (name, site)]
+
     def close(self) -> None:
         """Note it."""
         self.closed = True

@@ -1,9 +1,10 @@
-"""Alerts to an MQTT broker: the police station's way in. Also shows cameras and the daemon.
+"""Alerts to an MQTT broker, and the states of the cameras and of the daemon.
 
-Topics (QoS 1): each alert, camera notices included, goes to `topic`; retained are the state of
+Topics (QoS 1): each alert, camera notices included, goes to `topic`. Retained are the state of
 each camera, JSON, on `jikimi/{site}/{camera}/state`, and the daemon's own on
 `jikimi/{site}/availability`: the plain words `online` and `offline`, the latter also as last
-will. A camera's state holds only while the daemon is online.
+will. A camera's state is cleared by an empty retained message when the camera is removed and
+when the sink is closed; after a crash it stays, and holds only while the daemon is online.
 """
 
 from __future__ import annotations
@@ -36,13 +37,16 @@ KEEPALIVE_S = 15
 """A broker that vanished without a word is noticed after about one and a half of these."""
 
 RECONNECT_S = (1, 5)
-"""First and longest wait between attempts to connect: one small packet; an alarm may wait."""
+"""First and longest wait between attempts to connect: short, for an alarm may wait."""
 
 CONNECT_WAIT_S = 2.0
 """How long an alert waits for a first connection that is being made, before it fails."""
 
-GOODBYE_S = 0.5
-"""How long `close` waits for the broker to take `offline`."""
+CLOSE_WAIT_S = 0.5
+"""How long `close` waits for the broker to take `offline` and the cleared states."""
+
+CLEARED = b""
+"""The payload by which a broker forgets a retained message (MQTT 5, 3.3.1.3)."""
 
 
 class TlsOptions(Section):
@@ -122,6 +126,7 @@ class MqttSink:
         self._trouble: str | None = None
         self._answers: dict[int, ReasonCode] = {}
         self._states: dict[str, bytes] = {}
+        self._online_mid: int | None = None
         self._wake: Callable[[], None] = lambda: None
         if options.password:
             register_secret(options.password.get_secret_value())
@@ -158,36 +163,45 @@ class MqttSink:
             client = self._client
             self._answers.clear()
         info = client.publish(_topic(self._options.topic, alert), payload, QOS)
-        answer = self._wait_for_answer(info)
-        if answer is None:
+        if not self._wait_for_answers([info], self._options.timeout_s):
             # paho would send it again by itself when the broker is back: without the mark that
-            # it is late, and beside our own attempt. A new client has forgotten it.
+            # it is late, and beside our own attempt. A new client does not.
             self._end_client()
             self.start()
             raise DeliveryError(f"broker {self._options.host} did not acknowledge the alert")
+        answer = self._answers[info.mid]
         if answer.is_failure:
             raise DeliveryError(f"broker {self._options.host} refused the alert: {answer}")
 
     def show_camera(self, notice: CameraNotice) -> None:
         """Publish the state, retained, now and again after each reconnection."""
-        topic = f"jikimi/{notice.site}/{notice.camera}/state"
         since = notice.since.isoformat().replace("+00:00", "Z")
         state = {"schema_version": 1, "camera": notice.camera, "site": notice.site}
         payload = json.dumps({**state, "state": notice.state, "since": since}).encode()
+        self._show(_state_topic(notice.camera, notice.site), payload)
+
+    def forget_camera(self, name: str, site: str) -> None:
+        """Clear the state on the broker, now or when it is back."""
+        self._show(_state_topic(name, site), CLEARED)
+
+    def close(self) -> None:
+        """Say `offline` and clear the cameras' states, if the broker listens, and leave."""
+        with self._changed:
+            client = self._client if self._connected else None
+            topics = [topic for topic, payload in self._states.items() if payload != CLEARED]
+            self._answers.clear()
+        if client:
+            infos = [client.publish(self._availability, b"offline", QOS, retain=True)]
+            infos += [client.publish(topic, CLEARED, QOS, retain=True) for topic in topics]
+            self._wait_for_answers(infos, CLOSE_WAIT_S)
+        self._end_client()
+
+    def _show(self, topic: str, payload: bytes) -> None:
         with self._changed:
             self._states[topic] = payload
             client = self._client if self._connected else None
         if client:
             client.publish(topic, payload, QOS, retain=True)
-
-    def close(self) -> None:
-        """Say `offline`, if the broker listens, and leave."""
-        with self._changed:
-            client = self._client if self._connected else None
-        if client:
-            info = client.publish(self._availability, b"offline", QOS, retain=True)
-            self._wait_for_answer(info, GOODBYE_S)
-        self._end_client()
 
     def _new_client(self) -> Client:
         options = self._options
@@ -227,18 +241,16 @@ class MqttSink:
             client.disconnect()
             client.loop_stop()
 
-    def _wait_for_answer(
-        self, info: MQTTMessageInfo, timeout_s: float | None = None
-    ) -> ReasonCode | None:
-        """The broker's PUBACK; None where the connection or the patience ended first."""
-        if info.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-            return None
+    def _wait_for_answers(self, infos: list[MQTTMessageInfo], timeout_s: float) -> bool:
+        """Wait for the PUBACKs; False where the connection or the time ended first."""
+        if any(info.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS for info in infos):
+            return False
+        mids = {info.mid for info in infos}
         with self._changed:
             self._changed.wait_for(
-                lambda: info.mid in self._answers or not self._connected,
-                timeout_s or self._options.timeout_s,
+                lambda: mids <= self._answers.keys() or not self._connected, timeout_s
             )
-            return self._answers.get(info.mid)
+            return mids <= self._answers.keys()
 
     def _on_connect(
         self, client: Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any
@@ -249,13 +261,10 @@ class MqttSink:
         with self._changed:
             if client is not self._client:
                 return
-            states = dict(self._states)
             self._connected = True
             self._trouble = None
             self._changed.notify_all()
-        client.publish(self._availability, b"online", QOS, retain=True)
-        for topic, payload in states.items():
-            client.publish(topic, payload, QOS, retain=True)
+        self._online_mid = client.publish(self._availability, b"online", QOS, retain=True).mid
         self._log.info("broker connected")
         self._wake()
 
@@ -276,11 +285,19 @@ class MqttSink:
             self._troubled(f"connection lost ({reason})")
 
     def _on_publish(
-        self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Any
+        self, client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Any
     ) -> None:
         with self._changed:
             self._answers[mid] = reason
             self._changed.notify_all()
+            if mid != self._online_mid or client is not self._client:
+                return
+            # Not in `_on_connect`: paho sends again, right after it, what was unanswered when the
+            # connection broke, and an old state would come last. Under the lock, so that a state
+            # shown meanwhile comes after these.
+            self._online_mid = None
+            for topic, payload in self._states.items():
+                client.publish(topic, payload, QOS, retain=True)
 
     def _troubled(self, trouble: str) -> None:
         trouble = scrub(trouble)
@@ -290,6 +307,10 @@ class MqttSink:
             self._changed.notify_all()
         if is_new:
             self._log.warning("broker not connected", reason=trouble)
+
+
+def _state_topic(camera: str, site: str) -> str:
+    return f"jikimi/{site}/{camera}/state"
 
 
 def _topic(template: str, alert: Alert) -> str:

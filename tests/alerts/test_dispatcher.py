@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 from alerting import Dispatching, ScriptedSink, follow_up, make_alert, sink, wait_for
@@ -11,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
+from uuid_utils.compat import uuid7
 
 from alerts.backoff import backoff_s
+from alerts.deliveries import Delivery, DeliveryState
 from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import RESULTS
@@ -270,6 +274,127 @@ def test_silence(dispatching: Dispatching) -> None:
     assert got("scripted", 1)[0].phase is OPENED
 
 
+def test_a_silence_is_ended_by_its_name_or_with_all_others(dispatching: Dispatching) -> None:
+    dispatcher = dispatching(sink("scripted"))
+    until = datetime.now(UTC) + timedelta(hours=1)
+    dispatcher.silence(None, until)
+    assert dispatcher.unsilence("gate") == []
+    dispatcher.silence("gate", until)
+    dispatcher.silence("door", until)
+    with capture_logs() as logs:
+        assert dispatcher.unsilence("gate") == ["gate"]
+    assert [(e["event"], e["camera"]) for e in logs] == [("silence ended", "gate")]
+    assert set(dispatcher.silences()) == {None, "door"}
+    assert set(dispatcher.unsilence(None)) == {None, "door"}
+    assert dispatcher.unsilence(None) == []
+    dispatcher.stop()
+    dispatcher = dispatching(sink("scripted"))
+    dispatcher.submit(make_alert())
+    got("scripted", 1)
+
+
+def drill(dispatcher: Dispatcher, **changes: Any) -> UUID:
+    """An exercise as `jikimi drill` sends it; its incident's id."""
+    opened = make_alert(exercise=True, **changes)
+    dispatcher.submit(opened)
+    dispatcher.submit(follow_up(opened, CLOSED, 1, exercise=True))
+    return opened.incident_id
+
+
+def reported(dispatcher: Dispatcher, incident_id: UUID) -> list[Delivery]:
+    """The deliveries, once none is queued."""
+
+    def finished() -> list[Delivery]:
+        found = dispatcher.deliveries(incident_id)
+        return [] if any(d.state is DeliveryState.QUEUED for d in found) else found
+
+    return wait_for(finished)  # type: ignore[no-any-return]
+
+
+def test_an_exercise_is_reported_sink_by_sink(dispatching: Dispatching) -> None:
+    dispatcher = dispatching(
+        sink("scripted", "station"),
+        sink("recording", "elsewhere", route=RouteSettings(cameras=["door"])),
+        sink("siren2", "horn"),
+    )
+    station, elsewhere, horn = reported(dispatcher, drill(dispatcher))
+    assert elsewhere == Delivery("elsewhere", DeliveryState.NOT_ROUTED)
+    for name, delivery in (("station", station), ("horn", horn)):
+        assert (delivery.sink, delivery.state) == (name, DeliveryState.DELIVERED)
+        assert delivery.after_ms is not None
+        assert 0 <= delivery.after_ms < 20_000
+        assert delivery.error is None
+
+
+def test_an_exercise_is_queued_until_a_sink_has_answered(dispatching: Dispatching) -> None:
+    ScriptedSink.gate.clear()
+    dispatcher = dispatching(sink("scripted"), sink("recording", "other"))
+    assert dispatcher.deliveries(uuid7()) == [
+        Delivery("scripted", DeliveryState.QUEUED),
+        Delivery("other", DeliveryState.QUEUED),
+    ]
+    incident_id = drill(dispatcher)
+    assert wait_for(lambda: ScriptedSink.made.get("scripted")).entered.wait(20)
+    assert dispatcher.deliveries(incident_id)[0] == Delivery("scripted", DeliveryState.QUEUED)
+    ScriptedSink.gate.set()
+    assert {d.state for d in reported(dispatcher, incident_id)} == {DeliveryState.DELIVERED}
+
+
+def test_an_exercise_that_waits_behind_what_fails_has_failed_and_arrives_later(
+    dispatching: Dispatching,
+) -> None:
+    register_secret("hunter2/x")
+    ScriptedSink.faults = [DeliveryError("refused hunter2/x")] * 1000
+    dispatcher = dispatching(sink("scripted"))
+    dispatcher.submit(make_alert())
+    incident_id = drill(dispatcher)
+    (failed,) = reported(dispatcher, incident_id)
+    assert failed.state is DeliveryState.FAILED
+    assert failed.after_ms is None
+    assert str(failed.error).startswith("refused ")
+    assert "hunter2" not in str(failed)
+    ScriptedSink.faults.clear()
+    wait_for(lambda: dispatcher.deliveries(incident_id)[0].state is DeliveryState.DELIVERED)
+
+
+def test_a_refused_alert_is_no_failure_of_an_exercise_beside_it(dispatching: Dispatching) -> None:
+    ScriptedSink.gate.clear()
+    dispatcher = dispatching(sink("scripted"))
+    dispatcher.submit(make_alert())
+    incident_id = drill(dispatcher)
+    assert wait_for(lambda: ScriptedSink.made.get("scripted")).entered.wait(20)
+    seen = []
+    deliver = ScriptedSink.made["scripted"].deliver
+
+    def note(alert: Alert) -> None:
+        seen.append(dispatcher.deliveries(incident_id)[0].state)
+        deliver(alert)
+
+    ScriptedSink.made["scripted"].deliver = note  # type: ignore[method-assign]
+    ScriptedSink.faults = [RejectedError("no such camera")]
+    ScriptedSink.gate.set()
+    wait_for(lambda: seen)
+    assert seen[0] is DeliveryState.QUEUED
+
+
+def test_an_exercise_fails_where_the_sink_cannot_start_or_takes_too_long(
+    dispatching: Dispatching,
+) -> None:
+    clock = Clock()
+    ScriptedSink.start_faults = [OSError("no such pin")] * 1000
+    dispatcher = dispatching(sink("scripted"), clock=clock)
+    assert reported(dispatcher, drill(dispatcher)) == [
+        Delivery("scripted", DeliveryState.FAILED, error="no such pin")
+    ]
+    dispatcher.stop()
+    ScriptedSink.start_faults = []
+    ScriptedSink.while_starting = [lambda: clock.advance(31)]
+    dispatcher = dispatching(sink("siren2", "horn"), clock=clock)
+    assert reported(dispatcher, drill(dispatcher, sent_at=clock.now)) == [
+        Delivery("horn", DeliveryState.FAILED, error="expired before the sink took it")
+    ]
+
+
 def test_camera_state_reaches_sinks_that_show_it(dispatching: Dispatching) -> None:
     dispatcher = dispatching(sink("scripted"), sink("recording"))
     now = datetime.now(UTC)
@@ -280,6 +405,19 @@ def test_camera_state_reaches_sinks_that_show_it(dispatching: Dispatching) -> No
     dispatcher.reconfigure([sink("scripted", "late-comer")])
     wait_for(lambda: "late-comer" in ScriptedSink.made)
     wait_for(lambda: [n.state for n in ScriptedSink.made["late-comer"].shown] == ["live"])
+
+
+def test_a_camera_that_is_gone_is_shown_to_nobody(dispatching: Dispatching) -> None:
+    dispatcher = dispatching(sink("scripted", "early"))
+    now = datetime.now(UTC)
+    for site in ("yard", "harbour"):
+        dispatcher.show_camera(CameraNotice("gate", site, "live", now))
+    wait_for(lambda: "early" in ScriptedSink.made and len(ScriptedSink.made["early"].shown) == 2)
+    dispatcher.forget_camera("gate", "yard")
+    dispatcher.reconfigure([sink("scripted", "late")])  # stops the early one at once
+    assert [n.site for n in ScriptedSink.made["early"].shown] == ["harbour"]
+    wait_for(lambda: "late" in ScriptedSink.made and ScriptedSink.made["late"].shown)
+    assert [n.site for n in ScriptedSink.made["late"].shown] == ["harbour"]
 
 
 def test_reconfigure_touches_only_what_changed(
@@ -371,10 +509,10 @@ def test_late_news_keeps_no_fresh_alarm_away(dispatching: Dispatching) -> None:
     got("scripted", 2)
 
 
-@given(failures=st.integers(1, 10_000), luck=st.floats(0, 1))
-def test_back_off_grows_from_one_second_to_sixty(failures: int, luck: float) -> None:
-    wait_s = backoff_s(failures, luck)
+@given(failures=st.integers(1, 10_000), jitter=st.floats(0, 1))
+def test_back_off_grows_from_one_second_to_sixty(failures: int, jitter: float) -> None:
+    wait_s = backoff_s(failures, jitter)
     assert 0.5 <= wait_s <= 60
-    assert backoff_s(failures + 1, luck) >= wait_s
+    assert backoff_s(failures + 1, jitter) >= wait_s
     assert backoff_s(1, 1) == 1
     assert backoff_s(10, 1) == 60

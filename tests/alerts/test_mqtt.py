@@ -6,9 +6,11 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import jsonschema
 import pytest
@@ -47,6 +49,19 @@ def dispatching(tmp_path: Path, *sinks: SinkSettings, **options: Any) -> Iterato
         yield dispatcher
     finally:
         dispatcher.stop()
+
+
+def live(camera: str) -> CameraNotice:
+    return CameraNotice(camera, "yard", "live", datetime.now(UTC))
+
+
+def retained(broker: MqttBroker) -> dict[str, bytes]:
+    """What a subscriber that comes now gets, by topic."""
+    end = f"jikimi/end/{uuid4()}"
+    with Subscriber(broker) as late_comer:
+        late_comer.publish(end, b"end")
+        messages = late_comer.wait_until(lambda found: any(m.topic == end for m in found))
+    return {m.topic: m.payload for m in messages if m.topic != end}
 
 
 def delivered(dispatcher: Dispatcher) -> int:
@@ -106,6 +121,49 @@ def test_availability_and_camera_state_are_retained_and_outlive_the_broker(
         assert b"2026-01-02T03:04:05Z" in retained("jikimi/yard/gate/state")
         assert retained("jikimi/yard/availability") == b"online"
     assert retained("jikimi/yard/availability") == b"offline"
+
+
+def test_after_a_stop_nobody_takes_a_camera_for_watched(tmp_path: Path, broker: MqttBroker) -> None:
+    with dispatching(tmp_path, station(broker)) as dispatcher:
+        for number in range(30):  # more than the client has under way at once
+            dispatcher.show_camera(live(f"camera-{number}"))
+        wait_for(lambda: len(retained(broker)) == 31)
+    assert retained(broker) == {"jikimi/yard/availability": b"offline"}
+
+
+def test_a_camera_that_is_removed_leaves_nothing_on_the_broker(
+    tmp_path: Path, broker: MqttBroker
+) -> None:
+    with dispatching(tmp_path, station(broker)) as dispatcher:
+        dispatcher.show_camera(live("gate"))
+        dispatcher.show_camera(live("door"))
+        wait_for(lambda: len(retained(broker)) == 3)
+        dispatcher.forget_camera("gate", "yard")
+        wait_for(lambda: "jikimi/yard/gate/state" not in retained(broker))
+        assert b"live" in retained(broker)["jikimi/yard/door/state"]
+        dispatcher.show_camera(live("gate"))
+        wait_for(lambda: "jikimi/yard/gate/state" in retained(broker))
+
+
+def test_a_camera_removed_while_the_broker_is_away_leaves_nothing_once_it_is_back(
+    broker: MqttBroker,
+) -> None:
+    options = station(broker).options
+    assert isinstance(options, MqttOptions)
+    way_out = MqttSink("station", options)
+    way_out.start()
+    way_out.show_camera(live("gate"))
+    wait_for(lambda: len(retained(broker)) == 2)
+    broker.freeze()
+    way_out.show_camera(replace(live("gate"), state="stalled"))  # which paho will send again
+    broker.kill()
+    wait_for(way_out.trouble)
+    way_out.forget_camera("gate", "yard")
+    broker.start()
+    wait_for(lambda: not way_out.trouble())
+    way_out.deliver(make_alert())  # after all that waited
+    wait_for(lambda: set(retained(broker)) == {"jikimi/yard/availability"})
+    way_out.close()
 
 
 @pytest.mark.slow

@@ -239,6 +239,10 @@ class Subscriber:
         """Wait until the broker has taken the subscription."""
         assert self._ready.wait(timeout_s), "not subscribed"
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send a message, not retained, QoS 1; does not wait for its acknowledgement."""
+        self._client.publish(topic, payload, 1)
+
     @property
     def messages(self) -> list[Received]:
         """What came so far, in order."""
