@@ -72,8 +72,8 @@ def _faults(name: str, files: TlsFiles, key: Path | None, now_s: float) -> dict[
     except ValueError as error:
         return {"key": str(error)}
     except OSError as error:
-        reason = getattr(error, "reason", None) or "not PEM"
-        return {name: f"cannot be used ({str(reason).replace('_', ' ').lower()}); {_REMEDY[name]}"}
+        reason = str(getattr(error, "reason", None) or "").replace("_", " ").lower() or "not PEM"
+        return {name: f"cannot be used ({reason}); {_REMEDY[name]}"}
     end_s = first_end_s(files)
     if end_s < now_s:
         return {name: f"has expired on {datetime.fromtimestamp(end_s, UTC):%Y-%m-%d}; renew it"}
