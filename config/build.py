@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from config.explain import closest_of, explain, quoted, unknown_key
+from config.explain import explain, quoted, suggestion, unknown_key
 from config.secrets import register_secret
 from config.settings import CameraSettings, Section, Settings, SinkSettings
 from config.tree import Mistake, Node, merge
@@ -179,7 +179,7 @@ class Builder:
                         got = f" (got {quoted(entry)})" if quoted(entry) else ""
                         self.mistakes.append(
                             entry.mistake(
-                                f"is no {what} here{got}; {closest_of(entry.value, known)}"
+                                f"is no {what} here{got}; {suggestion(entry.value, known)}"
                             )
                         )
 

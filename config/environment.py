@@ -1,7 +1,7 @@
 """`JIKIMI_*` variables as a tree: `JIKIMI_HTTP__PORT` is `http.port`.
 
-`JIKIMI_CAMERAS` is a list and read by `config.load`. An empty variable counts as not set,
-as containers pass those on that nobody gave.
+`JIKIMI_CAMERAS` is a list and read by `config.load`. An empty variable counts as not set: that
+is how containers pass on one that was not given.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from importlib.metadata import entry_points, version
 from traceback import format_exc
@@ -46,6 +46,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(UsageError.exit_code, f"{self.prog}: {scrub(message)}\n")
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps lines as they are, and commands and their help in two columns.
+
+    Argparse indents commands without counting that into the columns' width.
+    """
+
+    def _iter_indented_subactions(self, action: argparse.Action) -> Generator[argparse.Action]:
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            yield from action._get_subactions()  # noqa: SLF001
+
+
 def build_parser() -> Parser:
     """All subcommands; each sets `run`, a function from its arguments to an exit code."""
     # Imported here: `jikimi status` must not wait for OpenCV and LiteRT to load.
@@ -65,7 +76,7 @@ def build_parser() -> Parser:
         prog="jikimi",
         description="Watches cameras and raises an alarm at fights.",
         epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "--version",
