@@ -1,4 +1,4 @@
-"""When the certificates in a sink's TLS files end, so that an operator knows in time.
+"""The TLS files of a sink: whether they can be used, and when their certificates end.
 
 Only of files here: this client's own certificate and the authority it trusts. When the
 receiver's ends, connecting fails, and that shows as any failure of the sink does.
@@ -7,6 +7,7 @@ receiver's ends, connecting fails, and that shows as any failure of the sink doe
 from __future__ import annotations
 
 import math
+import os
 import re
 import ssl
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel
+
+from alerts.sink import Problem
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _EXPLICIT_VERSION = 0xA0
@@ -26,6 +29,61 @@ class TlsFiles:
 
     ca: Path | None
     certificate: Path | None
+
+
+def client_context(
+    ca: Path | None, certificate: Path | None = None, key: Path | None = None
+) -> ssl.SSLContext:
+    """TLS with these PEM files; without `ca`, with the system's authorities.
+
+    Raises OSError (ssl.SSLError is one) or ValueError where a file does not serve.
+    """
+    context = ssl.create_default_context(cafile=ca)
+    if certificate:
+        context.load_cert_chain(certificate, key, password=_no_pass_phrase)
+    return context
+
+
+def _no_pass_phrase() -> str:
+    # Without this, OpenSSL asks for it on the terminal and waits.
+    raise ValueError("the key has a pass phrase; remove it with openssl pkey -in KEY -out NEW")
+
+
+def tls_problems(
+    ca: Path | None, certificate: Path | None, key: Path | None, now_s: float
+) -> list[Problem]:
+    """What is wrong with the PEM files of a section `tls`; `now_s` is Unix time."""
+    found = {
+        name: "may not be read by this user; check its owner and mode"
+        for name, path in (("ca", ca), ("certificate", certificate), ("key", key))
+        if path and not os.access(path, os.R_OK)
+    }
+    if ca and "ca" not in found:
+        found |= _faults("ca", TlsFiles(ca, None), None, now_s)
+    if certificate and not {"certificate", "key"} & found.keys():
+        found |= _faults("certificate", TlsFiles(None, certificate), key, now_s)
+    return [Problem(("tls", name), text) for name, text in found.items()]
+
+
+def _faults(name: str, files: TlsFiles, key: Path | None, now_s: float) -> dict[str, str]:
+    """What is wrong with the option `name`, by option."""
+    try:
+        client_context(files.ca, files.certificate, key)
+    except ValueError as error:
+        return {"key": str(error)}
+    except OSError as error:
+        reason = str(getattr(error, "reason", None) or "").replace("_", " ").lower() or "not PEM"
+        return {name: f"cannot be used ({reason}); {_REMEDY[name]}"}
+    end_s = first_end_s(files)
+    if end_s < now_s:
+        return {name: f"has expired on {datetime.fromtimestamp(end_s, UTC):%Y-%m-%d}; renew it"}
+    return {}
+
+
+_REMEDY = {
+    "ca": "give the PEM of the authority that signed the broker's certificate",
+    "certificate": "give this client's certificate and, as key, the private key it was made with",
+}
 
 
 def tls_files(options: BaseModel) -> TlsFiles | None:

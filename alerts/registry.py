@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, model_validator
 
-from alerts.sink import Sink
 from config.errors import ConfigError
 from config.settings import SinkSettings
+
+if TYPE_CHECKING:  # half of the start of `jikimi --help`
+    from alerts.sink import Sink
 
 GROUP = "jikimi.sinks"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -61,3 +62,24 @@ class ConnectedSink(Protocol):
 
     def trouble(self) -> str | None:
         """Why the receiver cannot be reached now; None where it can, or was not tried yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that the configuration names and this machine lacks, for `jikimi check`.
+
+    `text` says what is wrong and, behind a semicolon, what to do. A `warning` is about hardware
+    and its libraries, which the machine that checks may lack and the one that runs have.
+    """
+
+    key: tuple[str, ...]
+    text: str
+    severity: Literal["error", "warning"] = "error"
+
+
+@runtime_checkable
+class CheckableOptions(Protocol):
+    """Options of a sink that can be held against this machine before the first alarm."""
+
+    def problems(self) -> list[Problem]:
+        """What is missing, by key of these options; connects to nothing, changes nothing."""

@@ -6,6 +6,7 @@ options, a route and the cameras there are), not where the tree comes from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,10 +15,10 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from config.explain import closest_of, explain, quoted, unknown_key
+from config.explain import explain, quoted, suggestion, unknown_key
 from config.secrets import register_secret
 from config.settings import CameraSettings, Section, Settings, SinkSettings
-from config.tree import Mistake, Node, lay_over
+from config.tree import Mistake, Node, merge
 from config.urls import StreamUrl, with_credentials
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -42,16 +43,23 @@ class Builder:
         self._sites: set[str] = set()
         self.mistakes: list[Mistake] = []
 
-    def settings(self, tree: Node) -> Settings | None:
+    def settings(self, tree: Node) -> Settings:
+        """The settings without what is wrong: those keys, cameras and sinks."""
         general = self._without(tree, {"cameras", "sinks"})
         settings = self._check(Settings, general)
+        if settings is None:
+            wrong = {re.split(r"[.\[]", mistake.key)[0] for mistake in self.mistakes}
+            settings = self._check(Settings, self._without(general, wrong)) or Settings()
         self._check_thresholds(tree.children().get("detection"))
         cameras = [self._camera(tree, node) for node in self._entries(tree, "cameras")]
         sinks = [self._sink(node) for node in self._entries(tree, "sinks")]
         self._check_routes(tree)
-        if self.mistakes or settings is None:
-            return None
-        return settings.model_copy(update={"cameras": cameras, "sinks": sinks})
+        return settings.model_copy(
+            update={
+                "cameras": [camera for camera in cameras if camera],
+                "sinks": [sink for sink in sinks if sink],
+            }
+        )
 
     def _entries(self, tree: Node, kind: str) -> list[Node]:
         """The named sections below `kind`."""
@@ -76,7 +84,7 @@ class Builder:
         allowed = [*(name for name in CameraSettings.model_fields if name != "name"), *LOGIN]
         merged = dict(self._known(node, allowed).children())
         for name in _INHERITED:
-            if inherited := lay_over(general.get(name), merged.get(name)):
+            if inherited := merge(general.get(name), merged.get(name)):
                 merged[name] = inherited
         self._check_thresholds(merged.get("detection"))
         if url := self._url(merged):
@@ -130,11 +138,12 @@ class Builder:
             node = self._known(node, [*_SINK_KEYS, *names])
         checked = self._check(options, self._without(node, _SINK_KEYS))
         _register_secrets(checked)
-        return self._check(
+        sink = self._check(
             SinkSettings,
             self._without(node, set(node.children()) - set(_SINK_KEYS)),
             {"name": node.key[-1], "options": checked or Section()},
         )
+        return sink if checked is not None else None
 
     def _check_thresholds(self, detection: Node | None) -> None:
         """An alarm that opens at or below where it closes would flap."""
@@ -170,7 +179,7 @@ class Builder:
                         got = f" (got {quoted(entry)})" if quoted(entry) else ""
                         self.mistakes.append(
                             entry.mistake(
-                                f"is no {what} here{got}; {closest_of(entry.value, known)}"
+                                f"is no {what} here{got}; {suggestion(entry.value, known)}"
                             )
                         )
 
@@ -189,7 +198,7 @@ class Builder:
     def _check(
         self, model: type[Model], node: Node, extra: Mapping[str, object] | None = None
     ) -> Model | None:
-        plain = _anchored(node, model).plain()
+        plain = _with_absolute_paths(node, model).plain()
         assert isinstance(plain, dict)
         try:
             return model.model_validate({**plain, **(extra or {})})
@@ -198,7 +207,7 @@ class Builder:
             return None
 
 
-def _anchored(node: Node, model: type[BaseModel]) -> Node:
+def _with_absolute_paths(node: Node, model: type[BaseModel]) -> Node:
     """`node` with the paths that the file states starting from the file's folder."""
     children = dict(node.children())
     for name, field in model.model_fields.items():
@@ -208,7 +217,7 @@ def _anchored(node: Node, model: type[BaseModel]) -> Node:
         kinds = set(_types(field.annotation))
         section = next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
         if section is not None:
-            children[name] = _anchored(child, section) if child.children() else child
+            children[name] = _with_absolute_paths(child, section) if child.children() else child
         elif any(issubclass(kind, Path) for kind in kinds):
             children[name] = _from_folder(child)
     return replace(node, value=children)

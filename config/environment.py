@@ -1,7 +1,7 @@
 """`JIKIMI_*` variables as a tree: `JIKIMI_HTTP__PORT` is `http.port`.
 
-`JIKIMI_CAMERAS` is a list and read by `config.load`. An empty variable counts as not set,
-as containers pass those on that nobody gave.
+`JIKIMI_CAMERAS` is a list and read by `config.load`. An empty variable counts as not set: that
+is how containers pass on one that was not given.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from config.references import is_reference, is_secret_key
-from config.tree import Key, Node, Place, lay_over
+from config.tree import Key, Node, Place, merge
 
 PREFIX = "JIKIMI_"
 CAMERAS = "JIKIMI_CAMERAS"
@@ -34,7 +34,7 @@ def environment_tree(environ: Mapping[str, str], below: Node, exempt: Collection
             continue
         if text and not _is_service_link(variable, text):
             entry = _entry(variable, text, below)
-            tree = lay_over(tree, entry) or tree
+            tree = merge(tree, entry) or tree
     return tree
 
 

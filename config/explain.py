@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in the operator's words: what, got what, and what to write instead.
+"""What pydantic found wrong, in the operator's text: what, got what, and what to write instead.
 
 Values are quoted only where they cannot hold a secret.
 """
@@ -36,35 +36,34 @@ _UNITS = {
     "longitude": "degrees from -180 (west) to 180 (east)",
     "port": "a port number",
 }
-"""What a number of that name (or with that ending) counts."""
+"""The unit of a number whose name is or ends so."""
 
 _NAME_RULE = (
     "must be letters, digits, _ - or ., beginning with a letter, digit or _, at most 63 in all"
 )
-
 
 _POLYGONS = ("watch", "ignore")
 _CORNERS = (
     "corners are [x, y] relative to the picture, 0,0 top left and 1,1 bottom right, "
     "e.g. [[0, 0.5], [1, 0.5], [1, 1]]"
 )
-_WHOLE = ("must be a whole number", "")
+_INTEGER = ("must be a whole number", "")
 _NUMBER = ("must be a number", "")
-_TRUTH = ("must be true or false", "write one of these")
+_BOOLEAN = ("must be true or false", "write one of these")
 _TIME = ("must be a time of day", 'write e.g. "22:00-06:00"')
 _TEXT = ("must be a text", "write one value, in quotes if it has special characters")
 _LIST = ("must be a list", "write [a, b], or one a line behind a dash")
 _SECTION = ("must be a section with keys of its own", "put them below it, further in")
-# What pydantic calls a mistake: what we say, and the remedy ("": the field's example).
-_TYPES = {
-    "int_parsing": _WHOLE,
-    "int_type": _WHOLE,
-    "int_from_float": _WHOLE,
+# By pydantic's type of error: the message, and the remedy ("": the field's example).
+_MESSAGES = {
+    "int_parsing": _INTEGER,
+    "int_type": _INTEGER,
+    "int_from_float": _INTEGER,
     "float_parsing": _NUMBER,
     "float_type": _NUMBER,
     "finite_number": _NUMBER,
-    "bool_parsing": _TRUTH,
-    "bool_type": _TRUTH,
+    "bool_parsing": _BOOLEAN,
+    "bool_type": _BOOLEAN,
     "time_parsing": _TIME,
     "time_type": _TIME,
     "string_type": _TEXT,
@@ -102,8 +101,8 @@ def _explain(details: ErrorDetails, node: Node, model: type[BaseModel]) -> Mista
         return unknown_key(at, _fields(model, loc[:-1]))
     if kind == "string_pattern_mismatch" and loc == ("name",):
         return at.mistake(f"is no name that can be used; a name {_NAME_RULE}")
-    words, remedy = _words(details, model)
-    return at.mistake(f"{words}{_got(at)}; {remedy}" if remedy else words)
+    text, remedy = _text_and_remedy(details, model)
+    return at.mistake(f"{text}{_got(at)}; {remedy}" if remedy else text)
 
 
 def unknown_key(node: Node, known: Iterable[str]) -> Mistake:
@@ -125,7 +124,7 @@ def unknown_key(node: Node, known: Iterable[str]) -> Mistake:
     )
 
 
-def closest_of(name: str, known: Sequence[str]) -> str:
+def suggestion(name: str, known: Sequence[str]) -> str:
     """`did you mean gate?`, or the list of what there is."""
     if closest := get_close_matches(name, known, n=1):
         return f"did you mean {closest[0]}?"
@@ -147,32 +146,32 @@ def _got(node: Node) -> str:
     return f" (got {text})" if text else ""
 
 
-def _words(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
+def _text_and_remedy(details: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     """What is wrong, and the remedy."""
     kind, loc, context = details["type"], details["loc"], details.get("ctx", {})
     if kind == "value_error":
-        words, _, remedy = str(context["error"]).partition("; ")
-        return words, remedy
+        text, _, remedy = str(context["error"]).partition("; ")
+        return text, remedy
     if kind in _BOUNDS:
         word, bound = _BOUNDS[kind]
-        words, remedy = f"must be {word} {context[bound]:g}", ""
+        text, remedy = f"must be {word} {context[bound]:g}", ""
     else:
-        words, remedy = details["msg"][:1].lower() + details["msg"][1:], ""
-        if kind in _TYPES:
-            words, remedy = (text.format(**context) for text in _TYPES[kind])
+        text, remedy = details["msg"][:1].lower() + details["msg"][1:], ""
+        if kind in _MESSAGES:
+            text, remedy = (text.format(**context) for text in _MESSAGES[kind])
     name = next((part for part in reversed(loc) if isinstance(part, str)), "")
     if kind == "model_type":
-        return words, f"put below it, further in: {', '.join(_fields(model, loc))}"
+        return text, f"put below it, further in: {', '.join(_fields(model, loc))}"
     if name in _POLYGONS:
-        return words, _CORNERS
+        return text, _CORNERS
     if kind == "literal_error":
-        choices = re.findall(r"'([^']*)'", words)
+        choices = re.findall(r"'([^']*)'", text)
         closest = get_close_matches(str(details["input"]), choices, n=1)
-        return words, f"did you mean {closest[0]}?" if closest else remedy
+        return text, f"did you mean {closest[0]}?" if closest else remedy
     for suffix, unit in _UNITS.items():
         if name.endswith(suffix):
-            return words, f"give {unit}{_example(model, loc)}"
-    return words, remedy or f"correct it{_example(model, loc)}"
+            return text, f"give {unit}{_example(model, loc)}"
+    return text, remedy or f"correct it{_example(model, loc)}"
 
 
 def _example(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:

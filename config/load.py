@@ -16,7 +16,7 @@ Equal input gives equal `Settings`, so that a reload finds the cameras that did 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -28,9 +28,22 @@ from config.errors import ConfigError
 from config.references import is_reference, referenced_variables, resolve
 from config.secrets import scrub
 from config.settings import Settings, SinkSettings
-from config.tree import Mistake, Node, Place, lay_over
+from config.tree import Mistake, Node, Place, merge
 from config.urls import split_camera, split_cameras
 from config.yaml_file import read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What was stated: what is right of it, what is wrong, and where each key stands.
+
+    `settings` leaves out what has a mistake: keys, cameras and sinks; it is None where the file
+    cannot be read at all. `tree` holds no secret that stands elsewhere.
+    """
+
+    settings: Settings | None
+    mistakes: list[Mistake]
+    tree: Node
 
 
 def load_settings(
@@ -44,24 +57,34 @@ def load_settings(
     `cameras` are the command line's `[NAME=]URL`; `sink_options` the sink types there are, each
     with the model of its own keys. Raises ConfigError with one line for each mistake.
     """
+    read = read_configuration(path, environ, cameras, sink_options)
+    if read.mistakes or read.settings is None:
+        raise _error(read.mistakes)
+    return read.settings
+
+
+def read_configuration(
+    path: Path | None,
+    environ: Mapping[str, str],
+    cameras: Sequence[str],
+    sink_options: Mapping[str, type[BaseModel]],
+) -> Configuration:
+    """As `load_settings`, for `jikimi check`: goes on after a mistake, as far as it can."""
     tree, mistakes = read_yaml(path) if path else (Node({}, Place("no file")), [])
     if mistakes and not tree.children():
-        raise _error(mistakes)
+        return Configuration(None, mistakes, tree)
     tree = _sections(tree)
     exempt = referenced_variables(tree)
-    tree = lay_over(tree, _sections(environment_tree(environ, tree, exempt))) or tree
+    tree = merge(tree, _sections(environment_tree(environ, tree, exempt))) or tree
     given = [(*pair, Place(CAMERAS)) for pair in split_cameras(environ.get(CAMERAS, ""))]
     given += [(*split_camera(text), Place("command line")) for text in cameras]
     tree, found = _add_cameras(tree, given)
     mistakes += found
-    tree, found = resolve(tree, environ)
+    resolved, found = resolve(tree, environ)
     mistakes += found
     builder = Builder(sink_options)
-    settings = builder.settings(tree)
-    mistakes += builder.mistakes
-    if mistakes or settings is None:
-        raise _error(mistakes)
-    return settings
+    settings = builder.settings(resolved)
+    return Configuration(settings, [*mistakes, *builder.mistakes], tree)
 
 
 def load_sinks(
@@ -75,7 +98,7 @@ def load_sinks(
     tree, mistakes = read_yaml(path) if path else (Node({}, Place("no file")), [])
     if mistakes and not tree.children():
         raise _error(mistakes)
-    tree = lay_over(tree, environment_tree(environ, tree, referenced_variables(tree))) or tree
+    tree = merge(tree, environment_tree(environ, tree, referenced_variables(tree))) or tree
     sinks = tree.children().get("sinks") or Node({}, tree.place)
     wanted = {}
     for name, sink in sinks.children().items():
@@ -85,18 +108,22 @@ def load_sinks(
     tree, found = resolve(replace(tree, value={"sinks": replace(sinks, value=wanted)}), environ)
     builder = Builder(sink_options)
     settings = builder.settings(tree)
-    if found or settings is None:
+    if found or builder.mistakes:
         raise _error([*found, *builder.mistakes])
     return settings.sinks
 
 
-def _error(mistakes: Sequence[Mistake]) -> ConfigError:
-    """One line a mistake, in the order of the file; the first one found at a place and key."""
+def in_order(mistakes: Sequence[Mistake]) -> list[Mistake]:
+    """In the order of the file; of several at one place and key, the first one found."""
     first: dict[tuple[Place, str], Mistake] = {}
     for mistake in mistakes:
         first.setdefault((mistake.place, mistake.key), mistake)
-    ordered = sorted(first.values(), key=lambda m: (m.place.line is None, m.place.line or 0))
-    return ConfigError("\n".join(scrub(str(mistake)) for mistake in ordered))
+    return sorted(first.values(), key=lambda m: (m.place.line is None, m.place.line or 0))
+
+
+def _error(mistakes: Sequence[Mistake]) -> ConfigError:
+    """One line a mistake."""
+    return ConfigError("\n".join(scrub(str(mistake)) for mistake in in_order(mistakes)))
 
 
 def _sections(tree: Node) -> Node:

@@ -26,7 +26,7 @@ _SECRET_KEY = re.compile(
 
 
 def is_secret_key(name: object) -> bool:
-    """Whether what stands under a key of this name is nobody's business."""
+    """Whether what stands under a key of this name is secret."""
     return isinstance(name, str) and _SECRET_KEY.search(name) is not None
 
 
@@ -81,7 +81,7 @@ def _registered(node: Node) -> Node:
             # `Authorization: Bearer abc`: the token alone may turn up elsewhere.
             register_secret(node.value.rpartition(" ")[2])
         elif node.key[-1] == "url":
-            with suppress(ValueError):  # whoever wants the URL says so
+            with suppress(ValueError):  # the check of the URL says what is wrong
                 StreamUrl.parse(node.value)  # registers what it finds
     return node
 

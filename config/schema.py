@@ -55,7 +55,7 @@ def settings_schema(sink_options: Mapping[str, type[BaseModel]]) -> Schema:
         {"anyOf": [*_URL["anyOf"], _section(camera, ["url"])]},
     )
     top["sinks"] = _named(
-        "ways out by name",
+        "sinks by name: where alerts go",
         {"oneOf": [_sink(name, options, definitions) for name, options in sink_options.items()]},
     )
     return {

@@ -1,6 +1,6 @@
 """Keep passwords out of everything that is written down.
 
-Whoever reads a secret registers it here; loggers, error messages and status pages pass
+Code that reads a secret registers it here; loggers, error messages and status pages pass
 their text through `scrub`. It matches the secret as typed, percent-encoded, and escaped as
 JSON and Python write strings.
 """

@@ -35,7 +35,7 @@ class Section(BaseModel):
 
 
 class Location(Section):
-    """Where a camera hangs, for whoever is sent there."""
+    """Where a camera is mounted, for the people sent there."""
 
     text: str = ""
     latitude: float | None = Field(default=None, ge=-90, le=90)
@@ -132,7 +132,7 @@ class RouteSettings(Section):
 
 
 class SinkSettings(Section):
-    """One way out: its type (entry point of `jikimi.sinks`), its route and its delivery.
+    """Where alerts go: a type (entry point of `jikimi.sinks`), its route and its delivery.
 
     `options` is the type's own model, validated by `config.load`; in YAML its keys stand
     directly beside `type`.

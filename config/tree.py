@@ -90,7 +90,7 @@ def key_text(key: Key) -> str:
     return text
 
 
-def lay_over(below: Node | None, above: Node | None) -> Node | None:
+def merge(below: Node | None, above: Node | None) -> Node | None:
     """`above` over `below`: sections are merged key by key, anything else is replaced.
 
     What is empty above leaves what is below.
@@ -103,5 +103,5 @@ def lay_over(below: Node | None, above: Node | None) -> Node | None:
         return above
     merged = dict(below.value)
     for name, child in above.value.items():
-        merged[name] = lay_over(merged.get(name), child) or child
+        merged[name] = merge(merged.get(name), child) or child
     return replace(below, value=merged)

@@ -130,7 +130,7 @@ def _at(top: Place, line: int) -> Place:
 
 
 def _explain(error: yaml.YAMLError, text: str, top: Place) -> Mistake:
-    """What PyYAML stumbled over, at the line where the operator has to look."""
+    """What PyYAML found wrong, at the line where the operator has to look."""
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", "") or "")
     mark = getattr(error, "problem_mark", None)
     words = "is no YAML; check indentation and quotes"

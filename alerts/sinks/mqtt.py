@@ -10,9 +10,9 @@ when the sink is closed; after a crash it stays, and holds only while the daemon
 from __future__ import annotations
 
 import json
-import ssl
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from string import Formatter
@@ -24,8 +24,10 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import BaseModel, Field, FilePath, SecretStr, field_validator, model_validator
 
+from alerts.certificates import client_context, tls_problems
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.schema import alert_json
+from alerts.sink import Problem
 from config.errors import DeliveryError
 from config.secrets import register_secret, scrub
 from config.settings import Name, Section
@@ -106,6 +108,11 @@ class MqttOptions(Section):
         if self.password is not None and self.username is None:
             raise ValueError("password needs a username beside it")
         return self
+
+    def problems(self) -> list[Problem]:
+        """What is wrong with the files in `tls`."""
+        tls = self.tls
+        return tls_problems(tls.ca, tls.certificate, tls.key, time.time()) if tls else []
 
 
 class MqttSink:
@@ -218,9 +225,7 @@ class MqttSink:
             password = options.password.get_secret_value() if options.password else None
             client.username_pw_set(options.username, password)
         if options.tls is not None:
-            context = ssl.create_default_context(cafile=options.tls.ca)
-            if options.tls.certificate:
-                context.load_cert_chain(options.tls.certificate, options.tls.key)
+            context = client_context(options.tls.ca, options.tls.certificate, options.tls.key)
             if options.tls.insecure:
                 context.check_hostname = False
             client.tls_set_context(context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from alerts.message import Alert, AlertPhase
 from alerts.schema import alert_json
+from alerts.sink import Problem
 from config.errors import DeliveryError
 from config.settings import Section
 
@@ -18,6 +20,14 @@ class RecordingOptions(Section):
 
     path: Path | None = Field(default=None, description="appended to: one JSON object a line")
     image: bool = Field(default=False, description="with the picture")
+
+    def problems(self) -> list[Problem]:
+        """That the file cannot be written."""
+        at = self.path.parent if self.path and not self.path.exists() else self.path
+        if at is None or os.access(at, os.W_OK):
+            return []
+        text = f"{at} does not exist, or this user may not write to it; create it or correct it"
+        return [Problem(("path",), text)]
 
 
 class RecordingSink:

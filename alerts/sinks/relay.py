@@ -6,8 +6,11 @@ box loses its power or the network to a remote pigpio goes: a monostable (time) 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import structlog
@@ -15,6 +18,7 @@ from gpiozero import DigitalOutputDevice
 from pydantic import BaseModel, Field, model_validator
 
 from alerts.message import Alert, AlertPhase
+from alerts.sink import Problem
 from config.errors import DeliveryError
 from config.secrets import scrub
 from config.settings import Section, SinkSettings
@@ -24,6 +28,15 @@ EXPIRY_S = 30.0
 
 OFF_RETRY_S = 1.0
 """A relay that could not be switched off is tried again after so long, until it is off."""
+
+
+LIBRARIES = {"lgpio": "lgpio", "pigpio": "pigpio"}
+"""What each pin factory of gpiozero imports; `native` and `mock` need none."""
+
+DEVICES = {"lgpio": "gpiochip*", "native": "gpiomem*"}
+"""What each opens below /dev; pigpio speaks to a server."""
+
+INSTALL = "pip install 'jikimi[gpio]'"
 
 
 class RelayOptions(Section):
@@ -43,6 +56,27 @@ class RelayOptions(Section):
         if self.host is not None and self.pin_factory != "pigpio":
             raise ValueError("host needs pin_factory: pigpio")
         return self
+
+    def problems(self) -> list[Problem]:
+        """The library and the chip that `pin_factory` needs, where they are not here."""
+        library = LIBRARIES.get(self.pin_factory)
+        if library and find_spec(library) is None:
+            text = (
+                f"needs the library {library}, which is not installed here; {INSTALL}, or write "
+                "pin_factory: mock where there is no hardware"
+            )
+            return [Problem(("pin_factory",), text, "warning")]
+        device = DEVICES.get(self.pin_factory)
+        if device and not any(
+            os.access(path, os.R_OK | os.W_OK) for path in Path("/dev").glob(device)
+        ):
+            text = (
+                f"{self.pin_factory} finds no /dev/{device} here that this user may open; check on "
+                "the machine with the relay, as a user in the group gpio, or write "
+                "pin_factory: mock where there is no hardware"
+            )
+            return [Problem(("pin_factory",), text, "warning")]
+        return []
 
 
 class Relay:
@@ -146,7 +180,7 @@ class Relay:
             return error
         reason = scrub(str(error) or type(error).__name__)
         if isinstance(error, ImportError):
-            reason += "; pip install 'jikimi[gpio]'"
+            reason += f"; {INSTALL}"
         return DeliveryError(
             f"pin {options.pin} cannot {what} through {options.pin_factory}: {reason}"
         )

@@ -6,11 +6,13 @@ import os
 import subprocess
 import tempfile
 import threading
+from shutil import which
 from typing import IO, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
 from alerts.message import Alert, AlertPhase
+from alerts.sink import Problem
 from alerts.sinks.relay import EXPIRY_S, Relay, RelayOptions
 from config.errors import DeliveryError
 from config.settings import Section
@@ -53,6 +55,18 @@ class SirenOptions(Section):
         if self.pin is None:
             return None
         return RelayOptions(**self.model_dump(exclude={"command"}))
+
+    def problems(self) -> list[Problem]:
+        """What the relay lacks, or that there is no such program."""
+        if self.relay:
+            return self.relay.problems()
+        if not self.command or which(self.command[0]):
+            return []
+        text = (
+            f"the program {self.command[0]} is not found, or may not be run by this user; "
+            "install it, or write its whole path"
+        )
+        return [Problem(("command",), text)]
 
 
 class SirenSink:

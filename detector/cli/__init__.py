@@ -1,8 +1,7 @@
 """The `jikimi` command: one module a group of subcommands, this one to bind them.
 
-Exit codes: 0 done, 1 unexpected, 2 configuration, 3 stream, 4 model, 5 delivery, 6 no daemon
-answers, 64 wrong usage. Errors go to standard error in one or a few lines; a traceback is for
-what nobody expected, and holds no password either.
+Errors go to standard error in one or a few lines; a traceback is for what nobody expected, and
+holds no password either. What the exit codes mean is printed by `jikimi --help`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import argparse
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from importlib.metadata import entry_points, version
 from traceback import format_exc
@@ -20,6 +19,18 @@ from typing import NoReturn
 from config.errors import JikimiError, UsageError
 from config.secrets import scrub
 from config.urls import StreamUrl, split_camera
+
+EXIT_CODES = """\
+exit codes:
+  0    done
+  1    unexpected error
+  2    the configuration is wrong
+  3    a camera or video cannot be opened or read
+  4    the weights are missing, damaged or of another version
+  5    a sink did not acknowledge, or a relay may still be on
+  6    no running daemon answers, or it refused
+  64   wrong usage, such as an unknown option
+  130  interrupted (Ctrl-C)"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,11 +46,23 @@ class Parser(argparse.ArgumentParser):
         self.exit(UsageError.exit_code, f"{self.prog}: {scrub(message)}\n")
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps lines as they are, and commands and their help in two columns.
+
+    Argparse indents commands without counting that into the columns' width.
+    """
+
+    def _iter_indented_subactions(self, action: argparse.Action) -> Generator[argparse.Action]:
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            yield from action._get_subactions()  # noqa: SLF001
+
+
 def build_parser() -> Parser:
     """All subcommands; each sets `run`, a function from its arguments to an exit code."""
     # Imported here: `jikimi status` must not wait for OpenCV and LiteRT to load.
     from detector.cli import (  # noqa: PLC0415
         check,
+        completion,
         incidents,
         operate,
         plan,
@@ -49,21 +72,36 @@ def build_parser() -> Parser:
         status,
     )
 
-    parser = Parser(prog="jikimi", description="Watches cameras and raises an alarm at fights.")
-    parser.add_argument("--version", action="version", version=f"jikimi {version('jikimi')}")
+    parser = Parser(
+        prog="jikimi",
+        description="Watches cameras and raises an alarm at fights.",
+        epilog=EXIT_CODES,
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"jikimi {version('jikimi')}",
+        help="print the version and exit",
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for group in (run, check, probe, plan, score):
         group.add_commands(commands)
     for entry in entry_points(group="jikimi.commands"):
         entry.load()(commands)
-    for group in (status, incidents, operate):
+    for group in (status, incidents, operate, completion):
         group.add_commands(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code."""
-    chosen = build_parser().parse_args(arguments)
+    """Run the command line; the exit code. Without a command, print the help."""
+    parser = build_parser()
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given:
+        parser.print_help(sys.stderr)
+        return UsageError.exit_code
+    chosen = parser.parse_args(given)
     try:
         code: int = chosen.run(chosen)
     except JikimiError as error:

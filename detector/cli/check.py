@@ -4,33 +4,102 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alerts.registry import sink_options
-from config.errors import UsageError
-from config.schema import settings_schema
-from detector.cli.settings import read_settings
+from config.errors import ConfigError, UsageError
+from config.secrets import scrub
+
+if TYPE_CHECKING:  # `jikimi --help` need not wait for them
+    from alerts.sink import Problem
+    from config.load import Configuration
+    from config.settings import Settings
+    from config.tree import Mistake, Node
+
+DESCRIPTION = """\
+Check a configuration file against its schema, and against this machine: the
+certificates, programs, folders, weights and camera files that it names. All
+findings are printed at once. Nothing is connected to: `jikimi probe` tries a
+camera, `jikimi drill` every sink.
+
+An error means that something will not work: exit code 2. A warning is about
+hardware that another machine may have, such as a GPIO chip, its library or a
+USB camera: exit code 0. Check as the user that the daemon runs as, since files
+that this user may not read are errors."""
+
+EMPTY = "holds no settings; write lines such as cameras: and, further in, gate: rtsp://…"
+NO_CAMERAS = 'none are given; add one a line, such as "gate: rtsp://user:password@host/stream1"'
 
 
 def add_commands(commands: Any) -> None:
     """Add `check`."""
-    check = commands.add_parser("check", help="check a configuration file, or print its schema")
-    check.add_argument("file", nargs="?", type=Path, metavar="FILE")
-    check.add_argument("--schema", action="store_true", help="print the JSON schema")
+    check = commands.add_parser(
+        "check",
+        help="check a configuration file, or print its schema",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the configuration, YAML")
+    check.add_argument(
+        "--schema", action="store_true", help="print the JSON schema of the file, for editors"
+    )
     check.set_defaults(run=_check)
 
 
 def _check(chosen: argparse.Namespace) -> int:
+    from alerts.registry import sink_options  # noqa: PLC0415 - as above
+    from config.load import in_order, read_configuration  # noqa: PLC0415
+    from config.schema import settings_schema  # noqa: PLC0415
+
     if chosen.schema:
         print(json.dumps(settings_schema(sink_options()), indent=2, ensure_ascii=False))
         return 0
     if chosen.file is None:
         raise UsageError("name the file to check, such as `jikimi check /etc/jikimi/jikimi.yaml`")
-    settings = read_settings(chosen.file)
-    print(f"{chosen.file}: good: {len(settings.cameras)} camera(s), {len(settings.sinks)} sink(s)")
+    read = read_configuration(chosen.file, os.environ, [], sink_options())
+    found = list(_problems(read, chosen.file))
+    errors = [_mistake(problem, read.tree) for problem in found if problem.severity == "error"]
+    warnings = [_mistake(problem, read.tree) for problem in found if problem.severity == "warning"]
+    errors = in_order([*read.mistakes, *errors])
+    for word, mistakes in (("error", errors), ("warning", in_order(warnings))):
+        for mistake in mistakes:
+            print(f"{word}: {scrub(str(mistake))}", file=sys.stderr)
+    if errors or read.settings is None:
+        return ConfigError.exit_code
+    _show(chosen.file, read.settings)
+    return 0
+
+
+def _problems(read: Configuration, file: Path) -> Iterator[Problem]:
+    """What is missing: in the file, and on this machine."""
+    from alerts.sink import Problem  # noqa: PLC0415 - as above
+    from detector.cli.machine import machine_problems  # noqa: PLC0415
+
+    if read.settings is None:
+        return
+    stated = read.tree.children()
+    if not any(node.place.source == str(file) for node in stated.values()):
+        yield Problem((), EMPTY)
+    elif "cameras" not in stated or not stated["cameras"].children():
+        yield Problem(("cameras",), NO_CAMERAS)
+    yield from machine_problems(read.settings)
+
+
+def _mistake(problem: Problem, tree: Node) -> Mistake:
+    """With the line on which the key stands; a key that stands nowhere has none."""
+    from config.tree import Mistake, Place, key_text  # noqa: PLC0415 - as above
+
+    node = tree.find(problem.key)
+    place = node.place if node.key or not problem.key else Place(tree.place.source)
+    return Mistake(place, key_text(problem.key), problem.text)
+
+
+def _show(file: Path, settings: Settings) -> None:
+    print(f"{file}: good: {len(settings.cameras)} camera(s), {len(settings.sinks)} sink(s)")
     for camera in settings.cameras:
         print(f"  camera {camera.name}  {camera.url}")
     for sink in settings.sinks:
         print(f"  sink {sink.name} ({sink.type})")
-    return 0

@@ -13,7 +13,9 @@ def add_commands(commands: Any) -> None:
     """Add `incidents`."""
     incidents = commands.add_parser("incidents", help="what has happened, newest first")
     incidents.add_argument("--json", action="store_true", help="one object a line")
-    incidents.add_argument("--limit", type=int, default=50, metavar="N")
+    incidents.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="at most so many (50)"
+    )
     add_state_dir(incidents)
     incidents.set_defaults(run=_incidents)
 

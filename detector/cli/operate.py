@@ -11,9 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from alerts.registry import sink_options
 from config.errors import DeliveryError
-from config.load import load_sinks
 from detector.cli.asking import add_state_dir, ask_daemon
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
@@ -23,27 +21,32 @@ UNIT_S = {None: 1, "s": 1, "m": 60, "h": 3600}
 def add_commands(commands: Any) -> None:
     """Add the four."""
     drill = commands.add_parser("drill", help="a marked exercise through every sink")
-    drill.add_argument("--camera", metavar="NAME")
+    drill.add_argument("--camera", metavar="NAME", help="as if this one had seen it (the first)")
     drill.set_defaults(run=_drill)
 
     silence = commands.add_parser("silence", help="send no alarms for a while")
     silence.add_argument("--camera", metavar="NAME", help="only this one")
     silence.add_argument(
-        "--for", dest="for_s", type=seconds, required=True, metavar="10m", help="10m, 90s, 2h"
+        "--for",
+        dest="for_s",
+        type=seconds,
+        required=True,
+        metavar="10m",
+        help="how long: 90s, 10m, 2h",
     )
     silence.set_defaults(run=_silence)
 
     recalibrate = commands.add_parser(
         "recalibrate", help="forget what a camera has learnt: it was turned or moved"
     )
-    recalibrate.add_argument("camera", metavar="CAMERA")
+    recalibrate.add_argument("camera", metavar="CAMERA", help="its name, as in `jikimi status`")
     recalibrate.set_defaults(run=_recalibrate)
 
     for command in (drill, silence, recalibrate):
         add_state_dir(command)
 
     relays = commands.add_parser("relays-off", help="put every relay off, as after a crash")
-    relays.add_argument("--config", type=Path, metavar="FILE")
+    relays.add_argument("--config", type=Path, metavar="FILE", help="YAML that names the relays")
     relays.set_defaults(run=_relays_off)
 
 
@@ -77,7 +80,10 @@ def _recalibrate(chosen: argparse.Namespace) -> int:
 
 
 def _relays_off(chosen: argparse.Namespace) -> int:
-    from alerts.sinks.relay import relays_off  # noqa: PLC0415 - loads gpiozero
+    # Imported here: they load gpiozero, and `jikimi --help` need not wait for them.
+    from alerts.registry import sink_options  # noqa: PLC0415
+    from alerts.sinks.relay import relays_off  # noqa: PLC0415
+    from config.load import load_sinks  # noqa: PLC0415
 
     with_pins = {
         name: options for name, options in sink_options().items() if "pin" in options.model_fields

@@ -11,7 +11,7 @@ from detector.planning import COSTS, LOAD, MEASURED_ON, plan
 def add_commands(commands: Any) -> None:
     """Add `plan`."""
     parser = commands.add_parser("plan", help="what box so many cameras need")
-    parser.add_argument("--cameras", type=_count, required=True, metavar="N")
+    parser.add_argument("--cameras", type=_count, required=True, metavar="N", help="how many")
     parser.add_argument("--resolution", choices=list(COSTS), default="360p", help="default: 360p")
     parser.add_argument(
         "--busy",

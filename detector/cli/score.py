@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from config.errors import StreamError, UsageError
 from config.settings import DetectionSettings
 
@@ -17,16 +15,20 @@ from config.settings import DetectionSettings
 def add_commands(commands: Any) -> None:
     """Add `score`."""
     score = commands.add_parser("score", help="score video files as the daemon would")
-    score.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
+    score.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="video file")
     score.add_argument("--json", action="store_true", help="one object a line and video")
     score.add_argument("--annotate", type=Path, metavar="OUT.mp4", help="with score and crop drawn")
     score.add_argument("--plot", type=Path, metavar="OUT.png", help="scores over time")
-    score.add_argument("--weights", type=Path, metavar="SIDECAR.json")
+    score.add_argument(
+        "--weights", type=Path, metavar="SIDECAR.json", help="instead of the shipped ones"
+    )
     score.set_defaults(run=_score)
 
 
 def _score(chosen: argparse.Namespace) -> int:
     # These load OpenCV, libav and LiteRT, which `jikimi --help` should not wait for.
+    from tqdm import tqdm  # noqa: PLC0415
+
     from detector.footage import drawing  # noqa: PLC0415
     from detector.footage.recording import recorded_seconds  # noqa: PLC0415
     from detector.footage.scoring import FileScore, score_file  # noqa: PLC0415

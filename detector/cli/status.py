@@ -12,7 +12,7 @@ from detector.cli.asking import add_state_dir, ask_daemon
 def add_commands(commands: Any) -> None:
     """Add `status`."""
     status = commands.add_parser("status", help="what the running daemon does")
-    status.add_argument("--json", action="store_true")
+    status.add_argument("--json", action="store_true", help="everything, as one object")
     add_state_dir(status)
     status.set_defaults(run=_status)
 

@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from structlog import get_logger
-
 from config.errors import ControlError, JikimiError
 from config.secrets import scrub
 
@@ -26,8 +24,6 @@ TIMEOUT_S = 10.0
 MAX_PATH_BYTES = 107
 """What a Unix socket address holds on Linux (unix(7))."""
 
-log = get_logger()
-
 Commands = Mapping[str, Callable[[dict[str, Any]], Any]]
 
 
@@ -36,7 +32,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log it: socketserver would write a traceback past the log and its scrubbing."""
-        log.warning("control connection failed", exc_info=sys.exception())
+        _log().warning("control connection failed", exc_info=sys.exception())
 
 
 class ControlServer:
@@ -103,6 +99,12 @@ def ask(path: Path, command: str, **details: Any) -> Any:
     return reply["result"]
 
 
+def _log() -> Any:
+    from structlog import get_logger  # noqa: PLC0415 - `jikimi status` need not wait for it
+
+    return get_logger()
+
+
 def _answers(path: Path) -> bool:
     try:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -126,7 +128,7 @@ def _reply(line: bytes, commands: Commands) -> bytes:
             reply = {"result": command(request)}
         except JikimiError as error:
             reply = {"error": scrub(str(error))}
-        except Exception as error:
-            log.exception("control command failed", command=request["command"])
+        except Exception as error:  # noqa: BLE001 - logged
+            _log().exception("control command failed", command=request["command"])
             reply = {"error": scrub(f"{type(error).__name__}: {error}")}
     return json.dumps(reply, ensure_ascii=False).encode() + b"\n"

@@ -118,6 +118,26 @@ def load_classifier(
     Raises ModelError, naming the file and what to do, where anything does not fit.
     """
     path = path or shipped_weights()
+    sidecar, head = _described(path)
+    if engine == "auto":
+        return Classifier(sidecar, _quickest(path, sidecar, head, threads), head)
+    return Classifier(sidecar, _loaded(path, sidecar, head, engine, threads), head)
+
+
+def check_weights(path: Path | None, engine: str) -> None:
+    """Whether `load_classifier` would find its files whole; no engine is loaded.
+
+    Raises ModelError as it does.
+    """
+    path = path or shipped_weights()
+    sidecar, _ = _described(path)
+    if engine == "auto":
+        engine = next((name for name in AUTOMATIC if name in sidecar.engines), AUTOMATIC[0])
+    _model(path, sidecar, engine)
+
+
+def _described(path: Path) -> tuple[Sidecar, LinearHead]:
+    """The sidecar, if it is for this version, and its head."""
     sidecar = _read(path)
     if sidecar.view != VIEW_RECIPE:
         raise ModelError(
@@ -128,10 +148,7 @@ def load_classifier(
     for group in (sidecar.calibration, sidecar.incident):
         if missing := set(sidecar.labels) - set(group):
             raise ModelError(f"{path}: nothing is said of label {min(missing)!r}; {REMEDY}")
-    head = _linear_head(path, sidecar)
-    if engine == "auto":
-        return Classifier(sidecar, _quickest(path, sidecar, head, threads), head)
-    return Classifier(sidecar, _loaded(path, sidecar, head, engine, threads), head)
+    return sidecar, _linear_head(path, sidecar)
 
 
 def _quickest(path: Path, sidecar: Sidecar, head: LinearHead, threads: int) -> Engine:
@@ -151,16 +168,21 @@ def _quickest(path: Path, sidecar: Sidecar, head: LinearHead, threads: int) -> E
 
 def _loaded(path: Path, sidecar: Sidecar, head: LinearHead, engine: str, threads: int) -> Engine:
     """One engine, tried once."""
+    model = _model(path, sidecar, engine)
+    loaded = _engine(model, engine, threads)
+    _check_fit(model, loaded, head)
+    return loaded
+
+
+def _model(path: Path, sidecar: Sidecar, engine: str) -> Path:
+    """The engine's file, as it was written."""
     if engine not in sidecar.engines:
         there = ", ".join(sidecar.engines) or "none"
         raise ModelError(
             f"{path}: holds no weights for the engine {engine}, only for: {there}; set `engine` "
             f"to one of these, or make them with `jikimi export`, else {REMEDY}"
         )
-    model = _intact(path, sidecar.engines[engine])
-    loaded = _engine(model, engine, threads)
-    _check_fit(model, loaded, head)
-    return loaded
+    return _intact(path, sidecar.engines[engine])
 
 
 def _read(path: Path) -> Sidecar:

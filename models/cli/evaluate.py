@@ -21,7 +21,9 @@ def add_commands(commands: Any) -> None:
         metavar="MANIFEST.csv|FOLDER",
         help="path,label,scene[,dataset,start_s,end_s], or a folder a class",
     )
-    evaluate.add_argument("--out", type=Path, required=True, metavar="DIR")
+    evaluate.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder to write into"
+    )
     judges = evaluate.add_mutually_exclusive_group()
     judges.add_argument(
         "--weights", type=Path, metavar="SIDECAR.json", help="instead of the shipped ones"

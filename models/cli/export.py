@@ -15,8 +15,10 @@ def add_commands(commands: Any) -> None:
         description="Write the weights that `jikimi train` left in RUN for every engine into the "
         "folder DIR, under one sidecar. One that ranks clips worse is refused.",
     )
-    export.add_argument("run_folder", type=Path, metavar="RUN")
-    export.add_argument("--out", type=Path, required=True, metavar="DIR")
+    export.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the training")
+    export.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder to write into"
+    )
     export.add_argument(
         "--int8", action="store_true", help="with whole numbers inside too: smaller, faster"
     )

@@ -29,8 +29,10 @@ def add_commands(commands: Any) -> None:
         description="Train on SOURCE (a manifest.csv, a folder with one, or a folder a class) and "
         "write weights and what they were made with into the folder RUN.",
     )
-    train.add_argument("source", type=Path, metavar="SOURCE")
-    train.add_argument("--out", type=Path, required=True, metavar="RUN")
+    train.add_argument("source", type=Path, metavar="SOURCE", help="the clips, see above")
+    train.add_argument(
+        "--out", type=Path, required=True, metavar="RUN", help="folder to write into"
+    )
     train.add_argument("--sets", default="", metavar="A,B", help="only these data sets (all)")
     train.add_argument(
         "--labels", default="", metavar="A,B", help="only these labels, others are normal (all)"
@@ -63,7 +65,9 @@ def add_commands(commands: Any) -> None:
         metavar="POWER",
         help="0: clips weigh the same, 1: scenes do (0; 0.25 where layers learn)",
     )
-    train.add_argument("--seed", type=int, default=0, metavar="N")
+    train.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of what is drawn at random (0)"
+    )
     train.add_argument(
         "--start-from",
         metavar="WEIGHTS",

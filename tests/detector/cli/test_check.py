@@ -1,0 +1,271 @@
+"""`jikimi check` finds before the start what would fail at the first alarm."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import BaseModel
+
+from alerts import registry
+from alerts.sink import Problem
+from alerts.sinks import relay
+from alerts.sinks.log import LogSink
+from config.settings import Section
+from servers.mqtt import Tls
+
+EXAMPLES = Path(__file__).parents[3] / "config/examples"
+HARDWARE = "sinks.light.pin_factory: "
+
+EXPIRED = """\
+-----BEGIN CERTIFICATE-----
+MIIBCzCBsgIBATAKBggqhkjOPQQDAjASMRAwDgYDVQQDDAdleHBpcmVkMB4XDTI0
+MDEwMTAwMDAwMFoXDTI0MDMwMTAwMDAwMFowEjEQMA4GA1UEAwwHZXhwaXJlZDBZ
+MBMGByqGSM49AgEGCCqGSM49AwEHA0IABJfLeDnL1c8SBturiRCKTrzYYCp0Rv8g
+aE6n5TgWk6gcCy/wdxfUlXxlCRed4gjeaB7TZaFw13cvmqrUjioMwNAwCgYIKoZI
+zj0EAwIDSAAwRQIhAMLYdS9fi7b8ag3VSehQXiDChkWCnqYlkYkGf3joWHKWAiAB
+0ck1B5A533niI04tvLXVv8vESDJFOlB1Y1VaWHX3Kg==
+-----END CERTIFICATE-----
+"""
+
+Check = Callable[[str], tuple[int, list[str]]]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("JIKIMI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for name in ("STATE_DIRECTORY", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def check(tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> Check:
+    """Check a file with this text: exit code, and a line for each finding, without its path."""
+
+    def written(text: str) -> tuple[int, list[str]]:
+        path = tmp_path / "site.yaml"
+        path.write_text(text, "utf-8")
+        code, out, err = run("check", path)
+        assert bool(out) == (code == 0)
+        return code, [line.replace(f"{path}:", "") for line in err.splitlines()]
+
+    return written
+
+
+CAMERA = "cameras: {gate: rtsp://192.0.2.1/s}\n"
+
+
+def sinks(options: str) -> str:
+    return f"{CAMERA}sinks:\n  light: {{{options}}}\n"
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "# cameras:\n#   gate: rtsp://h/\n", "---\n"])
+def test_an_empty_file_is_an_error(check: Check, text: str) -> None:
+    code, (line,) = check(text)
+    assert code == 2
+    assert line.startswith("error: 1: holds no settings; write")
+
+
+def test_an_empty_file_is_one_also_where_the_environment_gives_cameras(
+    check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JIKIMI_CAMERAS", "gate=rtsp://192.0.2.1/s")
+    assert check("")[0] == 2
+    assert check("site: harbour\n") == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("site: a\n", " cameras"), ("site: a\ncameras:\n", "2: cameras")]
+)
+def test_a_file_without_cameras_is_an_error(check: Check, text: str, line: str) -> None:
+    code, found = check(text)
+    assert code == 2
+    assert [each.partition(": none are given; add")[0] for each in found] == [f"error: {line}"]
+
+
+def test_everything_is_told_at_once_with_its_line(check: Check, tmp_path: Path) -> None:
+    code, found = check(
+        "state_dir: site.yaml/state\n"
+        "weights: absent.json\n"
+        "http: {port: many}\n"
+        "cameras:\n"
+        "  clip: absent.mp4\n"
+        "  folder: .\n"
+        "  usb: /dev/video77\n"
+        "  gate: rtps://u:hunter2@h/\n"
+        "  yard: {url: rtsp://h/, password: {file: absent}}\n"
+        "sinks:\n"
+        "  horn:\n"
+        "    type: siren\n"
+        "    command: [no-such-player, siren.wav]\n"
+        "  police: {type: mqtt, host: h, tls: {ca: absent.pem}}\n"
+        "  paper: {type: recording, path: absent/alerts.jsonl}\n"
+        "log: {levl: info}\n"
+    )
+    assert code == 2
+    assert [line.partition(": ")[0] for line in found] == [*["error"] * 11, "warning"]
+    assert [line.split(": ")[1:3] for line in found] == [
+        ["1", "state_dir"],
+        ["2", "weights"],
+        ["3", "http.port"],
+        ["5", "cameras.clip.url"],
+        ["6", "cameras.folder.url"],
+        ["8", "cameras.gate.url"],
+        ["9", "cameras.yard.password"],
+        ["13", "sinks.horn.command"],
+        ["14", "sinks.police.tls.ca"],
+        ["15", "sinks.paper.path"],
+        ["16", "log.levl"],
+        ["7", "cameras.usb.url"],
+    ]
+    text = "\n".join(found)
+    assert f"{tmp_path}/absent.mp4 does not exist; correct the path" in text
+    assert "no-such-player is not found" in text
+    assert "hunter2" not in text
+    assert all("; " in line or "did you mean" in line for line in found)
+
+
+def test_what_is_there_is_no_finding(check: Check, tmp_path: Path, make_weights: Any) -> None:
+    tls = Tls.make(tmp_path)
+    for name in ("clip.mp4", "alerts.jsonl"):
+        (tmp_path / name).write_text("")
+    code, found = check(
+        f"state_dir: new/state\nweights: {make_weights()}\n"
+        "cameras: {clip: clip.mp4, demo: pattern://calm}\n"
+        "sinks:\n"
+        f"  horn: {{type: siren, command: [{shutil.which('true')}]}}\n"
+        "  light: {type: floodlight, pin: 17, pin_factory: mock}\n"
+        f"  police: {{type: mqtt, host: h, tls: {{ca: {tls.ca}, certificate: {tls.certificate},"
+        f" key: {tls.key}}}}}\n"
+        "  plain: {type: mqtt, host: h, tls: {}}\n"
+        "  paper: {type: recording, path: alerts.jsonl}\n"
+    )
+    assert (code, found) == (0, [])
+    assert not (tmp_path / "new").exists()  # a check changes nothing
+
+
+def test_weights_that_were_damaged_are_found(check: Check, make_weights: Any) -> None:
+    weights = make_weights()
+    (weights.parent / "tiny.tflite").write_bytes(b"half a file")
+    code, (line,) = check(f"{CAMERA}weights: {weights}\n")
+    assert code == 2
+    assert "tiny.tflite: is not the file its sidecar was written for" in line
+
+
+@pytest.mark.parametrize(
+    ("tls", "key", "says"),
+    [
+        ("ca: expired.pem", "ca", "has expired on 2024-03-01; renew it"),
+        ("ca: text.pem", "ca", "cannot be used (no certificate or crl found); give the PEM"),
+        ("certificate: text.pem", "certificate", "cannot be used (not PEM); give"),
+        ("certificate: broker.pem", "certificate", "cannot be used"),  # its key is nowhere
+        (
+            "certificate: broker.pem, key: other/broker.key",
+            "certificate",
+            "cannot be used (key values mismatch); give",
+        ),
+        ("certificate: broker.pem, key: locked.key", "key", "the key has a pass phrase; remove"),
+        ("ca: expired.pem, certificate: text.pem", "certificate", "cannot be used"),
+    ],
+)
+def test_certificates_that_will_not_serve(
+    check: Check, tmp_path: Path, tls: str, key: str, says: str
+) -> None:
+    made = Tls.make(tmp_path)
+    (tmp_path / "other").mkdir()
+    Tls.make(tmp_path / "other")
+    (tmp_path / "expired.pem").write_text(EXPIRED)
+    (tmp_path / "text.pem").write_text("no certificate")
+    lock(made.key, tmp_path / "locked.key")
+    code, found = check(sinks(f"type: mqtt, host: h, tls: {{{tls}}}"))
+    assert code == 2
+    assert any(line.startswith(f"error: 3: sinks.light.tls.{key}: {says}") for line in found)
+
+
+def lock(key: Path, path: Path) -> None:
+    """Write `key` with a pass phrase."""
+    command = ["openssl", "pkey", "-aes256", "-passout", "pass:secret"]
+    subprocess.run([*command, "-in", key, "-out", path], check=True, capture_output=True)
+
+
+def test_what_this_user_may_not_read_or_write_is_an_error(check: Check, tmp_path: Path) -> None:
+    tls = Tls.make(tmp_path)
+    tls.key.chmod(0)
+    if os.access(tls.key, os.R_OK):
+        pytest.skip("root may read and write everything")
+    (tmp_path / "clip.mp4").touch(mode=0)
+    (tmp_path / "state").mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
+    code, found = check(
+        "state_dir: state\ncameras: {clip: clip.mp4}\n"
+        "sinks:\n  police: {type: mqtt, host: h, "
+        f"tls: {{certificate: {tls.certificate}, key: {tls.key}}}}}\n"
+    )
+    assert code == 2
+    assert [line.split(": ")[1:3] for line in found] == [
+        ["1", "state_dir"],
+        ["2", "cameras.clip.url"],
+        ["4", "sinks.police.tls.key"],
+    ]
+
+
+@pytest.mark.parametrize("factory", ["lgpio", "pigpio"])
+def test_a_gpio_library_that_is_missing_is_a_warning(
+    check: Check, monkeypatch: pytest.MonkeyPatch, factory: str
+) -> None:
+    monkeypatch.setitem(relay.LIBRARIES, factory, "no_such_library")
+    for kind in ("siren", "floodlight"):
+        code, (line,) = check(sinks(f"type: {kind}, pin: 17, pin_factory: {factory}"))
+        assert code == 0
+        assert line.startswith(f"warning: 3: {HARDWARE}needs the library no_such_library")
+        assert "pip install 'jikimi[gpio]'" in line
+
+
+@pytest.mark.parametrize("factory", ["lgpio", "native"])
+def test_a_gpio_chip_that_is_missing_is_a_warning(
+    check: Check, monkeypatch: pytest.MonkeyPatch, factory: str
+) -> None:
+    monkeypatch.setattr(relay, "LIBRARIES", {})
+    monkeypatch.setitem(relay.DEVICES, factory, "no-such-chip*")
+    code, (line,) = check(sinks(f"type: floodlight, pin: 17, pin_factory: {factory}"))
+    assert code == 0
+    assert line.startswith(f"warning: 3: {HARDWARE}{factory} finds no /dev/no-such-chip*")
+    monkeypatch.setitem(relay.DEVICES, factory, "nul*")  # one that is there
+    assert check(sinks(f"type: floodlight, pin: 17, pin_factory: {factory}")) == (0, [])
+
+
+class PagerOptions(Section):
+    def problems(self) -> list[Problem]:
+        return [Problem(("modem",), "is silent; plug it in")]
+
+
+class PagerSink(LogSink):
+    Options: ClassVar[type[BaseModel]] = PagerOptions
+
+
+def test_the_sinks_of_others_may_say_what_they_lack(
+    check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = EntryPoint("pager", "pager:PagerSink", registry.GROUP)
+    monkeypatch.setattr(registry, "_entries", lambda: [theirs])
+    monkeypatch.setattr(registry, "_load", lambda _entry: PagerSink)
+    assert check(sinks("type: pager")) == (
+        2,
+        ["error: 3: sinks.light.modem: is silent; plug it in"],
+    )
+
+
+def test_the_city_example_passes_as_it_ships(run: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, err = run("check", EXAMPLES / "city.yaml")
+    assert code == 0
+    assert "good: 4 camera(s), 5 sink(s)" in out
+    assert all(line.startswith("warning: ") for line in err.splitlines())
+    assert "change-me" not in out + err
