@@ -164,9 +164,12 @@ def test_what_a_killed_daemon_wrote_is_read(tmp_path: Path) -> None:
     written = journal.recent()  # which waits for the disk
     killed = tmp_path / "killed"  # a copy is what a kill leaves: nobody moved the log into the file
     killed.mkdir()
-    for file in (path, path.with_name(f"{path.name}-wal")):
-        (killed / file.name).write_bytes(file.read_bytes())
+    kept = {file: file.read_bytes() for file in (path, path.with_name(f"{path.name}-wal"))}
+    for file, content in kept.items():
+        (killed / file.name).write_bytes(content)
     assert read_entries(killed / path.name) == written
+    # and stays as it is
+    assert {file: (killed / file.name).read_bytes() for file in kept} == kept
     journal.close()
 
 
