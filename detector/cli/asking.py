@@ -1,4 +1,4 @@
-"""How a command asks the running daemon."""
+"""Which daemon a command asks, and how."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ import os
 from pathlib import Path
 from typing import Any
 
+from config.settings import default_state_dir
+
 
 def add_state_dir(command: argparse.ArgumentParser) -> None:
-    """Add `--state-dir`, which says which daemon is asked."""
+    """Add `--state-dir`, which says which daemon is meant."""
     command.add_argument(
-        "--state-dir", type=Path, metavar="DIR", help="of the daemon to ask (JIKIMI_STATE_DIR)"
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="state directory of the daemon (default: JIKIMI_STATE_DIR, else the user's own)",
     )
+
+
+def state_dir(chosen: argparse.Namespace) -> Path:
+    """Where the daemon that is meant keeps its files: `--state-dir`, environment, or default."""
+    stated = chosen.state_dir or os.environ.get("JIKIMI_STATE_DIR")
+    return Path(stated) if stated else default_state_dir()
 
 
 def ask_daemon(chosen: argparse.Namespace, command: str, **details: Any) -> Any:
     """The daemon's answer to `command`; raises ControlError where none answers."""
-    # Imported here: `jikimi --help` need not wait for them.
-    from config.settings import default_state_dir  # noqa: PLC0415
-    from detector.daemon.control import ask  # noqa: PLC0415
+    from detector.daemon.control import ask  # noqa: PLC0415 - only who asks waits for it
 
-    stated = chosen.state_dir or os.environ.get("JIKIMI_STATE_DIR")
-    state_dir = Path(stated) if stated else default_state_dir()
-    return ask(state_dir / "control.sock", command, **details)
+    return ask(state_dir(chosen) / "control.sock", command, **details)

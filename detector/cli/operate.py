@@ -1,4 +1,4 @@
-"""What an operator asks the running daemon to do: `drill`, `silence`, `recalibrate`, `relays-off`.
+"""What an operator asks the running daemon to do: `drill`, `silence`, `unsilence`, `recalibrate`.
 
 `relays-off` works without a daemon: it is for after a crash.
 """
@@ -8,45 +8,69 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from config.errors import DeliveryError
 from detector.cli.asking import add_state_dir, ask_daemon
+from detector.cli.status import told_silence
+from detector.cli.terminal import flow, local_end
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
+POLL_S = 0.1
+"""How often `drill` asks what has become of its exercise."""
+
 UNIT_S = {None: 1, "s": 1, "m": 60, "h": 3600}
 
 
 def add_commands(commands: Any) -> None:
-    """Add the four."""
-    drill = commands.add_parser("drill", help="a marked exercise through every sink")
-    drill.add_argument("--camera", metavar="NAME", help="as if this one had seen it (the first)")
+    """Add the five."""
+    drill = commands.add_parser(
+        "drill",
+        help="a marked exercise through every sink",
+        description="Send a marked exercise through every sink and tell what each made of it. "
+        "The exit code is 0 where every sink that it is routed to acknowledged it, else 5.",
+    )
+    drill.add_argument("--camera", metavar="NAME", help="on this one (default: the first)")
+    drill.add_argument(
+        "--timeout",
+        type=seconds,
+        default=10.0,
+        metavar="10s",
+        help="wait no longer for the sinks (default: 10s)",
+    )
     drill.set_defaults(run=_drill)
 
     silence = commands.add_parser("silence", help="send no alarms for a while")
-    silence.add_argument("--camera", metavar="NAME", help="only this one")
+    silence.add_argument("--camera", metavar="NAME", help="of this one (default: every camera)")
     silence.add_argument(
         "--for",
         dest="for_s",
         type=seconds,
-        required=True,
         metavar="10m",
-        help="how long: 90s, 10m, 2h",
+        help="for how long: 90s, 10m, 2h (left out on a terminal: asks for it)",
     )
-    silence.set_defaults(run=_silence)
+    silence.set_defaults(run=partial(_silence, silence))
+
+    unsilence = commands.add_parser("unsilence", help="send alarms again")
+    unsilence.add_argument("--camera", metavar="NAME", help="of this one (default: all silences)")
+    unsilence.set_defaults(run=_unsilence)
 
     recalibrate = commands.add_parser(
         "recalibrate", help="forget what a camera has learnt: it was turned or moved"
     )
-    recalibrate.add_argument("camera", metavar="CAMERA", help="its name, as in `jikimi status`")
+    recalibrate.add_argument("camera", metavar="CAMERA", help="its name in the configuration")
     recalibrate.set_defaults(run=_recalibrate)
 
-    for command in (drill, silence, recalibrate):
+    for command in (drill, silence, unsilence, recalibrate):
         add_state_dir(command)
 
     relays = commands.add_parser("relays-off", help="put every relay off, as after a crash")
-    relays.add_argument("--config", type=Path, metavar="FILE", help="YAML that names the relays")
+    relays.add_argument(
+        "--config", type=Path, metavar="FILE", help="whose sinks name the relays' pins"
+    )
     relays.set_defaults(run=_relays_off)
 
 
@@ -60,16 +84,67 @@ def seconds(text: str) -> float:
 
 def _drill(chosen: argparse.Namespace) -> int:
     sent = ask_daemon(chosen, "drill", camera=chosen.camera)
-    print(
-        f"exercise {sent['incident']} on camera {sent['camera']} is on its way to "
-        f"{', '.join(sent['sinks'])}; `jikimi status` tells which sinks have a problem"
-    )
+    start = f"exercise {sent['incident']} on camera {sent['camera']}"
+    print(flow(start, [f"to {', '.join(sent['sinks'])}"], indent=2), flush=True)
+    waiting = list(sent["sinks"])
+    failed = False
+    deadline_s = time.monotonic() + chosen.timeout
+    while True:
+        answer = ask_daemon(chosen, "deliveries", incident=sent["incident"])
+        for delivery in answer["deliveries"]:
+            if delivery["sink"] in waiting and delivery["state"] != "queued":
+                print(f"{delivery['sink']}: {_outcome(delivery)}", flush=True)
+                waiting.remove(delivery["sink"])
+                failed |= delivery["state"] == "failed"
+        left_s = deadline_s - time.monotonic()
+        if not waiting or left_s <= 0:
+            break
+        time.sleep(min(POLL_S, left_s))
+    for sink in waiting:
+        print(f"{sink}: no answer within {chosen.timeout:g} s (still queued)")
+    return DeliveryError.exit_code if failed or waiting else 0
+
+
+def _outcome(delivery: dict[str, Any]) -> str:
+    """What a person reads of one of the daemon's deliveries that is no longer queued."""
+    if delivery["state"] == "delivered":
+        return f"acknowledged after {delivery['after_ms']} ms"
+    if delivery["state"] == "failed":
+        return f"failed: {delivery['error']}"
+    return "not routed: its route does not take this exercise"
+
+
+def _silence(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> int:
+    for_s = _asked_duration(parser) if chosen.for_s is None else chosen.for_s
+    answer = ask_daemon(chosen, "silence", camera=chosen.camera, for_s=for_s)
+    print(f"{answer['camera'] or 'every camera'} is silenced until {local_end(answer['until'])}")
     return 0
 
 
-def _silence(chosen: argparse.Namespace) -> int:
-    answer = ask_daemon(chosen, "silence", camera=chosen.camera, for_s=chosen.for_s)
-    print(f"{answer['camera'] or 'every camera'} is silenced until {answer['until']}")
+def _asked_duration(parser: argparse.ArgumentParser) -> float:
+    """What is typed on the terminal, in seconds; wrong usage where there is none."""
+    missing = "say for how long with --for, such as --for 10m"
+    if not (os.isatty(0) and os.isatty(1)):
+        parser.error(missing)
+    while True:
+        try:
+            return seconds(input("For how long? (10m, 2h) "))
+        except argparse.ArgumentTypeError as error:
+            print(error)
+        except EOFError:
+            print()
+            parser.error(missing)
+
+
+def _unsilence(chosen: argparse.Namespace) -> int:
+    ended = ask_daemon(chosen, "unsilence", camera=chosen.camera)["ended"]
+    for camera in ended:
+        print(f"{camera or 'every camera'} is no longer silenced")
+    if not ended:
+        print(f"{chosen.camera} was not silenced" if chosen.camera else "nothing was silenced")
+    for silence in ask_daemon(chosen, "status")["silences"]:
+        if silence["camera"] is None or chosen.camera in {None, silence["camera"]}:
+            print(f"still silenced: {told_silence(silence)}")
     return 0
 
 
@@ -80,9 +155,8 @@ def _recalibrate(chosen: argparse.Namespace) -> int:
 
 
 def _relays_off(chosen: argparse.Namespace) -> int:
-    # Imported here: they load gpiozero, and `jikimi --help` need not wait for them.
-    from alerts.registry import sink_options  # noqa: PLC0415
-    from alerts.sinks.relay import relays_off  # noqa: PLC0415
+    from alerts.registry import sink_options  # noqa: PLC0415 - and this, much of pydantic
+    from alerts.sinks.relay import relays_off  # noqa: PLC0415 - loads gpiozero
     from config.load import load_sinks  # noqa: PLC0415
 
     with_pins = {

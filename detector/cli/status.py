@@ -7,12 +7,19 @@ import json
 from typing import Any
 
 from detector.cli.asking import add_state_dir, ask_daemon
+from detector.cli.terminal import NAME_COLUMNS, columns, flow, local_end, padded
+
+INDENT = 12
+"""Where what is said begins, right of what it is about."""
+
+OWN_SHARE = 0.5
+"""Below that (in the first 24 h) the prior says what to expect of a camera, not the camera."""
 
 
 def add_commands(commands: Any) -> None:
     """Add `status`."""
     status = commands.add_parser("status", help="what the running daemon does")
-    status.add_argument("--json", action="store_true", help="everything, as one object")
+    status.add_argument("--json", action="store_true", help="everything as JSON, times in UTC")
     add_state_dir(status)
     status.set_defaults(run=_status)
 
@@ -24,36 +31,54 @@ def _status(chosen: argparse.Namespace) -> int:
         return 0
     print(summary(status))
     for reason in status["reasons"]:
-        print(f"  {status['status']}: {reason}")
+        print(flow("", [f"{status['status']}: {reason}"], indent=4))
     return 0
 
 
 def summary(status: dict[str, Any]) -> str:
-    """What runs, for a person, from `Daemon.status`."""
-    cameras, model = status["cameras"], status["model"]
-    width = max(len(camera["name"]) for camera in cameras)
-    lines = [f"Jikimi {status['version']} watches {len(cameras)} camera(s)"]
+    """What runs, for a person, from `Daemon.status`; fits the terminal."""
+    cameras, model, url = status["cameras"], status["model"], status["url"]
+    name_width = min(NAME_COLUMNS, max(columns(camera["name"]) for camera in cameras))
+    state_width = max(len(camera["state"]) for camera in cameras)
+    rows = []
     for camera in cameras:
-        reason = f"  ({camera['reason']})" if camera["reason"] else ""
-        lines.append(
-            f"  camera   {camera['name']:<{width}}  {camera['state']:<12} {camera['url']}  "
-            f"alarms at {_thresholds(camera['calibration'])}{reason}"
-        )
-    lines.append(f"  model    {model['name']} on {model['engine']}")
-    sinks = ", ".join(f"{sink['name']} ({sink['type']})" for sink in status["sinks"])
-    lines.append(f"  sinks    {sinks}")
-    lines.append(f"  metrics  {status['url']}/metrics   health {status['url']}/healthz")
-    lines.append(f"  state    {status['state_dir']}")
+        named = (padded(camera["name"], name_width), padded(camera["state"], state_width))
+        reason = [f"({camera['reason']})"] if camera["reason"] else []
+        thresholds = _thresholds(camera["calibration"])
+        rows.append(("camera", [*named, *reason, camera["url"], *thresholds]))
+    # a daemon that was started before an upgrade tells of no silences
+    rows += [("silenced", [told_silence(silence)]) for silence in status.get("silences", [])]
+    rows += [
+        ("model", [f"{model['name']} on {model['engine']}"]),
+        ("sinks", [f"{sink['name']} ({sink['type']})" for sink in status["sinks"]]),
+        ("metrics", [f"{url}/metrics", f"health {url}/healthz"]),
+        ("state", [status["state_dir"]]),
+    ]
+    lines = [f"Jikimi {status['version']} watches {len(cameras)} camera(s)"]
+    lines += [flow(f"  {what:<8}", parts, INDENT) for what, parts in rows]
     return "\n".join(lines)
 
 
-def _thresholds(calibration: dict[str, dict[str, Any]]) -> str:
+def told_silence(silence: dict[str, Any]) -> str:
+    """`gate until 14:30`, from one of the status' silences; local time."""
+    return f"{silence['camera'] or 'every camera'} until {local_end(silence['until'])}"
+
+
+def _thresholds(calibration: dict[str, dict[str, Any]]) -> list[str]:
     """`violence from 0.63 (31 h learnt, expect 1.2 false a day)`, for each label."""
-    parts = []
-    for label, own in calibration.items():
-        learnt = "stated"
-        if own["learning"]:
-            expected = own["false_alarms_per_day"]
-            learnt = f"{own['hours']:.0f} h learnt, expect {expected:.2g} false a day"
-        parts.append(f"{label} from {own['open_threshold']:.2f} ({learnt})")
-    return ", ".join(parts)
+    return [
+        f"{label} from {own['open_threshold']:.2f} ({_learnt(own)})"
+        for label, own in calibration.items()
+    ]
+
+
+def _learnt(own: dict[str, Any]) -> str:
+    """What the camera itself has taught: its false alarms only once that outweighs the prior."""
+    if not own["learning"]:
+        return "stated"
+    if not own["hours"]:
+        return "not learnt yet"
+    learnt = f"{own['hours']:.2g} h learnt" if own["hours"] < 1 else f"{own['hours']:.0f} h learnt"
+    if own["share"] < OWN_SHARE:
+        return learnt
+    return f"{learnt}, expect {own['false_alarms_per_day']:.2g} false a day"

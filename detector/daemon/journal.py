@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from alerts.write_behind import WriteBehind
-from config.errors import JikimiError
+from config.errors import ConfigError, JikimiError
 from detector.types import Incident, Phase
 
 RETENTION = timedelta(days=90)
@@ -39,6 +41,8 @@ ON CONFLICT (id) DO UPDATE SET closed_at = excluded.closed_at, peak = excluded.p
     reason = excluded.reason, messages = excluded.messages
 """
 
+_RECENT = "ORDER BY opened_at DESC LIMIT ?"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -50,6 +54,20 @@ class Entry:
     incident: Incident
     reason: str | None
     messages: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The incident as `jikimi incidents --json` shows it; times in UTC."""
+        incident = self.incident
+        closed_at = incident.closed_at
+        return {
+            "id": str(incident.id),
+            "camera": incident.camera,
+            "label": incident.label,
+            "opened_at": incident.opened_at.isoformat(timespec="milliseconds"),
+            "closed_at": closed_at and closed_at.isoformat(timespec="milliseconds"),
+            "peak": round(incident.peak, 3),
+            "reason": self.reason,
+        }
 
 
 class Journal:
@@ -102,7 +120,7 @@ class Journal:
 
     def recent(self, limit: int = 50) -> list[Entry]:
         """The newest `limit` incidents, newest first."""
-        return self._select("ORDER BY opened_at DESC LIMIT ?", (limit,))
+        return self._select(_RECENT, (limit,))
 
     def close(self) -> None:
         """Close the file."""
@@ -111,11 +129,39 @@ class Journal:
             self._db.close()
 
     def _select(self, clause: str, values: tuple[object, ...]) -> list[Entry]:
-        columns = "id, camera, label, opened_at, closed_at, peak, reason, messages"
         self._file.flush()
         with self._reading:
-            rows = self._db.execute(f"SELECT {columns} FROM incidents {clause}", values).fetchall()  # noqa: S608 - the clauses stand above
-        return [_entry(row) for row in rows]
+            return _select(self._db, clause, values)
+
+
+def read_entries(path: Path, limit: int = 50) -> list[Entry]:
+    """The newest `limit` incidents in the journal at `path`, newest first; needs no daemon.
+
+    Only reads, while a daemon has the file open too; what that daemon recorded a moment ago may
+    be missing, for it writes behind. None where there is no file yet. Raises ConfigError where
+    the folder is missing, JikimiError where the file cannot be read.
+    """
+    try:
+        if not path.parent.is_dir():
+            raise ConfigError(
+                f"{path.parent}: there is no such state directory; name the service's with "
+                "--state-dir (JIKIMI_STATE_DIR)"
+            )
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            return _select(db, _RECENT, (limit,))
+    except (OSError, sqlite3.Error) as error:
+        raise JikimiError(
+            f"{path}: cannot read the incident journal ({error}); ask as the user that the "
+            "service runs as, or move a damaged file aside"
+        ) from error
+
+
+def _select(db: sqlite3.Connection, clause: str, values: tuple[object, ...]) -> list[Entry]:
+    columns = "id, camera, label, opened_at, closed_at, peak, reason, messages"
+    rows = db.execute(f"SELECT {columns} FROM incidents {clause}", values).fetchall()  # noqa: S608 - the clauses stand above
+    return [_entry(row) for row in rows]
 
 
 def _connect(path: Path) -> sqlite3.Connection:

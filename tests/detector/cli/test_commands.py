@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +15,11 @@ import jsonschema
 import pytest
 import yaml
 
-from config.errors import ControlError
 from detector.cli.operate import seconds
-from detector.daemon.control import ControlServer
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "config/examples").glob("*.yaml"))
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(autouse=True)
-def _nothing_stated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("JIKIMI_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +46,17 @@ def test_wrong_usage_exits_64_and_shows_the_usage(run: Run, arguments: list[str]
 def test_help_and_version_are_no_errors(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("run", "check", "probe", "score", "drill", "silence", "status", "recalibrate"):
+    for command in (
+        "run",
+        "check",
+        "probe",
+        "score",
+        "drill",
+        "silence",
+        "unsilence",
+        "status",
+        "recalibrate",
+    ):
         assert command in out
         assert run(command, "--help")[0] == 0
     assert run("--version")[1].startswith("jikimi ")
@@ -215,167 +214,3 @@ def test_a_file_without_cameras_is_no_reason_to_watch_the_demo(run: Run, tmp_pat
     assert (code, out) == (2, "")
     assert str(file) in err
     assert "cameras" in err
-
-
-# --- questions to the daemon
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [["status"], ["incidents"], ["drill"], ["silence", "--for", "10m"], ["recalibrate", "gate"]],
-)
-def test_without_a_daemon_there_is_one_clear_line_and_exit_code_6(
-    run: Run, tmp_path: Path, arguments: list[str]
-) -> None:
-    code, out, err = run(*arguments, "--state-dir", tmp_path)
-    assert (code, out) == (6, "")
-    assert len(err.splitlines()) == 1
-    assert "no running jikimi answers" in err
-    assert str(tmp_path) in err
-
-
-CAMERA = {
-    "name": "gate",
-    "state": "live",
-    "url": "rtsp://viewer:***@192.0.2.1/",
-    "reason": "",
-    "calibration": {
-        "violence": {
-            "open_threshold": 0.634,
-            "learning": True,
-            "hours": 31.2,
-            "share": 0.57,
-            "false_alarms_per_day": 1.24,
-        },
-        "fire": {
-            "open_threshold": 0.8,
-            "learning": False,
-            "hours": 0,
-            "share": 0,
-            "false_alarms_per_day": 0,
-        },
-    },
-}
-STATUS = {
-    "version": "0.1.0",
-    "status": "degraded",
-    "reasons": ["sink police: connection refused"],
-    "cameras": [CAMERA, {**CAMERA, "name": "정문", "state": "stalled", "reason": "no packet"}],
-    "sinks": [{"name": "police", "type": "mqtt"}],
-    "model": {"name": "tiny", "engine": "litert", "open_thresholds": {"violence": 0.7}},
-    "url": "http://127.0.0.1:8780",
-    "state_dir": "/var/lib/jikimi",
-}
-ENTRY = {
-    "id": "0190",
-    "camera": "gate",
-    "label": "violence",
-    "opened_at": "2026-01-01T00:00:00.000+00:00",
-    "closed_at": None,
-    "peak": 0.93,
-    "reason": None,
-}
-
-
-class FakeDaemon:
-    """Answers like the daemon and keeps what it was asked."""
-
-    def __init__(self, state_dir: Path) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.entries = [ENTRY, {**ENTRY, "id": "0189", "closed_at": "later", "reason": "lost"}]
-        self.server = ControlServer(
-            state_dir / "control.sock",
-            {
-                "status": lambda _: STATUS,
-                "incidents": lambda request: self.entries[: request["limit"]],
-                "drill": self._drill,
-                "silence": self._silence,
-                "recalibrate": self._recalibrate,
-            },
-        )
-        self.server.start()
-
-    def _drill(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.asked.append(request)
-        if request["camera"] not in {None, "gate"}:
-            raise ControlError("there is no camera 'gaet'; cameras are gate")
-        return {"camera": "gate", "incident": "0191", "sinks": ["police", "siren"]}
-
-    def _recalibrate(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.asked.append(request)
-        return {"camera": request["camera"]}
-
-    def _silence(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.asked.append(request)
-        return {"camera": request["camera"], "until": "2026-01-01T00:10:00+00:00"}
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeDaemon, Path]]:
-    state_dir = tmp_path_factory.mktemp("state")
-    one = FakeDaemon(state_dir)
-    yield one, state_dir
-    one.server.stop()
-
-
-@pytest.fixture
-def daemon(served: tuple[FakeDaemon, Path], monkeypatch: pytest.MonkeyPatch) -> FakeDaemon:
-    one, state_dir = served
-    monkeypatch.setenv("JIKIMI_STATE_DIR", str(state_dir))
-    one.asked.clear()
-    return one
-
-
-def test_status_shows_cameras_model_sinks_and_what_is_wrong(daemon: FakeDaemon, run: Run) -> None:
-    code, out, err = run("status")
-    assert (code, err) == (0, "")
-    threshold = "violence from 0.63 (31 h learnt, expect 1.2 false a day), fire from 0.80 (stated)"
-    for shown in ("gate", "정문", "stalled", "no packet", threshold, "police (mqtt)"):
-        assert shown in out
-    assert "degraded: sink police: connection refused" in out
-    assert "http://127.0.0.1:8780/metrics" in out
-    assert json.loads(run("status", "--json")[1]) == STATUS
-
-
-def test_incidents_are_listed_for_people_and_programs(daemon: FakeDaemon, run: Run) -> None:
-    code, out, _ = run("incidents")
-    assert code == 0
-    first, second = out.splitlines()
-    assert all(part in first for part in ("gate", "– now", "peak 0.93", "0190"))
-    assert all(part in second for part in ("– later", "0189", "(lost)"))
-    found = [json.loads(line) for line in run("incidents", "--json")[1].splitlines()]
-    assert found == daemon.entries
-    assert len(run("incidents", "--limit", 1)[1].splitlines()) == 1
-    assert "no incidents yet" in run("incidents", "--limit", 0)[1]
-
-
-def test_a_drill_names_where_it_went(daemon: FakeDaemon, run: Run) -> None:
-    code, out, _ = run("drill", "--camera", "gate")
-    assert code == 0
-    assert "exercise 0191 on camera gate" in out
-    assert "police, siren" in out
-    assert daemon.asked[-1]["camera"] == "gate"
-    code, out, err = run("drill", "--camera", "gaet")
-    assert (code, out) == (6, "")
-    assert "cameras are gate" in err
-
-
-def test_silence_says_until_when(daemon: FakeDaemon, run: Run) -> None:
-    code, out, _ = run("silence", "--for", "10m")
-    assert (code, out) == (0, "every camera is silenced until 2026-01-01T00:10:00+00:00\n")
-    assert daemon.asked[-1]["for_s"] == 600
-    assert run("silence", "--for", "90s", "--camera", "gate")[1].startswith("gate is silenced")
-
-
-def test_a_turned_camera_is_told_by_its_name(daemon: FakeDaemon, run: Run) -> None:
-    code, out, _ = run("recalibrate", "gate")
-    assert code == 0
-    assert out.startswith("gate starts again from the weights' own threshold")
-    assert daemon.asked[-1]["camera"] == "gate"
-    assert run("recalibrate")[0] == 64
-
-
-def test_the_state_directory_on_the_command_line_wins(
-    daemon: FakeDaemon, run: Run, tmp_path: Path
-) -> None:
-    assert run("status", "--state-dir", tmp_path)[0] == 6

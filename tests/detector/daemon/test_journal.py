@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from uuid_utils.compat import uuid7
 
-from config.errors import JikimiError
-from detector.daemon.journal import RETENTION, Journal
+from config.errors import ConfigError, JikimiError
+from detector.daemon.journal import RETENTION, Journal, read_entries
 from detector.types import Incident, Phase
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -133,3 +133,52 @@ def test_a_damaged_file_is_an_error_with_a_remedy(tmp_path: Path, content: bytes
 def test_a_folder_that_is_not_there_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(JikimiError, match="folder writable"):
         Journal(tmp_path / "absent" / "incidents.sqlite")
+
+
+def test_the_file_is_read_without_its_daemon_and_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a folder?#%20" / "incidents.sqlite"
+    path.parent.mkdir()
+    assert read_entries(path) == []
+    assert list(path.parent.iterdir()) == []  # whoever only reads makes no journal
+    journal = Journal(path)
+    assert read_entries(path) == []
+    first, second = opened(), opened(NOW + timedelta(seconds=3), "yard")
+    for incident in (first, second):
+        journal.record(incident, "told")
+    beside = journal.recent()  # which waits for the disk
+    assert [entry.incident.id for entry in beside] == [second.id, first.id]
+    assert read_entries(path) == beside
+    assert read_entries(path, 1) == beside[:1]
+    journal.close()
+    assert read_entries(path) == beside
+    journal = Journal(path)  # what has only read is in nobody's way
+    journal.record(closed(first, NOW))
+    assert journal.recent(2)[1].incident.closed_at == NOW
+    journal.close()
+
+
+def test_what_a_killed_daemon_wrote_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "incidents.sqlite"
+    journal = Journal(path)
+    journal.record(opened())
+    written = journal.recent()  # which waits for the disk
+    killed = tmp_path / "killed"  # a copy is what a kill leaves: nobody moved the log into the file
+    killed.mkdir()
+    kept = {file: file.read_bytes() for file in (path, path.with_name(f"{path.name}-wal"))}
+    for file, content in kept.items():
+        (killed / file.name).write_bytes(content)
+    assert read_entries(killed / path.name) == written
+    # and stays as it is
+    assert {file: (killed / file.name).read_bytes() for file in kept} == kept
+    journal.close()
+
+
+def test_a_journal_that_cannot_be_read_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "incidents.sqlite"
+    path.write_bytes(b"this is no database" * 99)
+    with pytest.raises(JikimiError, match="damaged file aside") as caught:
+        read_entries(path)
+    assert str(path) in str(caught.value)
+    with pytest.raises(ConfigError, match="no such state directory") as caught:
+        read_entries(tmp_path / "absent" / "incidents.sqlite")
+    assert "--state-dir" in str(caught.value)

@@ -1,0 +1,149 @@
+"""`jikimi incidents`: from the journal's file, whether a daemon runs or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from detector.cli.terminal import columns
+from detector.daemon.journal import Journal
+from detector.types import Incident, Phase
+
+Run = Callable[..., tuple[int, str, str]]
+Serve = Callable[..., Path]
+
+OPENED_AT = datetime(2026, 11, 27, 3, 3, 41, 250_000, tzinfo=UTC)
+LONG = "loading-dock-north-east-corner-of-building-17-by-the-tall-gates"
+
+pytestmark = pytest.mark.usefixtures("_in_seoul")
+
+
+def incident(after_s: float = 0, lasts_s: float | None = 12, camera: str = "gate") -> Incident:
+    at = OPENED_AT + timedelta(seconds=after_s)
+    opened = Incident(uuid7(), camera, "violence", at, None, 0.8666, Phase.UPDATED)
+    if lasts_s is None:
+        return opened
+    return replace(opened, closed_at=at + timedelta(seconds=lasts_s), phase=Phase.CLOSED)
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Write incidents, each with its reason, as a daemon that has stopped since."""
+    monkeypatch.setenv("JIKIMI_STATE_DIR", str(tmp_path))
+
+    def journal(*told: tuple[Incident, str | None]) -> None:
+        written = Journal(tmp_path / "incidents.sqlite")
+        for one, reason in told:
+            written.record(one, reason)
+        written.close()
+
+    return journal
+
+
+def test_they_are_listed_newest_first_in_local_time_without_a_daemon(
+    run: Run, write: Callable[..., None]
+) -> None:
+    write((incident(), "camera offline"), (incident(3600, 754, "정문"), None))
+    code, out, err = run("incidents")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "2026-11-27 13:03:41  13 min  정문  violence 0.87",
+        "2026-11-27 12:03:41    12 s  gate  violence 0.87  camera offline",
+    ]
+    assert len(run("incidents", "--limit", 1)[1].splitlines()) == 1
+    assert "no incidents yet" in run("incidents", "--limit", 0)[1]
+
+
+def test_programs_get_every_field_in_utc(run: Run, write: Callable[..., None]) -> None:
+    closed, opened = incident(), incident(60, None)
+    write((closed, "camera offline"), (opened, None))
+    found = [json.loads(line) for line in run("incidents", "--json")[1].splitlines()]
+    assert found == [
+        {
+            "id": str(opened.id),
+            "camera": "gate",
+            "label": "violence",
+            "opened_at": "2026-11-27T03:04:41.250+00:00",
+            "closed_at": None,
+            "peak": 0.867,
+            "reason": None,
+        },
+        {
+            "id": str(closed.id),
+            "camera": "gate",
+            "label": "violence",
+            "opened_at": "2026-11-27T03:03:41.250+00:00",
+            "closed_at": "2026-11-27T03:03:53.250+00:00",
+            "peak": 0.867,
+            "reason": "camera offline",
+        },
+    ]
+
+
+def test_what_a_running_daemon_has_written_is_read_beside_it(
+    run: Run, serve: Serve, tmp_path: Path
+) -> None:
+    serve(status=lambda _: {})
+    journal = Journal(tmp_path / "incidents.sqlite")
+    journal.record(incident(0, None))
+    journal.recent()  # which waits for the disk
+    assert run("incidents") == (0, "2026-11-27 12:03:41     now  gate  violence 0.87\n", "")
+    journal.close()
+
+
+def test_what_a_crash_left_open_is_not_said_to_be_under_way(
+    run: Run, write: Callable[..., None]
+) -> None:
+    write((incident(0, None), None))
+    out = run("incidents")[1]
+    assert out == "2026-11-27 12:03:41    open  gate  violence 0.87  no daemon answers\n"
+
+
+@pytest.mark.parametrize(
+    ("lasts_s", "shown"),
+    [(0.4, "0 s"), (99.4, "99 s"), (99.6, "2 min"), (5_970, "2 h"), (600_000, "167 h")],
+)
+def test_how_long_it_took_in_a_unit_that_suits(
+    run: Run, write: Callable[..., None], lasts_s: float, shown: str
+) -> None:
+    write((incident(0, lasts_s), None))
+    assert run("incidents")[1] == f"2026-11-27 12:03:41  {shown:>6}  gate  violence 0.87\n"
+
+
+def test_long_names_fit_80_columns_and_are_whole(run: Run, write: Callable[..., None]) -> None:
+    reason = "camera removed or changed"
+    cameras = (LONG, "gate", "정문-1층-주차장-입구", "parking-level-2-entrance")
+    write(*((incident(number, 12, camera), reason) for number, camera in enumerate(cameras)))
+    out = run("incidents")[1]
+    assert max(map(columns, out.splitlines())) <= 80
+    for camera in cameras:
+        assert camera in out
+    assert out.count(reason) == len(cameras)
+
+
+def test_a_state_directory_without_a_journal_has_no_incidents_yet(run: Run, tmp_path: Path) -> None:
+    assert run("incidents", "--state-dir", tmp_path) == (0, "no incidents yet\n", "")
+    assert run("incidents", "--json", "--state-dir", tmp_path) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_state_directory_and_no_journal_are_told_apart(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("incidents", "--state-dir", tmp_path / "absent")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert str(tmp_path / "absent") in err
+    assert "--state-dir" in err
+
+
+def test_a_damaged_journal_is_one_clear_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "incidents.sqlite").write_bytes(b"this is no database" * 99)
+    code, out, err = run("incidents", "--state-dir", tmp_path)
+    assert (code, out) == (1, "")
+    assert len(err.splitlines()) == 1
+    assert "incidents.sqlite: cannot read the incident journal" in err
