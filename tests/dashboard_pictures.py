@@ -238,6 +238,8 @@ def _text(panel: dict[str, Any], value: float, unit: str | None = None) -> str:
         return f"{value:.0%}" if value >= 0.1 or value == 0 else f"{value:.1%}"
     if unit == "s" and value > 86_400:
         return f"{value / 86_400:.0f} d"
+    if unit == "s" and value > 3600:
+        return f"{value / 3600:.1f} h"
     if unit == "s" and 0 < value < 1:
         return f"{value * 1000:.3g} ms"
     scaled, prefix = value, ""

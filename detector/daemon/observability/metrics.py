@@ -77,7 +77,7 @@ class DetectorMetrics:
         self.bytes = declare.counter("received_bytes_total", "Video bytes received", ["camera"])
         self.frames = declare.counter(
             "frames_received_total",
-            "Frames decoded",
+            "Frames received, decoded or not: those of a sleeping camera are counted, too",
             ["camera"],
         )
         self.decode_errors = declare.counter(
@@ -140,9 +140,9 @@ class DetectorMetrics:
             "1 where the opening threshold is learnt, 0 where it is stated",
             ["camera", "label"],
         )
-        self.learnt_hours = declare.gauge(
-            "calibration_hours",
-            "Watched hours that the opening threshold is learnt from, the last two weeks at most",
+        self.learnt_seconds = declare.gauge(
+            "calibration_seconds",
+            "Watched time that the opening threshold is learnt from, the last two weeks at most",
             ["camera", "label"],
         )
         self.learnt_share = declare.gauge(
@@ -173,7 +173,7 @@ class DetectorMetrics:
         """What `camera` has learnt of `label`, with the keys of its status."""
         self.open_threshold.labels(camera, label).set(learnt["open_threshold"])
         self.learning.labels(camera, label).set(learnt["learning"])
-        self.learnt_hours.labels(camera, label).set(learnt["hours"])
+        self.learnt_seconds.labels(camera, label).set(round(learnt["hours"] * 3600))
         self.learnt_share.labels(camera, label).set(learnt["share"])
         self.expected_false_alarms.labels(camera, label).set(learnt["false_alarms_per_day"])
 
