@@ -83,4 +83,4 @@ bench: $(VENV)/.dev ## cost against floors of the same run, minutes (BENCH="--al
 
 .PHONY: metrics
 metrics: $(VENV)/.dev ## write deploy/METRICS.md from the code
-	@$(BIN)/python -m detector.daemon.observability.metrics > deploy/METRICS.md
+	@$(BIN)/python -m detector.daemon.observability.metrics_page > deploy/METRICS.md

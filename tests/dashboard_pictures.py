@@ -236,17 +236,22 @@ def _text(panel: dict[str, Any], value: float, unit: str | None = None) -> str:
     unit = unit or defaults["unit"]
     if unit == "percentunit":
         return f"{value:.0%}" if value >= 0.1 or value == 0 else f"{value:.1%}"
-    if unit == "s" and value > 86_400:
-        return f"{value / 86_400:.0f} d"
-    if unit == "s" and 0 < value < 1:
-        return f"{value * 1000:.3g} ms"
+    if unit == "s":
+        return _seconds(value)
     scaled, prefix = value, ""
     for factor, name in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if abs(value) >= factor:
             scaled, prefix = value / factor, name
             break
-    ending = {"s": " s", "bytes": "B", "bps": "b/s"}.get(unit, "")
+    ending = {"bytes": "B", "bps": "b/s"}.get(unit, "")
     return f"{scaled:.3g}{prefix}{ending}"
+
+
+def _seconds(value: float) -> str:
+    for unit_s, name in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if abs(value) >= unit_s:
+            return f"{value / unit_s:.3g} {name}"
+    return f"{value * 1000:.3g} ms" if value else "0 s"
 
 
 def _colour(panel: dict[str, Any], value: float) -> str:

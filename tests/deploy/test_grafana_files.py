@@ -11,7 +11,7 @@ import dashboards
 import pytest
 import yaml
 
-from detector.daemon.observability.metrics import example
+from detector.daemon.observability.metrics_page import example
 from servers.prometheus import DEPLOY, exposed, named
 
 PROVISIONING = DEPLOY / "grafana/provisioning"

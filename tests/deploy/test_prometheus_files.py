@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from detector.daemon.observability.metrics import example
+from detector.daemon.observability.metrics_page import example
 from servers.prometheus import DEPLOY, exposed, named, needs
 
 HERE = Path(__file__).parent

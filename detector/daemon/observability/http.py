@@ -1,4 +1,4 @@
-"""One port for machines that look after the daemon: /metrics, /livez, /healthz."""
+"""The HTTP server of the daemon: /metrics, /livez, /healthz."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class HttpServer:
                 self.wfile.write(body)
 
             def log_message(self, *_: Any) -> None:
-                """Scrapes every few seconds are no events."""
+                """Log nothing: Prometheus asks every few seconds."""
 
         try:
             self._server = _Server((settings.host, settings.port), Handler)

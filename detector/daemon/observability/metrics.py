@@ -1,18 +1,16 @@
-"""The detector's figures for Prometheus: what each means stands in its help text.
+"""The detector's Prometheus metrics; the help text of each says what it means.
 
 Every series of a camera exists with 0 from the moment the camera is added, so that rates
-and alerts work from the first event, and is gone when the camera is removed.
+and alerting rules work from the first event, and is gone when the camera is removed.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
-from alerts.metrics import AlertMetrics
+from alerts.metric_families import MetricFamilies
 from detector.capture.idle.gate import Wake
 from detector.types import CameraState, Score
 
@@ -22,160 +20,149 @@ AGE_BUCKETS_S = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
 INFERENCE_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 SCORE_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+STATES = tuple(state.value for state in CameraState)
 DROP_REASONS = ("missed", "late", "warming", "superseded", "stale", "failed")
+WAKE_REASONS = tuple(why.value for why in Wake if why is not Wake.UNSUITABLE)
+"""A camera whose stream is unsuitable never sleeps."""
+
 PARTS = ("inference", "supervisor")
 """What the daemon cannot do without: beyond 10 s without progress it is not alive."""
 
 
 class DetectorMetrics:
-    """All collectors of the detector, in one registry."""
+    """All metrics of the detector, in one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def make(kind: Any, name: str, text: str, labels: Iterable[str] = (), **more: Any) -> Any:
-            return kind(f"jikimi_{name}", text, labels, registry=registry, **more)
+        self._families = declare = MetricFamilies(registry)
 
-        self.build = make(
-            Gauge, "build_info", "Version and weights; always 1", ["version", "weights", "engine"]
+        self.build = declare.gauge(
+            "build_info", "Version and weights; always 1", ["version", "weights", "engine"]
         )
-        self.progress_age = make(
-            Gauge,
+        self.progress_age = declare.gauge(
             "progress_age_seconds",
             "Time since a part of the daemon last made progress; over 10 s it is stuck",
             ["part"],
         )
-        self.disk_free = make(
-            Gauge, "state_disk_free_bytes", "Space left where the state directory lies"
-        )
         for part in PARTS:
             self.progress_age.labels(part)
-        self.camera_state = make(
-            Gauge,
+        self.disk_free = declare.gauge(
+            "state_disk_free_bytes", "Free space on the disk of the state directory"
+        )
+        self.overloaded = declare.gauge(
+            "overloaded",
+            "1 while more views come than can be scored; cameras are then scored less often",
+        )
+        self.batch = declare.histogram(
+            "batch_size", "Views in one inference", buckets=BATCH_BUCKETS
+        )
+        self.inference = declare.histogram(
+            "inference_seconds", "Time of one inference", buckets=INFERENCE_BUCKETS_S
+        )
+
+        self.camera_state = declare.gauge(
             "camera_state",
             "1 for the state a camera is in, 0 for the others",
             ["camera", "site", "state"],
+            state=STATES,
         )
-        self.camera_lost = make(
-            Gauge, "camera_lost", "1 while a camera is lost beyond its grace time", ["camera"]
+        self.camera_lost = declare.gauge(
+            "camera_lost", "1 while a camera is lost beyond its grace time", ["camera"]
         )
-        self.connects = make(
-            Counter, "camera_connects_total", "Attempts to open a camera's stream", ["camera"]
+        self.connects = declare.counter(
+            "camera_connects_total", "Attempts to open a camera's stream", ["camera"]
         )
-        self.packets = make(Counter, "packets_received_total", "Video packets received", ["camera"])
-        self.bytes = make(Counter, "received_bytes_total", "Video bytes received", ["camera"])
-        self.frames = make(Counter, "frames_received_total", "Frames decoded", ["camera"])
-        self.decode_errors = make(
-            Counter, "decode_errors_total", "Packets the decoder refused", ["camera"]
+        self.packets = declare.counter(
+            "packets_received_total", "Video packets received", ["camera"]
         )
-        self.due = make(
-            Counter, "samples_due_total", "Samples due: 8 for each second live", ["camera"]
+        self.bytes = declare.counter("received_bytes_total", "Video bytes received", ["camera"])
+        self.frames = declare.counter(
+            "frames_received_total",
+            "Frames received, decoded or not: those of a sleeping camera are counted, too",
+            ["camera"],
         )
-        self.scored = make(
-            Counter, "samples_scored_total", "Samples scored, still pictures included", ["camera"]
+        self.decode_errors = declare.counter(
+            "decode_errors_total", "Packets the decoder refused", ["camera"]
         )
-        self.dropped = make(
-            Counter,
+        self.asleep = declare.counter(
+            "asleep_seconds_total",
+            "Seconds of stream received but not decoded, because nothing moved",
+            ["camera"],
+        )
+        self.wakes = declare.counter(
+            "wakes_total",
+            "Times a sleeping camera woke, by reason",
+            ["camera", "reason"],
+            reason=WAKE_REASONS,
+        )
+        self.catch_up = declare.counter(
+            "catch_up_seconds_total",
+            "CPU seconds that waking cameras spent on the packets kept while asleep",
+            ["camera"],
+        )
+
+        self.due = declare.counter(
+            "samples_due_total", "Samples due: 8 for each second live", ["camera"]
+        )
+        self.scored = declare.counter(
+            "samples_scored_total", "Samples scored, still pictures included", ["camera"]
+        )
+        self.dropped = declare.counter(
             "samples_dropped_total",
             "Samples due but not scored, by reason",
             ["camera", "reason"],
+            reason=DROP_REASONS,
         )
-        self.overloaded = make(
-            Gauge, "overloaded", "1 while more views come than can be scored; cameras share alike"
-        )
-        self.asleep = make(
-            Counter,
-            "asleep_seconds_total",
-            "Seconds of stream received and not decoded, for nothing moved",
-            ["camera"],
-        )
-        self.wakes = make(
-            Counter, "wakes_total", "Times a sleeping camera woke, by reason", ["camera", "reason"]
-        )
-        self.catch_up = make(
-            Counter,
-            "catch_up_seconds_total",
-            "CPU seconds spent on waking, going through the packets kept",
-            ["camera"],
-        )
-        self.age = make(
-            Histogram,
+        self.age = declare.histogram(
             "sample_age_seconds",
             "Time from a sample's packet to its score",
             ["camera"],
             buckets=AGE_BUCKETS_S,
         )
-        self.batch = make(Histogram, "batch_size", "Views in one inference", buckets=BATCH_BUCKETS)
-        self.inference = make(
-            Histogram, "inference_seconds", "Time of one inference", buckets=INFERENCE_BUCKETS_S
-        )
-        self.score = make(
-            Histogram,
+        self.exercises = declare.counter("exercises_total", "Drills sent", ["camera"])
+
+        self.score = declare.histogram(
             "score",
             "Smoothed probability of each scored sample",
             ["camera", "label"],
             buckets=SCORE_BUCKETS,
         )
-        self.incidents = make(Counter, "incidents_total", "Incidents opened", ["camera", "label"])
-        self.incidents_open = make(
-            Gauge, "incidents_open", "Incidents under way", ["camera", "label"]
+        self.incidents = declare.counter("incidents_total", "Incidents opened", ["camera", "label"])
+        self.incidents_open = declare.gauge(
+            "incidents_open", "Incidents now open", ["camera", "label"]
         )
-        self.open_threshold = make(
-            Gauge,
+        self.open_threshold = declare.gauge(
             "open_threshold",
             "Smoothed probability from which an incident opens",
             ["camera", "label"],
         )
-        self.learning = make(
-            Gauge,
+        self.learning = declare.gauge(
             "calibration_learning",
             "1 where the opening threshold is learnt, 0 where it is stated",
             ["camera", "label"],
         )
-        self.learnt_hours = make(
-            Gauge,
-            "calibration_hours",
-            "Watched hours that the opening threshold is learnt from, the last two weeks at most",
+        self.learnt_seconds = declare.gauge(
+            "calibration_seconds",
+            "Watched time that the opening threshold is learnt from, the last two weeks at most",
             ["camera", "label"],
         )
-        self.learnt_share = make(
-            Gauge,
+        self.learnt_share = declare.gauge(
             "calibration_share",
             "How much of the opening threshold is the camera's own: 0 all shipped, 1 all learnt",
             ["camera", "label"],
         )
-        self.expected_false_alarms = make(
-            Gauge,
+        self.expected_false_alarms = declare.gauge(
             "calibration_false_alarms_per_day",
             "False incidents a day to be expected at the learnt threshold; an estimate",
             ["camera", "label"],
         )
-        self.exercises = make(Counter, "exercises_total", "Exercises (drills) sent", ["camera"])
 
     def add_camera(self, camera: str, site: str, labels: Iterable[str]) -> None:
         """Create every series of `camera` with 0."""
-        for state in CameraState:
-            self.camera_state.labels(camera, site, state.value)
-        for metric in self._by_camera():
-            metric.labels(camera)
-        for reason in DROP_REASONS:
-            self.dropped.labels(camera, reason)
-        for why in Wake:
-            if why is not Wake.UNSUITABLE:  # such a camera never sleeps
-                self.wakes.labels(camera, why.value)
-        for label in labels:
-            for metric in self._by_label():
-                metric.labels(camera, label)
+        self._families.create("camera", camera, site=(site,), label=tuple(labels))
 
     def remove_camera(self, camera: str) -> None:
-        """Drop every series of `camera`."""
-        by_camera = (
-            *self._by_camera(),
-            *self._by_label(),
-            self.dropped,
-            self.wakes,
-            self.camera_state,
-        )
-        for metric in by_camera:
-            metric.remove_by_labels({"camera": camera})
+        """Remove every series of `camera`."""
+        self._families.remove("camera", camera)
 
     def show_state(self, camera: str, site: str, state: CameraState) -> None:
         """`camera` is in `state` now."""
@@ -183,47 +170,16 @@ class DetectorMetrics:
             self.camera_state.labels(camera, site, other.value).set(other is state)
 
     def show_calibration(self, camera: str, label: str, learnt: Mapping[str, float]) -> None:
-        """What `camera` has learnt of `label`, as its status tells it."""
-        for metric, key in (
-            (self.open_threshold, "open_threshold"),
-            (self.learning, "learning"),
-            (self.learnt_hours, "hours"),
-            (self.learnt_share, "share"),
-            (self.expected_false_alarms, "false_alarms_per_day"),
-        ):
-            metric.labels(camera, label).set(learnt[key])
+        """What `camera` has learnt of `label`, with the keys of its status."""
+        self.open_threshold.labels(camera, label).set(learnt["open_threshold"])
+        self.learning.labels(camera, label).set(learnt["learning"])
+        self.learnt_seconds.labels(camera, label).set(round(learnt["hours"] * 3600))
+        self.learnt_share.labels(camera, label).set(learnt["share"])
+        self.expected_false_alarms.labels(camera, label).set(learnt["false_alarms_per_day"])
 
     def observe_score(self, score: Score) -> None:
         """One smoothed score."""
         self.score.labels(score.camera, score.label).observe(score.smoothed)
-
-    def _by_camera(self) -> tuple[Any, ...]:
-        return (
-            self.camera_lost,
-            self.connects,
-            self.packets,
-            self.bytes,
-            self.frames,
-            self.decode_errors,
-            self.due,
-            self.scored,
-            self.asleep,
-            self.catch_up,
-            self.age,
-            self.exercises,
-        )
-
-    def _by_label(self) -> tuple[Any, ...]:
-        return (
-            self.score,
-            self.incidents,
-            self.incidents_open,
-            self.open_threshold,
-            self.learning,
-            self.learnt_hours,
-            self.learnt_share,
-            self.expected_false_alarms,
-        )
 
 
 class WorkerMetrics:
@@ -299,55 +255,3 @@ class CaptureMetrics:
         """Decoding goes on; going through what was kept took `catch_up_s`."""
         self._metrics.wakes.labels(camera, why).inc()
         self._metrics.catch_up.labels(camera).inc(catch_up_s)
-
-
-DOCUMENT_HEAD = """\
-# Metrics
-
-What `/metrics` tells of Jikimi, beside Prometheus' own figures of the process. Written by
-`make metrics`; a histogram has the usual `_bucket`, `_count` and `_sum`.
-
-"""
-
-
-def describe(registry: CollectorRegistry) -> str:
-    """A Markdown table of the `jikimi_` collectors in `registry`: name, type, labels, meaning.
-
-    Labels are those of the series that exist; one with several values shows them.
-    """
-    rows = ["| name | type | labels | meaning |", "|---|---|---|---|"]
-    for metric in sorted(registry.collect(), key=lambda metric: metric.name):
-        if metric.name.startswith("jikimi_"):
-            name = f"{metric.name}_total" if metric.type == "counter" else metric.name
-            values: dict[str, list[str]] = {}
-            for sample in metric.samples:
-                for label, value in sample.labels.items():
-                    if label != "le" and value not in values.setdefault(label, []):
-                        values[label].append(value)
-            labels = ", ".join(
-                f"{label} ({', '.join(seen)})" if len(seen) > 1 else label
-                for label, seen in values.items()
-            )
-            rows.append(f"| `{name}` | {metric.type} | {labels} | {metric.documentation} |")
-    return "\n".join(rows) + "\n"
-
-
-def example() -> CollectorRegistry:
-    """One of each series that the daemon can show."""
-    registry = CollectorRegistry()
-    metrics = DetectorMetrics(registry)
-    metrics.build.labels("", "", "")
-    metrics.add_camera("gate", "default", ["violence"])
-    alerts = AlertMetrics(registry)
-    alerts.add_sink("police", lambda: 0.0, lambda: 0.0, lambda: False)
-    alerts.show_expiry("police", lambda: 0.0)
-    return registry
-
-
-def document() -> str:
-    """The page `deploy/METRICS.md`."""
-    return DOCUMENT_HEAD + describe(example())
-
-
-if __name__ == "__main__":
-    sys.stdout.write(document())

@@ -1,4 +1,4 @@
-"""Tell systemd how we are (sd_notify): a datagram to the socket it names, nothing otherwise."""
+"""Notifies systemd (sd_notify): a datagram to the socket it names, nothing without one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 from structlog import get_logger
 
 TIMEOUT_S = 1.0
-"""A manager whose queue of ten datagrams is full must not hold up whoever looks after cameras."""
+"""A manager whose queue of ten datagrams is full must not hold up the supervisor."""
 
 log = get_logger()
 
@@ -32,6 +32,6 @@ def notify(state: str) -> None:
 
 
 def watchdog_interval_s() -> float | None:
-    """How often the service manager wants a sign of life: half its time-out, None if never."""
+    """How often to send `WATCHDOG=1`: at half the service manager's time-out, None if never."""
     timeout_us = os.environ.get("WATCHDOG_USEC")
     return int(timeout_us) / 2e6 if timeout_us else None

@@ -149,7 +149,7 @@ def test_what_is_learnt_shows_in_status_and_metrics(street: Street) -> None:
     assert 0.7 < learnt["open_threshold"] < 0.76
     assert learnt["false_alarms_per_day"] > 1
     at = '{camera="gate",label="violence"}'
-    assert street.metric(f"jikimi_calibration_hours{at} {learnt['hours']}")
+    assert street.metric(f"jikimi_calibration_seconds{at} {learnt['hours'] * 3600:.1f}")
     assert street.metric(f"jikimi_open_threshold{at} {learnt['open_threshold']}")
     assert street.metric(f"jikimi_calibration_share{at} {learnt['share']}")
     assert street.metric(f"jikimi_calibration_learning{at} 1.0")
@@ -172,7 +172,7 @@ def test_a_camera_that_was_turned_starts_from_the_weights_again_for_good(
     bustle(street, 1, 0.75)
     street.post.recalibrate()
     assert status(street)["open_threshold"] == 0.7
-    assert street.metric('jikimi_calibration_hours{camera="gate",label="violence"} 0.0')
+    assert street.metric('jikimi_calibration_seconds{camera="gate",label="violence"} 0.0')
     assert status(Street(classifier, tmp_path))["hours"] == 0
 
 

@@ -1,0 +1,64 @@
+"""Writes deploy/METRICS.md, the list of metrics, to standard output: `make metrics`.
+
+The daemon does not import this.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from prometheus_client import CollectorRegistry
+
+from alerts.metrics import AlertMetrics
+from detector.daemon.observability.metrics import DetectorMetrics
+
+DOCUMENT_HEAD = """\
+# Metrics
+
+What `/metrics` shows of Jikimi, beside the usual `process_` and `python_` metrics. Written by
+`make metrics`; a histogram has the usual `_bucket`, `_count` and `_sum`.
+
+"""
+
+
+def describe(registry: CollectorRegistry) -> str:
+    """A Markdown table of the `jikimi_` metrics in `registry`: name, type, labels, meaning.
+
+    Labels are those of the series that exist; one with several values shows them.
+    """
+    rows = ["| name | type | labels | meaning |", "|---|---|---|---|"]
+    for metric in sorted(registry.collect(), key=lambda metric: metric.name):
+        if metric.name.startswith("jikimi_"):
+            name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+            values: dict[str, list[str]] = {}
+            for sample in metric.samples:
+                for label, value in sample.labels.items():
+                    if label != "le" and value not in values.setdefault(label, []):
+                        values[label].append(value)
+            labels = ", ".join(
+                f"{label} ({', '.join(seen)})" if len(seen) > 1 else label
+                for label, seen in values.items()
+            )
+            rows.append(f"| `{name}` | {metric.type} | {labels} | {metric.documentation} |")
+    return "\n".join(rows) + "\n"
+
+
+def example() -> CollectorRegistry:
+    """One of each series that the daemon can show."""
+    registry = CollectorRegistry()
+    metrics = DetectorMetrics(registry)
+    metrics.build.labels("", "", "")
+    metrics.add_camera("gate", "default", ["violence"])
+    alerts = AlertMetrics(registry)
+    alerts.add_sink("police", lambda: 0.0, lambda: 0.0, lambda: False)
+    alerts.show_expiry("police", lambda: 0.0)
+    return registry
+
+
+def document() -> str:
+    """The page `deploy/METRICS.md`."""
+    return DOCUMENT_HEAD + describe(example())
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())
