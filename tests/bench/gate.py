@@ -117,7 +117,7 @@ class Player:
             self._sample,
             self._state_changed,
             self,
-            sleeper=SleepCallbacks(self._rest, self._past, self._look) if gate else None,
+            on_sleep=SleepCallbacks(self._rest, self._past, self._look) if gate else None,
         )
 
     def play(self) -> Heard:

@@ -45,11 +45,11 @@ class IdleSleep:
     """The gate of one connection."""
 
     def __init__(
-        self, camera: str, sampler: Sampler, sleeper: SleepCallbacks, observer: CaptureObserver
+        self, camera: str, sampler: Sampler, callbacks: SleepCallbacks, observer: CaptureObserver
     ) -> None:
         self._camera = camera
         self._sampler = sampler
-        self._sleeper = sleeper
+        self._callbacks = callbacks
         self._observer = observer
         self._gate = ActivityGate()
         self._pause = ReadPause()
@@ -93,9 +93,9 @@ class IdleSleep:
             return False
         while self._rested_before:
             before = self._rested_before.popleft()
-            self._sleeper.on_past(self._sampler.sample(picture, before))
+            self._callbacks.on_past(self._sampler.sample(picture, before))
         if stamp := self._rested.get(picture.pts_s):
-            self._sleeper.on_past(self._sampler.sample(picture, stamp))
+            self._callbacks.on_past(self._sampler.sample(picture, stamp))
         return True
 
     def seen(self, moving: bool, at_s: float) -> None:
@@ -123,7 +123,7 @@ class IdleSleep:
         self._rested_until_s = pts_s
         if stamp := self._sampler.rest(pts_s, arrival.at_s):
             self._rested[pts_s] = stamp
-            self._sleeper.on_rest(stamp.utc)
+            self._callbacks.on_rest(stamp.utc)
 
     def _tell(self) -> None:
         """Once a GOP instead of 25 times a second."""
@@ -136,5 +136,5 @@ class IdleSleep:
         """Decode the key frame that has just come, and only it."""
         self._looked_s = at_s
         for picture in stream.pictures():
-            if self._sleeper.on_look(picture.grey()):
+            if self._callbacks.on_look(picture.grey()):
                 self._gate.changed()
