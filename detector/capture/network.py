@@ -20,7 +20,7 @@ from detector.capture.errors import open_failure, read_failure, stalled
 from detector.capture.frames import AvFrame
 from detector.capture.packets import GopBuffer
 from detector.capture.reordering import Reordering
-from detector.capture.streams import Arrival, Wanted
+from detector.capture.streams import Arrival, Codec, Wanted
 from detector.motion.greys import GreyScaler
 from detector.types import FrameHandle, Grey
 
@@ -41,9 +41,14 @@ class AvPicture:
     scaler: GreyScaler
 
     @property
-    def pixels(self) -> int:
-        """How many it has."""
-        return self.frame.width * self.frame.height
+    def width(self) -> int:
+        """Pixels."""
+        return self.frame.width
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.frame.height
 
     @property
     def handle(self) -> FrameHandle:
@@ -67,17 +72,23 @@ class AvStream:
         if not self._container.streams.video:
             self._container.close()
             raise StreamError(f"{url}: sends no video; check which stream the path names")
-        self.video: VideoStream = self._container.streams.video[0]
-        self._decoder = Decoder(self.video, hardware=capture.hardware_decoding)
+        self._video: VideoStream = self._container.streams.video[0]
+        self._decoder = Decoder(self._video, hardware=capture.hardware_decoding)
         self._reordering = Reordering()
         self._packets = self._container.demux()
         # As whole numbers: Fraction's product takes 2 µs a packet.
-        self._tick = (self.video.time_base or Fraction(1, 90_000)).as_integer_ratio()
+        self._tick = (self._video.time_base or Fraction(1, 90_000)).as_integer_ratio()
         self._pacer = FilePacer() if url.kind == "file" else None
-        self.gop: GopBuffer[Packet[VideoStream]] = GopBuffer()
+        self._gop: GopBuffer[Packet[VideoStream]] = GopBuffer()
         self._arrivals: dict[int, float] = {}
         self._last_arrival_s = 0.0
         self._scaler = GreyScaler()
+
+    @property
+    def codec(self) -> Codec:
+        """How its packets are encoded."""
+        context = self._video.codec_context
+        return Codec(context.name, context.profile)
 
     @property
     def decode_errors(self) -> int:
@@ -89,7 +100,7 @@ class AvStream:
         asked_s = time.monotonic()
         while (packet := self._next()) is not None:
             now_s = time.monotonic()
-            if packet.stream_index == self.video.index and packet.size:
+            if packet.stream_index == self._video.index and packet.size:
                 if self._pacer:
                     stamp = packet.pts if packet.dts is None else packet.dts
                     now_s = self._pacer.wait(self._seconds(stamp))
@@ -107,9 +118,9 @@ class AvStream:
 
     def pictures(self, wanted: Wanted | None = None) -> Iterator[AvPicture]:
         """Decode what was received and not yet decoded; damaged packets are counted, not raised."""
-        for packet in self.gop.take():
+        for packet in self._gop.take():
             spare = wanted is not None and self._is_spare(packet, wanted)
-            frames = self._decoder.decode(packet, self.gop.usual_length, spare=spare)
+            frames = self._decoder.decode(packet, self._gop.usual_length, spare=spare)
             for frame in frames:
                 arrived_s = self._arrivals.pop(frame.pts, None) if frame.pts is not None else None
                 if arrived_s is None:
@@ -139,7 +150,7 @@ class AvStream:
         return None if stamp is None else stamp * ticks / per_s
 
     def _keep(self, packet: Packet[VideoStream], now_s: float) -> None:
-        self.gop.add(packet)
+        self._gop.add(packet)
         self._last_arrival_s = now_s
         if packet.pts is not None:
             if len(self._arrivals) > 4 * 16:  # pictures that never came out of the decoder

@@ -154,13 +154,16 @@ class CameraReader:
 
     def _decode(self, stream: Stream, sampler: Sampler, idle: IdleSleep | None) -> bool:
         """Decode what is kept and hand out its samples; whether there was any picture."""
-        started_s, pictures, pixels = time.thread_time(), 0, 0
+        started_s = time.thread_time()
+        pictures = 0
+        pixels = 0
         for picture in stream.pictures(sampler.wants):
             if self._stop.is_set():  # a burst may hold seconds of pictures
                 break
             self._backoff.live(time.monotonic())
             self._enter(CameraState.LIVE)
-            pictures, pixels = pictures + 1, picture.pixels
+            pictures += 1
+            pixels = picture.width * picture.height
             if idle and idle.is_past(picture):
                 continue
             if sample := sampler.take(picture):

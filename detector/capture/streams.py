@@ -1,8 +1,8 @@
-"""The seam between a camera and the reader: every source of pictures is a `Stream`.
+"""What every source of pictures gives the reader: a `Stream`.
 
-Receiving and decoding are two steps. A stream keeps what it received until somebody wants it
-decoded, so an idle camera may go undecoded later on. Inhabitants: `AvStream` (network and
-files), `DeviceStream` (local cameras), `PatternStream` (rendered demo scenes).
+Receiving and decoding are two steps. A stream keeps what it received until it is asked for
+pictures, so that an idle camera can go undecoded. Implemented by `AvStream` (network and files),
+`DeviceStream` (local cameras) and `PatternStream` (rendered demo scenes).
 """
 
 from __future__ import annotations
@@ -30,6 +30,14 @@ class Arrival:
     pts_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How a stream's packets are encoded, e.g. h264 with the profile Main, in libav's words."""
+
+    name: str
+    profile: str | None
+
+
 Wanted = Callable[[float, float], bool]
 """Whether the picture at this stream time, so many seconds after the one before, is wanted."""
 
@@ -46,8 +54,12 @@ class Picture(Protocol):
         """`time.monotonic()` when its packet arrived."""
 
     @property
-    def pixels(self) -> int:
-        """How many it has."""
+    def width(self) -> int:
+        """Pixels."""
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
 
     @property
     def handle(self) -> FrameHandle:
@@ -59,6 +71,10 @@ class Picture(Protocol):
 
 class Stream(Protocol):
     """One open connection to a camera; for one thread."""
+
+    @property
+    def codec(self) -> Codec | None:
+        """How its packets are encoded; None where it gives pictures instead of packets."""
 
     @property
     def patient(self) -> bool:

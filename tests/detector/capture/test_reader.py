@@ -166,7 +166,7 @@ def test_the_password_is_in_nothing_that_is_written(clip: Path) -> None:
             except StreamError:
                 traceback.print_exc()
             else:
-                print(stream.__dict__ and stream.video, next(stream.pictures(), None))
+                print(stream._video, stream.codec, next(stream.pictures(), None))
                 stream.close()
         """
     )
