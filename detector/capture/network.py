@@ -125,7 +125,7 @@ class AvStream:
                 arrived_s = self._arrivals.pop(frame.pts, None) if frame.pts is not None else None
                 if arrived_s is None:
                     arrived_s = self._last_arrival_s
-                yield AvPicture(frame, frame.time, arrived_s, self._scaler)
+                yield AvPicture(frame, self._seconds(frame.pts), arrived_s, self._scaler)
 
     def close(self) -> None:
         """Close the connection now, not when Python collects it."""
