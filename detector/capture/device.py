@@ -57,7 +57,7 @@ class DeviceStream:
 
     codec = None
     decode_errors = 0
-    patient = False
+    keeps_unread = False
 
     def __init__(self, url: StreamUrl) -> None:
         """Open the device; raises StreamError."""

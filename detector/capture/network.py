@@ -25,8 +25,9 @@ from detector.motion.greys import GreyScaler
 from detector.types import FrameHandle, Grey
 
 FRESH_WAIT_S = 0.015
-"""A packet that lay unread in the socket is handed over within microseconds; one that has to
-come over the network takes most of a frame period: 40 ms at 25 pictures a second, 17 at 60."""
+"""A packet that lay unread comes within microseconds; one that is waited for takes most of a frame
+period, 17 ms at 60 pictures a second."""
+
 LONGEST_PAUSE_S = 0.5
 """A file's gap in time stamps is not waited out longer than this."""
 
@@ -67,7 +68,7 @@ class AvStream:
         """Connect; raises UnauthorisedError or StreamError."""
         self._url = url
         self._timeout_s = capture.read_timeout_s
-        self.patient = _is_rtsp(url) and capture.transport == "tcp"
+        self.keeps_unread = _is_rtsp(url) and capture.transport == "tcp"
         self._container = _open(url, capture)
         if not self._container.streams.video:
             self._container.close()
@@ -168,7 +169,9 @@ class FilePacer:
     def wait(self, stream_s: float | None) -> float:
         """Sleep until the packet at `stream_s` is due; that moment on the monotonic clock."""
         now_s = time.monotonic()
-        if self._due_s is None or now_s - self._due_s > 1.0:  # never catches up in a rush
+        if (
+            self._due_s is None or now_s - self._due_s > 1.0
+        ):  # late is late: never faster than real time
             self._due_s = now_s
         if stream_s is not None:
             step_s = 0.0 if self._last_s is None else stream_s - self._last_s
@@ -180,7 +183,7 @@ class FilePacer:
 
 
 def _open(url: StreamUrl, capture: CaptureSettings) -> av.container.InputContainer:
-    """Open `url` with libav, which stays silent: PyAV hands its log to nobody by default.
+    """Open `url` with libav, which stays silent: PyAV drops its log by default.
 
     Leave it so. libav logs whole URLs, and PyAV's bridge into Python's logging is known to
     dead-lock (PyAV issues 751, 2276).
@@ -205,12 +208,11 @@ def _options(url: StreamUrl, capture: CaptureSettings) -> dict[str, str]:
     if not _is_rtsp(url):
         return {}
     return {
-        # UDP or TCP, buffer_size, reorder_queue_size, max_delay and nobuffer: receiving 8 cameras
-        # costs 3.0 to 4.2 ms each where nothing moves, 5.1 to 6.2 busy, whichever is set.
+        # No other option (buffer_size, reorder_queue_size, max_delay) makes receiving cheaper.
         "rtsp_transport": capture.transport,
         "allowed_media_types": "video",
-        # Otherwise libav watches 25 pictures go by to find the frame rate, which nobody asks:
-        # open takes 0.33 s instead of 1.13 s. `nobuffer` would throw the probed pictures away.
+        # Otherwise libav watches 25 pictures to find the frame rate, which is not needed: opening
+        # takes 0.33 s instead of 1.13 s. `nobuffer` would throw the probed pictures away.
         "fpsprobesize": "0",
     }
 

@@ -2,7 +2,7 @@
 
 It hands out samples and states and keeps no history. A stuck network call cannot be
 interrupted from outside: `stop` waits a moment for the thread and then leaves it to end by
-itself at its next time-out. It is a daemon thread and calls nobody any more.
+itself at its next time-out. It is a daemon thread and makes no more callbacks.
 """
 
 from __future__ import annotations

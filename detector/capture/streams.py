@@ -77,8 +77,8 @@ class Stream(Protocol):
         """How its packets are encoded; None where it gives pictures instead of packets."""
 
     @property
-    def patient(self) -> bool:
-        """Whether what is not received at once waits and is not lost, as it does with TCP."""
+    def keeps_unread(self) -> bool:
+        """Whether what is not received at once is kept for later, as TCP does."""
 
     @property
     def decode_errors(self) -> int:

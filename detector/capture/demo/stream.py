@@ -107,7 +107,7 @@ class PatternStream:
 
     codec = None
     decode_errors = 0
-    patient = False
+    keeps_unread = False
 
     def __init__(self, name: str) -> None:
         """Open the scene `name`; raises StreamError where there is none of that name."""
