@@ -30,6 +30,8 @@ Kind = Literal["network", "file", "device", "pattern"]
 
 NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp")
 SCHEMES = (*NETWORK_SCHEMES, "file", "device", "pattern")
+_MEANT = ("rtsp", "http", "rtmp", "file", "device", "pattern")
+"""What a misspelt scheme is likely to mean: cameras with TLS are rare."""
 PATTERNS = ("calm", "scuffle")
 """The rendered demo cameras."""
 
@@ -37,6 +39,10 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
 _ADDRESS = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+)(?::(?P<port>\d+))?(?P<rest>[/?#].*)?"
 )
+_SLIP = re.compile(rf"(?i)({'|'.join(NETWORK_SCHEMES)})(:[/\\\\]*|[/\\\\]+)")
+"""A network URL in which a colon or a slash is missing, or slashes lean the wrong way."""
+_BARE_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w-]+(\.[\w-]+)+)(:\d{1,5})?(?=/|$)")
+"""What may be shown of an address without a scheme: `admin:12345` may be a password."""
 _LITERAL = re.compile(r"[@:/?#\s]|%(?![0-9A-Fa-f]{2})")
 _QUERY_SECRET = re.compile(
     r"(?i)(?<![a-z])"
@@ -92,8 +98,13 @@ class StreamUrl:
                 return _parse_pattern(rest)
             case _ if scheme in NETWORK_SCHEMES:
                 return _parse_network(scheme, rest)
+        if scheme == "onvif":
+            raise ValueError(
+                "onvif:// names a camera, not its video; write the stream's own address, "
+                "rtsp://user:password@host/path, from the camera's web page or manual"
+            )
         raise ValueError(
-            f"{scheme}:// is not understood; {_closest(scheme, SCHEMES)}"
+            f"{scheme}:// is not understood; {_closest(scheme, _MEANT)}"
             f"use one of {', '.join(SCHEMES)}, or a file's path"
         )
 
@@ -222,11 +233,20 @@ def _query_secrets(rest: str) -> Iterator[str]:
 
 def _parse_path(path: str) -> StreamUrl:
     """A file or device. What was surely meant as a network URL is a mistake, not a file."""
-    if not path.startswith(("/", ".", "~")) and re.match(
-        r"[^/]*@|(rtsps?|https?|rtmp)[:/]|[\w.-]+:\d|(\d+\.){3}\d", path
-    ):
+    if slip := _SLIP.match(path):
+        scheme = slip[1].lower()
         raise ValueError(
-            "does not begin with a scheme; write rtsp://… for a camera, or ./… for a file"
+            f"begins with {slip[0]} instead of {scheme}://; "
+            f"write {scheme}://user:password@host/path"
+        )
+    if not path.startswith(("/", ".", "~")) and re.match(
+        r"[^/]*@|[\w.-]+:\d|\[[0-9A-Fa-f:]+\]|(\d+\.){3}\d", path
+    ):
+        bare = None if "@" in path else _BARE_HOST.match(path)
+        host = bare[0] if bare else "user:password@host"
+        raise ValueError(
+            f"does not begin with a scheme; write rtsp://{host}/path for a camera, with the path "
+            "from its manual, or ./… for a file"
         )
     kind: Kind = "device" if path.startswith("/dev/") else "file"
     return StreamUrl(path, path, kind)

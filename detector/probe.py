@@ -8,35 +8,41 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from config.errors import StreamError
 from config.settings import CaptureSettings
 from config.urls import StreamUrl
 from detector.capture.idle.gate import CATCH_UP_S
-from detector.capture.network import AvStream
+from detector.capture.reordering import NEIGHBOURS
 from detector.capture.source import open_stream
-from detector.capture.streams import Picture, Stream
-from detector.types import SAMPLE_RATE_HZ
+from detector.capture.streams import Arrival, Codec, Picture, Stream
+from detector.motion.greys import SampleClock
+from detector.motion.snapshot import snapshot
+from detector.motion.view import MotionTracker
+from detector.types import SAMPLE_RATE_HZ, Box, Sample
 
 WATCH_S = 3.0
+
 WATCH_AT_MOST_S = 12.0
 """Two key frames tell the interval; cameras commonly offer up to 10 s."""
+
 LONG_GOP_S = 4.0
 """A camera that drops out shows nothing until the next key frame."""
+
 WIDE = 1280
 """Greys are 320 wide; a 640-wide sub-stream costs a quarter to a fifth of a main stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One packet: `at_s` in stream time, `cpu_s` that decoding it took on one core."""
+    """One packet: `at_s` of its picture in stream time, `cpu_s` to decode it on one core."""
 
     at_s: float
     size: int
     key: bool
-    reordered: bool
     cpu_s: float
 
 
@@ -47,7 +53,9 @@ class ProbeReport:
     `gop_frames`, `gop_s`: longest key frame interval seen, None where fewer than two key frames
     came. `bit_rate`: bits a second. `decode_ms`: CPU milliseconds for each second of stream;
     `key_frame_share`: the part of them (0…1) that decoding key frames alone would cost. All five
-    are None, or 0 for `decode_ms`, where a source gives pictures instead of packets.
+    are None, or 0 for `decode_ms`, where a source gives pictures instead of packets. `picture`:
+    JPEG of the newest picture in which something `moved`, the crop of its motion view drawn as in
+    alarms; of the newest at all where nothing did.
     """
 
     codec: str
@@ -62,6 +70,8 @@ class ProbeReport:
     decode_ms: float
     key_frame_share: float | None
     advice: tuple[str, ...] = ()
+    moved: bool = False
+    picture: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:
         """The report for people, one fact a line."""
@@ -111,45 +121,52 @@ def probe(url: StreamUrl, capture: CaptureSettings = DEFAULTS) -> ProbeReport:
     Raises UnauthorisedError or StreamError with what exactly is wrong.
     """
     stream = open_stream(url, capture)
+    viewer = _Viewer()
     try:
-        seen, picture = _watch(stream)
-        if len(seen) < 2 or picture is None:
+        seen = _watch(stream, viewer)
+        newest = viewer.newest
+        if len(seen) < 2 or newest is None:
             raise StreamError(
                 f"{url}: sends data, but no picture could be decoded; check its codec settings"
             )
-        if isinstance(stream, AvStream):
-            codec = stream.video.codec_context
-            report = measure(seen, codec.name, codec.profile, codec.width, codec.height)
-        else:
-            height, width = picture.handle.bgr(max_side=10_000).shape[:2]
-            fps = (len(seen) - 1) / (seen[-1].at_s - seen[0].at_s)
-            report = ProbeReport(
-                "pictures", None, width, height, fps, None, None, None, False, 0.0, None
-            )
+        report = measure(seen, stream.codec, newest.width, newest.height)
+        return replace(
+            report,
+            advice=tuple(advise(report)),
+            moved=viewer.moved is not None,
+            picture=viewer.jpeg(newest),
+        )
     finally:
         stream.close()
-    return replace(report, advice=tuple(advise(report)))
 
 
 def measure(
-    seen: Sequence[Observation], codec: str, profile: str | None, width: int, height: int
+    seen: Sequence[Observation], codec: Codec | None, width: int, height: int
 ) -> ProbeReport:
-    """The report on at least two packets, in the order received; advice left empty."""
-    span_s = max(seen[-1].at_s - seen[0].at_s, 1e-3)
-    # the last packet's own time is not part of the span
-    seconds = span_s * len(seen) / (len(seen) - 1)
+    """The report on at least two packets, in the order received; advice and picture left empty.
+
+    `codec`: None where these are pictures instead of packets.
+    """
+    times = sorted(packet.at_s for packet in seen)
+    b_frames = any(b.at_s < a.at_s for a, b in pairwise(seen))
+    if b_frames and len(times) > 2 * NEIGHBOURS:
+        times = times[:-NEIGHBOURS]  # of the last ones some have not come yet
+    fps = (len(times) - 1) / max(times[-1] - times[0], 1e-3)
+    if codec is None:
+        return ProbeReport("pictures", None, width, height, fps, None, None, None, False, 0.0, None)
+    seconds = len(seen) / fps
     keys = [number for number, packet in enumerate(seen) if packet.key]
     cpu_s = sum(packet.cpu_s for packet in seen)
     return ProbeReport(
-        codec=codec,
-        profile=profile,
+        codec=codec.name,
+        profile=codec.profile,
         width=width,
         height=height,
-        fps=len(seen) / seconds,
+        fps=fps,
         gop_frames=max((b - a for a, b in pairwise(keys)), default=None),
         gop_s=max((seen[b].at_s - seen[a].at_s for a, b in pairwise(keys)), default=None),
         bit_rate=8 * sum(packet.size for packet in seen) / seconds,
-        b_frames=any(packet.reordered for packet in seen),
+        b_frames=b_frames,
         decode_ms=1000 * cpu_s / seconds,
         key_frame_share=sum(packet.cpu_s for packet in seen if packet.key) / max(cpu_s, 1e-9),
     )
@@ -178,24 +195,48 @@ def advise(report: ProbeReport) -> list[str]:
     return advice
 
 
-def _watch(stream: Stream) -> tuple[list[Observation], Picture | None]:
-    """What `stream` sends, from its first key frame on, and the last picture of it."""
+class _Viewer:
+    """Looks at pictures as the daemon would: `newest` of all, `moved` the newest with motion."""
+
+    def __init__(self) -> None:
+        self.newest: Picture | None = None
+        self.moved: tuple[Picture, Box] | None = None
+        self._clock = SampleClock()
+        self._tracker = MotionTracker()
+
+    def look(self, picture: Picture) -> None:
+        self.newest = picture
+        at_s = picture.arrived_s if picture.pts_s is None else picture.pts_s
+        if self._clock.ticks(at_s):
+            utc = datetime.now(UTC)
+            sample = Sample("probe", utc, picture.arrived_s, at_s, picture.grey())
+            view = self._tracker.view_of(sample)
+            if view and view.moving:
+                self.moved = picture, view.box
+
+    def jpeg(self, newest: Picture) -> bytes:
+        picture, box = self.moved or (newest, None)
+        return snapshot(picture.handle, box)
+
+
+def _watch(stream: Stream, viewer: _Viewer) -> list[Observation]:
+    """What `stream` sends, from its first key frame on; its pictures go to `viewer`."""
     seen: list[Observation] = []
-    last: Picture | None = None
     began_s = time.monotonic()
     while not _enough(seen, time.monotonic() - began_s) and (arrival := stream.receive()):
         before_s = time.thread_time()
         pictures = list(stream.pictures())
         cpu_s = time.thread_time() - before_s
-        last = pictures[-1] if pictures else last
-        packet = stream.gop.newest if isinstance(stream, AvStream) else None
-        if packet is None:
-            seen.append(Observation(arrival.at_s, arrival.size, False, False, cpu_s))
-        elif (seen or packet.is_keyframe) and packet.dts is not None:
-            at_s = float(packet.dts * packet.time_base)
-            reordered = packet.pts is not None and packet.pts != packet.dts
-            seen.append(Observation(at_s, packet.size, packet.is_keyframe, reordered, cpu_s))
-    return seen, last
+        for picture in pictures:
+            viewer.look(picture)
+        at_s = _stream_time(arrival)
+        if at_s is not None and (seen or arrival.key is not False):
+            seen.append(Observation(at_s, arrival.size, bool(arrival.key), cpu_s))
+    return seen
+
+
+def _stream_time(arrival: Arrival) -> float | None:
+    return arrival.at_s if arrival.key is None else arrival.pts_s
 
 
 def _enough(seen: Sequence[Observation], watched_s: float) -> bool:

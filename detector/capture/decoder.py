@@ -1,12 +1,9 @@
 """One stream's packets into pictures, by libavcodec, as cheaply as a detector may.
 
 The H.264 loop filter smooths the edges of blocks. It takes a quarter of all decoding, and the
-motion view, which averages greys, does better without it: out of fold 0.938 / 0.881 instead of
-0.934 / 0.879, between the cities 0.885 / 0.848 instead of 0.877 / 0.847, with weights taught on
-filtered pictures. Left out, errors drift until the next key frame: by 0.6 grey levels after 2 s of
-people walking, 2.4 after 10 s, so it is left out where key frames are close. What is scored or
-measured from a file is decoded the same (`detector.footage.recording`), what is taught from is
-decoded whole.
+motion view, which averages greys, does no worse without it. Left out, errors drift until the next
+key frame, so it is left out where key frames are close. What is scored or measured from a file is
+decoded the same (`detector.footage.recording`), what is taught from is decoded whole.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ from structlog import get_logger
 
 UNFILTERED_GOP = 100
 """Pictures from key frame to key frame, at most, where the loop filter is left out: 4 s at 25 a
-second. The jump at the key frame then changes a motion view by 0.01 of its range."""
+second."""
 
 UNFILTERED = {"skip_loop_filter": "nokey"}
 """The decoder's option: pictures that others start from keep the filter."""
@@ -66,7 +63,7 @@ class Decoder:
         """The pictures that `packet` completes, in the order in which they are shown.
 
         `gop`: how many pictures lie between key frames, 0 while that is not known. `spare`:
-        nobody wants this picture, so it is left out if no other refers to it.
+        this picture is not wanted, so it is left out if no other refers to it.
         """
         if self._wait_for_key and not packet.is_keyframe:
             return []

@@ -29,9 +29,14 @@ class ArrayPicture:
     arrived_s: float
 
     @property
-    def pixels(self) -> int:
-        """How many it has."""
-        return int(self.array.shape[0] * self.array.shape[1])
+    def width(self) -> int:
+        """Pixels."""
+        return int(self.array.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return int(self.array.shape[0])
 
     @property
     def handle(self) -> FrameHandle:
@@ -50,8 +55,9 @@ class ArrayPicture:
 class DeviceStream:
     """One open local camera; `url.url` is its path, /dev/video0."""
 
+    codec = None
     decode_errors = 0
-    patient = False
+    keeps_unread = False
 
     def __init__(self, url: StreamUrl) -> None:
         """Open the device; raises StreamError."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import socket
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import av
@@ -21,7 +21,7 @@ _KNOWN: tuple[tuple[type[Exception], str], ...] = (
     (av.ConnectionResetError, "the camera closed the connection"),
     (av.BrokenPipeError, "the camera closed the connection"),
     (av.EOFError, "the camera closed the connection"),
-    (av.FileNotFoundError, "no such file"),
+    (av.FileNotFoundError, "no such file; check its path, or write rtsp://… for a camera"),
     (av.IsADirectoryError, "is a folder, not a video"),
     (av.PermissionError, "may not be read; check the permissions"),
     (av.InvalidDataError, "what comes from there is no video; check address, port and path"),
@@ -46,7 +46,7 @@ def open_failure(url: StreamUrl, error: Exception, timed_out_s: float | None) ->
         return StreamError(f"{url}: no answer{within}; check the address, the cable and firewalls")
     if isinstance(error, av.OSError) and not _resolves(url):
         return StreamError(f"{url}: host name not found; check its spelling and the DNS server")
-    return StreamError(f"{url}: {_words(error)}")
+    return StreamError(f"{url}: {_words(error)}{_rather_rtsp(url)}")
 
 
 def read_failure(url: StreamUrl, error: Exception, timeout_s: float) -> StreamError:
@@ -65,14 +65,23 @@ def _words(error: Exception) -> str:
     for kind, words in _KNOWN:
         if isinstance(error, kind):
             return words
+    if isinstance(error, av.OSError) and error.errno == errno.EIO:
+        return "no connection came about; check scheme, address and port"
     return scrub(getattr(error, "strerror", None) or type(error).__name__).lower()
 
 
-def _resolves(url: StreamUrl, look_up: Callable[..., object] = socket.getaddrinfo) -> bool:
+def _rather_rtsp(url: StreamUrl) -> str:
+    """Advice for an address of a kind that few cameras send video at."""
+    if url.url.startswith(("http://", "https://", "rtmp://")):
+        return "; most cameras send their video at rtsp://…, port 554"
+    return ""
+
+
+def _resolves(url: StreamUrl) -> bool:
     if url.kind != "network":
         return True
     try:
-        look_up(urlsplit(url.url).hostname, None)
+        socket.getaddrinfo(urlsplit(url.url).hostname, None)
     except (OSError, UnicodeError):
         return False
     return True

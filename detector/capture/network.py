@@ -20,13 +20,14 @@ from detector.capture.errors import open_failure, read_failure, stalled
 from detector.capture.frames import AvFrame
 from detector.capture.packets import GopBuffer
 from detector.capture.reordering import Reordering
-from detector.capture.streams import Arrival, Wanted
+from detector.capture.streams import Arrival, Codec, Wanted
 from detector.motion.greys import GreyScaler
 from detector.types import FrameHandle, Grey
 
 FRESH_WAIT_S = 0.015
-"""A packet that lay unread in the socket is handed over within microseconds; one that has to
-come over the network takes most of a frame period: 40 ms at 25 pictures a second, 17 at 60."""
+"""A packet that lay unread comes within microseconds; one that is waited for takes most of a frame
+period, 17 ms at 60 pictures a second."""
+
 LONGEST_PAUSE_S = 0.5
 """A file's gap in time stamps is not waited out longer than this."""
 
@@ -41,9 +42,14 @@ class AvPicture:
     scaler: GreyScaler
 
     @property
-    def pixels(self) -> int:
-        """How many it has."""
-        return self.frame.width * self.frame.height
+    def width(self) -> int:
+        """Pixels."""
+        return self.frame.width
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.frame.height
 
     @property
     def handle(self) -> FrameHandle:
@@ -62,22 +68,28 @@ class AvStream:
         """Connect; raises UnauthorisedError or StreamError."""
         self._url = url
         self._timeout_s = capture.read_timeout_s
-        self.patient = _is_rtsp(url) and capture.transport == "tcp"
+        self.keeps_unread = _is_rtsp(url) and capture.transport == "tcp"
         self._container = _open(url, capture)
         if not self._container.streams.video:
             self._container.close()
             raise StreamError(f"{url}: sends no video; check which stream the path names")
-        self.video: VideoStream = self._container.streams.video[0]
-        self._decoder = Decoder(self.video, hardware=capture.hardware_decoding)
+        self._video: VideoStream = self._container.streams.video[0]
+        self._decoder = Decoder(self._video, hardware=capture.hardware_decoding)
         self._reordering = Reordering()
         self._packets = self._container.demux()
         # As whole numbers: Fraction's product takes 2 µs a packet.
-        self._tick = (self.video.time_base or Fraction(1, 90_000)).as_integer_ratio()
+        self._tick = (self._video.time_base or Fraction(1, 90_000)).as_integer_ratio()
         self._pacer = FilePacer() if url.kind == "file" else None
-        self.gop: GopBuffer[Packet[VideoStream]] = GopBuffer()
+        self._gop: GopBuffer[Packet[VideoStream]] = GopBuffer()
         self._arrivals: dict[int, float] = {}
         self._last_arrival_s = 0.0
         self._scaler = GreyScaler()
+
+    @property
+    def codec(self) -> Codec:
+        """How its packets are encoded."""
+        context = self._video.codec_context
+        return Codec(context.name, context.profile)
 
     @property
     def decode_errors(self) -> int:
@@ -89,7 +101,7 @@ class AvStream:
         asked_s = time.monotonic()
         while (packet := self._next()) is not None:
             now_s = time.monotonic()
-            if packet.stream_index == self.video.index and packet.size:
+            if packet.stream_index == self._video.index and packet.size:
                 if self._pacer:
                     stamp = packet.pts if packet.dts is None else packet.dts
                     now_s = self._pacer.wait(self._seconds(stamp))
@@ -107,14 +119,14 @@ class AvStream:
 
     def pictures(self, wanted: Wanted | None = None) -> Iterator[AvPicture]:
         """Decode what was received and not yet decoded; damaged packets are counted, not raised."""
-        for packet in self.gop.take():
+        for packet in self._gop.take():
             spare = wanted is not None and self._is_spare(packet, wanted)
-            frames = self._decoder.decode(packet, self.gop.usual_length, spare=spare)
+            frames = self._decoder.decode(packet, self._gop.usual_length, spare=spare)
             for frame in frames:
                 arrived_s = self._arrivals.pop(frame.pts, None) if frame.pts is not None else None
                 if arrived_s is None:
                     arrived_s = self._last_arrival_s
-                yield AvPicture(frame, frame.time, arrived_s, self._scaler)
+                yield AvPicture(frame, self._seconds(frame.pts), arrived_s, self._scaler)
 
     def close(self) -> None:
         """Close the connection now, not when Python collects it."""
@@ -139,7 +151,7 @@ class AvStream:
         return None if stamp is None else stamp * ticks / per_s
 
     def _keep(self, packet: Packet[VideoStream], now_s: float) -> None:
-        self.gop.add(packet)
+        self._gop.add(packet)
         self._last_arrival_s = now_s
         if packet.pts is not None:
             if len(self._arrivals) > 4 * 16:  # pictures that never came out of the decoder
@@ -157,7 +169,9 @@ class FilePacer:
     def wait(self, stream_s: float | None) -> float:
         """Sleep until the packet at `stream_s` is due; that moment on the monotonic clock."""
         now_s = time.monotonic()
-        if self._due_s is None or now_s - self._due_s > 1.0:  # never catches up in a rush
+        if (
+            self._due_s is None or now_s - self._due_s > 1.0
+        ):  # late is late: never faster than real time
             self._due_s = now_s
         if stream_s is not None:
             step_s = 0.0 if self._last_s is None else stream_s - self._last_s
@@ -169,7 +183,7 @@ class FilePacer:
 
 
 def _open(url: StreamUrl, capture: CaptureSettings) -> av.container.InputContainer:
-    """Open `url` with libav, which stays silent: PyAV hands its log to nobody by default.
+    """Open `url` with libav, which stays silent: PyAV drops its log by default.
 
     Leave it so. libav logs whole URLs, and PyAV's bridge into Python's logging is known to
     dead-lock (PyAV issues 751, 2276).
@@ -194,12 +208,11 @@ def _options(url: StreamUrl, capture: CaptureSettings) -> dict[str, str]:
     if not _is_rtsp(url):
         return {}
     return {
-        # UDP or TCP, buffer_size, reorder_queue_size, max_delay and nobuffer: receiving 8 cameras
-        # costs 3.0 to 4.2 ms each where nothing moves, 5.1 to 6.2 busy, whichever is set.
+        # No other option (buffer_size, reorder_queue_size, max_delay) makes receiving cheaper.
         "rtsp_transport": capture.transport,
         "allowed_media_types": "video",
-        # Otherwise libav watches 25 pictures go by to find the frame rate, which nobody asks:
-        # open takes 0.33 s instead of 1.13 s. `nobuffer` would throw the probed pictures away.
+        # Otherwise libav watches 25 pictures to find the frame rate, which is not needed: opening
+        # takes 0.33 s instead of 1.13 s. `nobuffer` would throw the probed pictures away.
         "fpsprobesize": "0",
     }
 

@@ -1,4 +1,4 @@
-"""Who counts what the cameras' readers do."""
+"""What the cameras' readers report to be counted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class CaptureObserver(Protocol):
-    """Who counts. Called from the camera's thread; must be quick."""
+    """Counts. Called from the camera's thread; must be quick."""
 
     def connecting(self, camera: str) -> None:
         """An attempt to open the stream begins."""

@@ -2,7 +2,7 @@
 
 It hands out samples and states and keeps no history. A stuck network call cannot be
 interrupted from outside: `stop` waits a moment for the thread and then leaves it to end by
-itself at its next time-out. It is a daemon thread and calls nobody any more.
+itself at its next time-out. It is a daemon thread and makes no more callbacks.
 """
 
 from __future__ import annotations
@@ -56,21 +56,20 @@ class CameraReader:
         on_state: Callable[[StateChange], None],
         observer: CaptureObserver,
         *,
-        backoff: Backoff | None = None,
-        sleeper: SleepCallbacks | None = None,
+        on_sleep: SleepCallbacks | None = None,
     ) -> None:
         """The callbacks run in the camera's thread and must return quickly.
 
         `on_sample` returns whether anything moves in the sample's view, None without a view.
-        With a `sleeper` the camera may go undecoded while nothing moves.
+        With `on_sleep` the camera goes undecoded while nothing moves, where its stream allows.
         """
         self._camera = camera
         self._name = camera.name
         self._on_sample = on_sample
         self._on_state = on_state
         self._observer = observer
-        self._backoff = backoff or Backoff()
-        self._sleeper = sleeper
+        self._backoff = Backoff()
+        self._on_sleep = on_sleep
         self._state: CameraState | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(
@@ -90,11 +89,6 @@ class CameraReader:
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(wait_s)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
 
     def _run(self) -> None:
         self._enter(CameraState.CONNECTING)
@@ -125,10 +119,12 @@ class CameraReader:
             stream.close()
 
     def _read(self, stream: Stream) -> None:
-        sampler, backlog, errors = Sampler(self._name, self._observer), Backlog(), 0
-        doze = None
-        if self._sleeper:
-            doze = IdleSleep(self._name, sampler, self._sleeper, self._observer)
+        sampler = Sampler(self._name, self._observer)
+        backlog = Backlog()
+        idle = None
+        if self._on_sleep:
+            idle = IdleSleep(self._name, sampler, self._on_sleep, self._observer)
+        errors = 0
         last_picture_s = time.monotonic()
         while not self._stop.is_set():
             arrival = stream.receive()
@@ -137,7 +133,7 @@ class CameraReader:
             if arrival is None:
                 raise StreamError(f"{self._camera.url}: the stream ended")
             self._observer.packet(self._name, arrival.size)
-            if doze and doze.sleeps(arrival, stream):
+            if idle and idle.sleeps(arrival, stream):
                 last_picture_s = arrival.at_s
                 continue
             if backlog.skip(lag_s=sampler.lag_s, fresh=arrival.fresh, now_s=arrival.at_s):
@@ -145,7 +141,7 @@ class CameraReader:
                 last_picture_s = arrival.at_s
                 continue
             self._observer.frames(self._name, 1)
-            if self._decode(stream, sampler, doze):
+            if self._decode(stream, sampler, idle):
                 last_picture_s = time.monotonic()
             if stream.decode_errors > errors:
                 self._observer.decode_errors(self._name, stream.decode_errors - errors)
@@ -156,23 +152,26 @@ class CameraReader:
                     f"for {NO_PICTURE_S:g} s; check its codec settings"
                 )
 
-    def _decode(self, stream: Stream, sampler: Sampler, doze: IdleSleep | None) -> bool:
+    def _decode(self, stream: Stream, sampler: Sampler, idle: IdleSleep | None) -> bool:
         """Decode what is kept and hand out its samples; whether there was any picture."""
-        started_s, pictures, pixels = time.thread_time(), 0, 0
+        started_s = time.thread_time()
+        pictures = 0
+        pixels = 0
         for picture in stream.pictures(sampler.wants):
             if self._stop.is_set():  # a burst may hold seconds of pictures
                 break
             self._backoff.live(time.monotonic())
             self._enter(CameraState.LIVE)
-            pictures, pixels = pictures + 1, picture.pixels
-            if doze and doze.is_past(picture):
+            pictures += 1
+            pixels = picture.width * picture.height
+            if idle and idle.is_past(picture):
                 continue
             if sample := sampler.take(picture):
                 moving = self._on_sample(sample)
-                if doze and moving is not None:
-                    doze.seen(moving, picture.arrived_s)
-        if doze and pictures:
-            doze.decoded(pictures, time.thread_time() - started_s, pixels)
+                if idle and moving is not None:
+                    idle.seen(moving, picture.arrived_s)
+        if idle and pictures:
+            idle.decoded(pictures, time.thread_time() - started_s, pixels)
         return pictures > 0
 
     def _enter(self, state: CameraState, reason: str = "") -> None:

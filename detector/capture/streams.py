@@ -1,8 +1,8 @@
-"""The seam between a camera and the reader: every source of pictures is a `Stream`.
+"""What every source of pictures gives the reader: a `Stream`.
 
-Receiving and decoding are two steps. A stream keeps what it received until somebody wants it
-decoded, so an idle camera may go undecoded later on. Inhabitants: `AvStream` (network and
-files), `DeviceStream` (local cameras), `PatternStream` (rendered demo scenes).
+Receiving and decoding are two steps. A stream keeps what it received until it is asked for
+pictures, so that an idle camera can go undecoded. Implemented by `AvStream` (network and files),
+`DeviceStream` (local cameras) and `PatternStream` (rendered demo scenes).
 """
 
 from __future__ import annotations
@@ -30,6 +30,14 @@ class Arrival:
     pts_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How a stream's packets are encoded, e.g. h264 with the profile Main, in libav's words."""
+
+    name: str
+    profile: str | None
+
+
 Wanted = Callable[[float, float], bool]
 """Whether the picture at this stream time, so many seconds after the one before, is wanted."""
 
@@ -46,8 +54,12 @@ class Picture(Protocol):
         """`time.monotonic()` when its packet arrived."""
 
     @property
-    def pixels(self) -> int:
-        """How many it has."""
+    def width(self) -> int:
+        """Pixels."""
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
 
     @property
     def handle(self) -> FrameHandle:
@@ -61,8 +73,12 @@ class Stream(Protocol):
     """One open connection to a camera; for one thread."""
 
     @property
-    def patient(self) -> bool:
-        """Whether what is not received at once waits and is not lost, as it does with TCP."""
+    def codec(self) -> Codec | None:
+        """How its packets are encoded; None where it gives pictures instead of packets."""
+
+    @property
+    def keeps_unread(self) -> bool:
+        """Whether what is not received at once is kept for later, as TCP does."""
 
     @property
     def decode_errors(self) -> int:

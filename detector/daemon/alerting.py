@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from alerts.message import Alert, AlertContext, AlertPhase
 from config.settings import CameraSettings
 from detector.daemon.camera_loss import Notice
-from detector.daemon.snapshot import snapshot
+from detector.motion.snapshot import snapshot
 from detector.types import Box, Incident, Phase, Sample
 
 CAMERA_LABEL = "camera"

@@ -92,7 +92,7 @@ class WatchedCamera:
             self._on_sample,
             self._on_state,
             self._observer,
-            sleeper=SleepCallbacks(self._on_rest, self._on_past, self._on_look) if gated else None,
+            on_sleep=SleepCallbacks(self._on_rest, self._on_past, self._on_look) if gated else None,
         )
 
     def start(self) -> None:

@@ -35,7 +35,7 @@ from tqdm import tqdm
 from config.settings import CameraSettings, CaptureSettings
 from detector.capture import network
 from detector.capture.idle.sleep import SleepCallbacks
-from detector.capture.reader import CameraReader
+from detector.capture.reader import CameraReader, StateChange
 from detector.incidents.judge import CameraJudge
 from detector.inference.weights import Classifier, load_classifier
 from detector.motion.view import MotionTracker
@@ -110,20 +110,27 @@ class Player:
         self._packets = 0
         self._rested_s = 0.0
         self._ended = threading.Event()
+        self._why_ended = ""
         camera = CameraSettings(name="bench", url=str(path), site="x", capture=CaptureSettings())
         self._reader = CameraReader(
             camera,
             self._sample,
-            lambda change: self._ended.set() if change.reason else None,
+            self._state_changed,
             self,
-            sleeper=SleepCallbacks(self._rest, self._past, self._look) if gate else None,
+            on_sleep=SleepCallbacks(self._rest, self._past, self._look) if gate else None,
         )
 
     def play(self) -> Heard:
         self._reader.start()
         assert self._ended.wait(300)
         self._reader.stop()
+        assert "the stream ended" in self._why_ended, self._why_ended
         return self.heard
+
+    def _state_changed(self, change: StateChange) -> None:
+        if change.reason and not self._ended.is_set():
+            self._why_ended = change.reason
+            self._ended.set()
 
     def _sample(self, sample: Sample) -> bool | None:
         self._first = self._first or sample.utc
@@ -136,13 +143,13 @@ class Player:
             row = head(embedding, [self._state])[0]
         else:
             row = head.rest(self._state)
-        self._judge(sample.utc, row.tolist())
+        self._note(sample.utc, row.tolist())
         return view.moving
 
     def _rest(self, utc: datetime) -> None:
         assert self._first
         self._rested_s = (utc - self._first).total_seconds()
-        self._judge(utc, [0.0] * len(self._classifier.head.labels))
+        self._note(utc, [0.0] * len(self._classifier.head.labels))
 
     def _past(self, sample: Sample) -> None:
         self._motion.view_of(sample)
@@ -152,7 +159,7 @@ class Player:
         self._looked = grey
         return last is not None and self._motion.differs(last, grey)
 
-    def _judge(self, utc: datetime, row: list[float]) -> None:
+    def _note(self, utc: datetime, row: list[float]) -> None:
         assert self._first
         at_s = (utc - self._first).total_seconds()
         scores, changes = self._judge.judge(utc, row)

@@ -149,6 +149,11 @@ def test_files_devices_and_patterns(typed: str, url: str, kind: str) -> None:
         "rtsp://u:hunter22@[192.0.2.1]/s",
         "rtps://u:hunter22@h/s",
         "rtsp:/u:hunter22@h/s",
+        "RTSP:/u:hunter22@h/s",
+        "rtsp//u:hunter22@h/s",
+        "onvif://u:hunter22@h/s",
+        "u:1-hunter22",
+        "192.0.2.10/s?password=hunter22",
         "u:hunter22@h/s",
         "192.0.2.10/s",
         "cam:554/s",
@@ -163,6 +168,37 @@ def test_refused_without_showing_the_password(typed: str) -> None:
     with pytest.raises(ValueError, match=r"[a-z]") as caught:
         StreamUrl.parse(typed)
     assert "hunter22" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("192.0.2.10", "write rtsp://192.0.2.10/path"),
+        ("192.0.2.10:8554/live", "write rtsp://192.0.2.10:8554/path"),
+        ("cam.example:554/live", "write rtsp://cam.example:554/path"),
+        ("[2001:db8::5]", "write rtsp://[2001:db8::5]/path"),
+        ("u:pw@192.0.2.10/live", "write rtsp://user:password@host/path"),
+        ("rtsp:/192.0.2.10/live", "begins with rtsp:/ instead of rtsp://"),
+        ("Rtsp:192.0.2.10/live", "begins with Rtsp: instead of rtsp://"),
+        ("rtsp//192.0.2.10/live", "begins with rtsp// instead of rtsp://"),
+        ("HTTP:\\\\192.0.2.10\\video", "instead of http://"),
+        ("rtps://192.0.2.10/live", "did you mean rtsp?"),
+        ("rtspt://192.0.2.10/live", "did you mean rtsp?"),
+        ("htpp://192.0.2.10/live", "did you mean http?"),
+        ("ONVIF://192.0.2.10/device", "rtsp://user:password@host/path, from the camera's web page"),
+        ("udp://192.0.2.10:1234", "use one of rtsp"),
+    ],
+)
+def test_a_wrong_scheme_is_told_with_what_to_write(typed: str, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        StreamUrl.parse(typed)
+
+
+@pytest.mark.parametrize(
+    "name", ["rtsp.mp4", "http-cam.mp4", "./rtsp:/clip.mp4", "clips/rtsp/1.mp4"]
+)
+def test_files_that_look_a_little_like_urls_are_files(name: str) -> None:
+    assert StreamUrl.parse(name).kind == "file"
 
 
 def test_a_short_password_does_not_star_everything_out() -> None:

@@ -110,7 +110,7 @@ def test_a_file_that_is_none(
             {},
             ["gate=rtps://u:hunter22secret@h/"],
             (
-                "command line: cameras.gate.url: rtps:// is not understood; did you mean rtsps? "
+                "command line: cameras.gate.url: rtps:// is not understood; did you mean rtsp? "
                 "use one of rtsp, rtsps, http, https, rtmp, file, device, pattern, or a file's path"
             ),
         ),

@@ -79,7 +79,8 @@ class PatternPicture:
     scene: SceneName
     pts_s: float
     arrived_s: float
-    pixels = WIDTH * HEIGHT
+    width = WIDTH
+    height = HEIGHT
 
     @cached_property
     def handle(self) -> FrameHandle:
@@ -104,8 +105,9 @@ class PatternStream:
     another thread and ends a waiting `receive`.
     """
 
+    codec = None
     decode_errors = 0
-    patient = False
+    keeps_unread = False
 
     def __init__(self, name: str) -> None:
         """Open the scene `name`; raises StreamError where there is none of that name."""

@@ -1,9 +1,10 @@
 """An idle camera asleep: its packets are kept, counted as samples at rest, and not decoded.
 
-Joins the activity gate to one connection. On waking, what was kept since the last key frame
-is decoded first, so that the motion view has its past; of it, those pictures are sampled that
-had counted as at rest. Nothing moved before that key frame, so it stands for the samples at rest
-just before it, too: where motion began right after a key frame, the view was 0.4 s late.
+Joins the activity gate to one connection. Asleep: the camera is received, but not decoded, but
+for a key frame looked at now and then. Awake: every packet is decoded. On waking, what was kept
+since the last key frame is decoded first, so that the motion view has its past; of it, those
+pictures are sampled that had counted as at rest. Nothing moved before that key frame, so it stands
+for the samples at rest just before it, too, or motion right after it would be seen late.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ LOOK_S = 8.0
 
 @dataclass(frozen=True, slots=True)
 class SleepCallbacks:
-    """Who hears of a sleeping camera; called from its thread.
+    """What is called while a camera sleeps and as it wakes, from its thread.
 
     `on_rest`: a sample was due at this instant and nothing moves. `on_past`: a sample from
     before the waking, to see motion against, not to be scored. `on_look`: a grey looked at in
@@ -45,11 +46,11 @@ class IdleSleep:
     """The gate of one connection."""
 
     def __init__(
-        self, camera: str, sampler: Sampler, sleeper: SleepCallbacks, observer: CaptureObserver
+        self, camera: str, sampler: Sampler, callbacks: SleepCallbacks, observer: CaptureObserver
     ) -> None:
         self._camera = camera
         self._sampler = sampler
-        self._sleeper = sleeper
+        self._callbacks = callbacks
         self._observer = observer
         self._gate = ActivityGate()
         self._pause = ReadPause()
@@ -65,7 +66,7 @@ class IdleSleep:
     def sleeps(self, arrival: Arrival, stream: Stream) -> bool:
         """Take what has just been received; whether it is to be left undecoded.
 
-        Where nothing is lost by it, a camera that sleeps is not read again at once.
+        Where the transport keeps what is unread, the thread of a camera that sleeps pauses.
         """
         if arrival.key is None or arrival.pts_s is None:
             return False
@@ -75,10 +76,10 @@ class IdleSleep:
             self._rest(arrival.pts_s, arrival)
             if arrival.key and arrival.at_s - self._looked_s >= LOOK_S:
                 self._look(arrival.at_s, stream)
-        if self._gate.asleep and stream.patient:
-            away_s = self._pause.after(arrival.pts_s, arrival.at_s, fresh=arrival.fresh)
-            if away_s:  # sleeping for 0 gives up the processor all the same
-                time.sleep(away_s)
+        if self._gate.asleep and stream.keeps_unread:
+            pause_s = self._pause.after(arrival.pts_s, arrival.at_s, fresh=arrival.fresh)
+            if pause_s:  # sleeping for 0 gives up the processor all the same
+                time.sleep(pause_s)
         elif slept:
             self._pause.over()
         if slept and not self._gate.asleep:
@@ -93,9 +94,9 @@ class IdleSleep:
             return False
         while self._rested_before:
             before = self._rested_before.popleft()
-            self._sleeper.on_past(self._sampler.sample(picture, before))
+            self._callbacks.on_past(self._sampler.sample(picture, before))
         if stamp := self._rested.get(picture.pts_s):
-            self._sleeper.on_past(self._sampler.sample(picture, stamp))
+            self._callbacks.on_past(self._sampler.sample(picture, stamp))
         return True
 
     def seen(self, moving: bool, at_s: float) -> None:
@@ -123,7 +124,7 @@ class IdleSleep:
         self._rested_until_s = pts_s
         if stamp := self._sampler.rest(pts_s, arrival.at_s):
             self._rested[pts_s] = stamp
-            self._sleeper.on_rest(stamp.utc)
+            self._callbacks.on_rest(stamp.utc)
 
     def _tell(self) -> None:
         """Once a GOP instead of 25 times a second."""
@@ -136,5 +137,5 @@ class IdleSleep:
         """Decode the key frame that has just come, and only it."""
         self._looked_s = at_s
         for picture in stream.pictures():
-            if self._sleeper.on_look(picture.grey()):
+            if self._callbacks.on_look(picture.grey()):
                 self._gate.changed()

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from config.settings import CameraSettings, CaptureSettings
-from detector.capture.backoff import Backoff
 from detector.capture.reader import CameraReader, StateChange
 from detector.types import CameraState, Sample
 from servers.rtsp import make_clip
@@ -30,7 +29,7 @@ class Watched:
         self.states: list[StateChange] = []
         self.counts: Counter[str] = Counter()
         self.on_sample: Callable[[Sample], object] | None = None
-        self.reader = CameraReader(camera, self._sample, self._state, self, backoff=Backoff())
+        self.reader = CameraReader(camera, self._sample, self._state, self)
 
     def wait(self, what: Callable[[Watched], object], within_s: float = 20.0) -> None:
         """Until `what` holds; fails the test with the states seen if it never does."""

@@ -44,6 +44,18 @@ def test_pictures_that_are_not_due_and_serve_no_other_are_not_decoded(
     assert spared or decoded == PICTURES
 
 
+def test_every_picture_has_its_time_where_another_decoder_goes_on(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", size=(320, 192), seconds=1.6, gop=10, b_frames=3)
+    camera = CameraSettings(name="gate", url=str(clip), site="yard")
+    stream = AvStream(camera.url, camera.capture)
+    times: list[float | None] = []
+    while stream.receive():  # from the third key frame on, without the loop filter
+        times += [picture.pts_s for picture in stream.pictures()]
+    stream.close()
+    assert times == pytest.approx([number / FPS for number in range(len(times))])
+    assert len(times) >= 36
+
+
 @pytest.mark.parametrize(
     ("order", "step_s"),
     [(range(20), None), ([0, 3, 1, 2, 6, 4, 5, 9, 7, 8, 12], 0.04), ([0, 3, 1, 2], None)],

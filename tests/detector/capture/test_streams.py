@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -72,6 +74,28 @@ def test_what_is_wrong_is_said_without_the_password(url: str, words: str, tmp_pa
             open_stream(StreamUrl.parse(address), CAPTURE)
     shown = f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
     assert "secret" not in shown
+
+
+class _WebPage(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<html><body>a camera's web page</body></html>")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "rtmp"])
+def test_whoever_gives_a_web_page_is_told_where_cameras_send_video(scheme: str) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _WebPage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"{scheme}://u:secret@127.0.0.1:{server.server_port}/video"
+        with pytest.raises(StreamError, match=r"most cameras .* rtsp://") as caught:
+            open_stream(StreamUrl.parse(url), CAPTURE)
+        server.shutdown()
+    assert "secret" not in str(caught.value)
 
 
 class FakeCamera:

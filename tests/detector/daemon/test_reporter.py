@@ -20,7 +20,7 @@ from detector.daemon.alerting import IncidentReport, camera_alert, incident_aler
 from detector.daemon.camera_loss import Notice
 from detector.daemon.journal import Journal
 from detector.daemon.reporter import IncidentReporter
-from detector.daemon.snapshot import SNAPSHOT_SIDE, snapshot
+from detector.motion.snapshot import SNAPSHOT_SIDE, snapshot
 from detector.types import Box, Incident, Phase, Sample
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""A sleeping camera's thread comes for several packets at once, and is never late for long."""
+"""A sleeping camera's thread reads several packets at once, and is never late for long."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ COPY_S = 0.0002
 
 
 class Played:
-    """One stream of packets through the naps: how long each lay unread, and all the naps."""
+    """One stream of packets with pauses: how long each lay unread, and all the pauses."""
 
     def __init__(self, sent_s: np.ndarray, period_s: float) -> None:
         pause, now_s = ReadPause(), 0.0
         self.lay_s: list[float] = []
-        self.naps: list[float] = []
+        self.pauses: list[float] = []
         for number, comes_s in enumerate(sent_s):
             waited_s = max(0.0, comes_s - now_s)
             now_s = max(now_s, comes_s) + COPY_S
             self.lay_s.append(now_s - comes_s)
             away_s = pause.after(number * period_s, now_s, fresh=waited_s > 0.015)
             if away_s:
-                self.naps.append(away_s)
+                self.pauses.append(away_s)
             now_s += away_s
 
 
 def test_three_packets_are_read_at_a_time() -> None:
     played = Played(np.arange(2500) / 25, 1 / 25)
-    assert len(played.naps) < 2500 / 2.7
-    assert max(played.naps) <= LONGEST_S + SLACK_S + 1e-6
+    assert len(played.pauses) < 2500 / 2.7
+    assert max(played.pauses) <= LONGEST_S + SLACK_S + 1e-6
 
 
-def test_no_packet_lies_for_longer_than_a_nap() -> None:
+def test_no_packet_lies_for_longer_than_a_pause() -> None:
     played = Played(np.arange(2500) / 25, 1 / 25)
     assert max(played.lay_s) <= LONGEST_S + 2 * SLACK_S
 
@@ -43,7 +43,7 @@ def test_no_packet_lies_for_longer_than_a_nap() -> None:
 def test_a_camera_whose_clock_differs_is_kept_in_step_with(drift: float) -> None:
     played = Played(np.arange(25 * 600) / 25 * drift, 1 / 25)
     assert max(played.lay_s) <= LONGEST_S + 3 * SLACK_S
-    assert len(played.naps) < 25 * 600 / 2.5
+    assert len(played.pauses) < 25 * 600 / 2.5
 
 
 def test_jitter_does_not_add_up() -> None:
@@ -60,7 +60,7 @@ def test_after_a_burst_it_reads_until_nothing_is_left() -> None:
 
 
 def test_a_slow_camera_is_read_packet_by_packet() -> None:
-    assert not Played(np.arange(500) / 10, 1 / 10).naps
+    assert not Played(np.arange(500) / 10, 1 / 10).pauses
 
 
 def test_whoever_has_been_awake_finds_the_step_first() -> None:

@@ -22,7 +22,7 @@ FPS, QUIET_S, BUSY_S = 25, 12, 2
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve seconds of a noisy wall, then two in which something crosses it; short GOPs."""
-    path = tmp_path_factory.mktemp("doze") / "wall.mp4"
+    path = tmp_path_factory.mktemp("asleep") / "wall.mp4"
     rng = np.random.default_rng(5)
     wall = rng.integers(60, 180, (18, 32)).repeat(20, 0).repeat(20, 1).astype(np.int16)
     with av.open(path, "w") as out:
@@ -60,7 +60,7 @@ class Listener:
             self._sample,
             lambda change: self.ended.set() if change.reason else None,
             self,
-            sleeper=SleepCallbacks(self._rest, self._past, self._look) if asleep else None,
+            on_sleep=SleepCallbacks(self._rest, self._past, self._look) if asleep else None,
         )
 
     def _at(self, utc: datetime) -> float:
@@ -120,17 +120,17 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_still_camera_is_not_decoded(both: tuple[Listener, Listener]) -> None:
-    sleepy, awake = both
+    sleeping, awake = both
     assert awake.slept_s == 0
-    assert sleepy.slept_s > 4
-    assert sum(what == "live" for what, _ in sleepy.heard) < 8 * (QUIET_S + BUSY_S - 4)
+    assert sleeping.slept_s > 4
+    assert sum(what == "live" for what, _ in sleeping.heard) < 8 * (QUIET_S + BUSY_S - 4)
 
 
 def test_asleep_counts_as_watched(both: tuple[Listener, Listener]) -> None:
-    sleepy, awake = both
-    assert sleepy.due_count == awake.due_count
-    assert sleepy.frame_count == awake.frame_count == FPS * (QUIET_S + BUSY_S)
-    steps = np.diff([at_s for what, at_s in sleepy.heard if what in {"live", "rest"}])
+    sleeping, awake = both
+    assert sleeping.due_count == awake.due_count
+    assert sleeping.frame_count == awake.frame_count == FPS * (QUIET_S + BUSY_S)
+    steps = np.diff([at_s for what, at_s in sleeping.heard if what in {"live", "rest"}])
     assert steps.max() < 0.2
     assert steps.min() >= 0
 
@@ -138,10 +138,10 @@ def test_asleep_counts_as_watched(both: tuple[Listener, Listener]) -> None:
 def test_motion_wakes_it_and_is_seen_as_if_it_had_been_awake(
     both: tuple[Listener, Listener],
 ) -> None:
-    sleepy, awake = both
-    assert sleepy.woken == ["packets"]
-    assert sleepy.moving[0] <= awake.moving[0] + 0.13
-    assert len(sleepy.moving) >= len(awake.moving) - 1
+    sleeping, awake = both
+    assert sleeping.woken == ["packets"]
+    assert sleeping.moving[0] <= awake.moving[0] + 0.13
+    assert len(sleeping.moving) >= len(awake.moving) - 1
 
 
 def test_the_view_has_its_past_when_it_wakes(both: tuple[Listener, Listener]) -> None:
