@@ -1,7 +1,7 @@
-"""What happened, in SQLite: so that `jikimi incidents` can tell, and a crash leaves none open.
+"""Every incident, in SQLite: for `jikimi incidents`, and so that a crash leaves none open.
 
-Holds no pictures; entries older than `RETENTION` are deleted at start. Written behind whoever
-records (`alerts.write_behind`), for no alarm may wait for the disk; whoever reads waits for it.
+Holds no pictures; entries older than `RETENTION` are deleted at start. Written in a thread of its
+own (`alerts.write_behind`), for no alarm may wait for the disk; whoever reads waits for it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from alerts.deadline import Deadline
 from alerts.write_behind import WriteBehind
 from config.errors import JikimiError
 from detector.types import Incident, Phase
@@ -104,11 +105,18 @@ class Journal:
         """The newest `limit` incidents, newest first."""
         return self._select("ORDER BY opened_at DESC LIMIT ?", (limit,))
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-        with self._reading:
+    def request_close(self) -> None:
+        """Write what was recorded and close the file, without waiting for either."""
+        # A reader that hangs keeps its connection; the process is about to end.
+        if self._reading.acquire(blocking=False):
             self._db.close()
+            self._reading.release()
+        self._file.request_close()
+
+    def close(self, deadline: Deadline) -> None:
+        """Write what was recorded and close the file; gives up waiting at `deadline`."""
+        self.request_close()
+        self._file.close(deadline)
 
     def _select(self, clause: str, values: tuple[object, ...]) -> list[Entry]:
         columns = "id, camera, label, opened_at, closed_at, peak, reason, messages"

@@ -122,7 +122,7 @@ class Player:
     def play(self) -> Heard:
         self._reader.start()
         assert self._ended.wait(300)
-        self._reader.stop()
+        self._reader.stop(1)
         return self.heard
 
     def _sample(self, sample: Sample) -> bool | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from uuid_utils.compat import uuid7
 
+from alerts.deadline import Deadline
 from config.errors import JikimiError
 from detector.daemon.journal import RETENTION, Journal
 from detector.types import Incident, Phase
@@ -37,7 +38,7 @@ def test_an_incident_is_one_entry_however_many_messages_it_has(tmp_path: Path) -
     assert entries[first.id].incident == done
     assert entries[first.id].reason == "camera offline"
     assert entries[other.id].incident.closed_at is None
-    journal.close()
+    journal.close(Deadline.after(5))
 
 
 def test_what_a_crash_left_open_is_found_by_the_next_start(tmp_path: Path) -> None:
@@ -56,8 +57,8 @@ def test_what_a_crash_left_open_is_found_by_the_next_start(tmp_path: Path) -> No
     assert [restarted.record(i, "monitor restarted") for i in left] == [1, 1]
     assert restarted.left_open(later) == []
     assert restarted.recent(1)[0].reason == "monitor restarted"
-    restarted.close()
-    crashed.close()
+    restarted.close(Deadline.after(5))
+    crashed.close(Deadline.after(5))
 
 
 def test_the_newest_come_first_and_no_more_than_asked_for(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_the_newest_come_first_and_no_more_than_asked_for(tmp_path: Path) -> Non
     for incident in reversed(incidents):
         journal.record(incident)
     assert [e.incident.id for e in journal.recent(4)] == [i.id for i in incidents[:5:-1]]
-    journal.close()
+    journal.close(Deadline.after(5))
 
 
 def test_old_entries_are_forgotten_at_start(tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_old_entries_are_forgotten_at_start(tmp_path: Path) -> None:
         journal.record(closed(incident, incident.opened_at + timedelta(seconds=5)))
     journal.left_open(NOW)
     assert [entry.incident.id for entry in journal.recent()] == [young.id]
-    journal.close()
+    journal.close(Deadline.after(5))
 
 
 def test_instants_keep_their_meaning_whatever_zone_they_came_in(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_instants_keep_their_meaning_whatever_zone_they_came_in(tmp_path: Path) 
     [entry] = journal.recent()
     assert entry.incident.opened_at == NOW
     assert entry.incident.opened_at.utcoffset() == timedelta(0)
-    journal.close()
+    journal.close(Deadline.after(5))
 
 
 def test_threads_share_it_without_losing_a_number(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_threads_share_it_without_losing_a_number(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(numbers) == list(range(100))
-    journal.close()
+    journal.close(Deadline.after(5))
 
 
 def test_nobody_who_records_waits_for_a_disk_that_hangs(tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ def test_nobody_who_records_waits_for_a_disk_that_hangs(tmp_path: Path) -> None:
         assert [journal.record(incident), journal.record(closed(incident, NOW))] == [0, 1]
     hangs.set()
     assert [entry.messages for entry in journal.recent()] == [2]
-    journal.close()
+    journal.close(Deadline.after(5))
 
 
 @pytest.mark.parametrize(
