@@ -120,6 +120,17 @@ def test_nobody_who_records_waits_for_a_disk_that_hangs(tmp_path: Path) -> None:
     journal.close(Deadline.after(5))
 
 
+def test_a_reader_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "incidents.sqlite")
+    incident = opened()
+    journal.record(incident)
+    with journal._reading:  # somebody reads, and waits for the disk
+        journal.close(Deadline.after(5))
+    restarted = Journal(tmp_path / "incidents.sqlite")
+    assert [entry.incident.id for entry in restarted.recent()] == [incident.id]
+    restarted.close(Deadline.after(5))
+
+
 @pytest.mark.parametrize(
     "content", [b"this is no database" * 99, b"SQLite format 3\x00" + b"x" * 999]
 )
