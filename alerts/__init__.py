@@ -1,1 +1,1 @@
-"""From an incident to the outside world: message, routing, durable outbox, sinks."""
+"""From an alert to its receivers: message, routing, durable outbox, sinks."""

@@ -41,18 +41,18 @@ class Admission:
 
 
 def admit(
-    alert: Alert, *, stage: Stage | None, routed: bool, silenced: bool, cooling: bool
+    alert: Alert, *, stage: Stage | None, routed: bool, silenced: bool, in_cooldown: bool
 ) -> Admission:
     """Judge `alert` for one sink.
 
-    `routed`: it passes the sink's route; `silenced`: the operator asked for quiet; `cooling`:
+    `routed`: it passes the sink's route; `silenced`: the operator asked for quiet; `in_cooldown`:
     the sink's cooldown for this camera runs. Exercises and camera notices heed neither of
     the last two. A silenced incident that outlasts the silence is told then. `closed` of an
-    incident that was told passes silence, for the receiver would wait for it for ever; a
-    `closed` alone tells nobody of a fight that is over.
+    incident that was told passes silence, for the receiver would wait for it for ever; an
+    incident of which it has heard nothing is not told by its `closed`.
     """
     silenced = silenced and not alert.exercise
-    cooling = cooling and not alert.exercise
+    in_cooldown = in_cooldown and not alert.exercise
     phase, decision, after = alert.phase, Decision.SKIP, stage
     if phase in CAMERA_NOTICES:
         decision = Decision.SEND if routed else Decision.SKIP
@@ -64,7 +64,7 @@ def admit(
         phase = AlertPhase.OPENED
         if silenced:
             decision = Decision.SILENCED
-        elif cooling:
+        elif in_cooldown:
             decision, after = Decision.COOLDOWN, Stage.WITHHELD
         else:
             decision, after = Decision.SEND, Stage.TOLD

@@ -1,7 +1,7 @@
-"""When the certificates in a sink's TLS files end, so that somebody is told in time.
+"""When the certificates in a sink's TLS files end, so that an operator knows in time.
 
-Only what lies in files here: this client's own certificate and the authority it trusts. When
-the other side's ends, connecting fails, and that is told as any failure of the sink is.
+Only of files here: this client's own certificate and the authority it trusts. When the
+receiver's ends, connecting fails, and that shows as any failure of the sink does.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ def first_end_s(files: TlsFiles) -> float:
 
 
 def _ends(path: Path) -> list[float]:
-    return [not_after_s(ssl.PEM_cert_to_DER_cert(pem)) for pem in _PEM.findall(path.read_text())]
+    return [_not_after_s(ssl.PEM_cert_to_DER_cert(pem)) for pem in _PEM.findall(path.read_text())]
 
 
-def not_after_s(der: bytes) -> float:
+def _not_after_s(der: bytes) -> float:
     """The end of a certificate's validity (RFC 5280, 4.1.2.5), in Unix time.
 
     Raises ValueError or IndexError for what is no certificate. The standard library reads it

@@ -1,6 +1,6 @@
-"""The door from the detector to the outside world.
+"""What the detector calls: an alert comes in here and goes to the sinks that it is for.
 
-`Dispatcher.submit` decides who receives an alert and writes that to the outbox; the workers
+`Dispatcher.submit` decides which sinks receive it and writes that to the outbox; the workers
 (one a sink) do the rest. Nothing here waits for a sink, except `stop` for a moment.
 """
 
@@ -74,7 +74,7 @@ class Dispatcher:
                 worker.start()
 
     def submit(self, alert: Alert, context: AlertContext | None = None) -> None:
-        """Queue `alert` for every sink it is for; the disk has it a moment later (`flush`).
+        """Queue `alert` for every sink it is for; the disk has it a moment later.
 
         Waits neither for a sink nor for the disk. Messages of one incident are to be submitted in
         their order.
@@ -98,7 +98,7 @@ class Dispatcher:
                     stage=stage,
                     routed=routes(worker.settings.route, alert, context, local_time),
                     silenced=silenced,
-                    cooling=self._cooling(worker.settings, alert.camera, now.timestamp()),
+                    in_cooldown=self._in_cooldown(worker.settings, alert.camera, now.timestamp()),
                 )
                 if admission.stage is not None:
                     stages[name] = admission.stage
@@ -114,15 +114,11 @@ class Dispatcher:
             if phases or stages:
                 self._outbox.put(alert, phases, stages)
             for name, phase in phases.items():
-                # A fresh alarm is worth an attempt even while the sink is backing off.
+                # A new alarm is worth an attempt even while the sink is backing off.
                 if phase is AlertPhase.OPENED:
-                    self._workers[name].nudge()
+                    self._workers[name].retry_now()
                 else:
                     self._workers[name].wake()
-
-    def flush(self) -> bool:
-        """Wait until the disk has all that was submitted; False where that takes too long."""
-        return self._outbox.flush()
 
     def show_camera(self, notice: CameraNotice) -> None:
         """Show a camera's state at the sinks that do so; best effort, the latest wins."""
@@ -260,7 +256,7 @@ class Dispatcher:
         worker = self._workers.get(name)
         return worker is not None and worker.state is SinkState.FAILING
 
-    def _cooling(self, settings: SinkSettings, camera: str, now: float) -> bool:
+    def _in_cooldown(self, settings: SinkSettings, camera: str, now: float) -> bool:
         if not settings.cooldown_s:
             return False
         at = self._outbox.delivered_at(settings.name, camera)

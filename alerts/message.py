@@ -1,4 +1,4 @@
-"""The message that leaves the house: one JSON format for every sink (schema version 1)."""
+"""The message that is delivered: one JSON format for every sink (schema version 1)."""
 
 from __future__ import annotations
 

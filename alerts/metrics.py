@@ -1,4 +1,4 @@
-"""Prometheus metrics of the way out. Every series exists at 0 as soon as its sink is known."""
+"""Prometheus metrics of the sinks. Every series exists at 0 as soon as its sink is known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 RESULTS = ("delivered", "late", "expired", "failed", "cooldown", "silenced")
-"""What can become of an alert at a sink; `failed` counts attempts, the others end it."""
+"""What can become of an alert at a sink; `failed` counts attempts, the others are final."""
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -71,7 +71,7 @@ class AlertMetrics:
             self.deliveries.labels(sink, result)
 
     def show_expiry(self, sink: str, ends_s: Callable[[], float]) -> None:
-        """Show when the certificates of `sink` end: Unix time, NaN where that cannot be told."""
+        """Show when the certificates of `sink` end: Unix time, NaN where that is not known."""
         self.certificate_expiry.labels(sink).set_function(ends_s)
 
     def remove_sink(self, sink: str) -> None:

@@ -1,4 +1,4 @@
-"""Alerts on their way out, kept on disk until each sink has acknowledged them.
+"""Alerts that wait for sinks, kept on disk until each sink has acknowledged them.
 
 It stores and orders; when to try, and what a failure means, is `alerts.worker`'s business.
 Times are seconds since the epoch (UTC), passed in. Every method may be called from any thread.
@@ -6,7 +6,7 @@ The queue is worked on in memory, and every change goes to the file right behind
 (`alerts.write_behind`): neither an alarm nor a sink waits for the disk.
 
 Order: within one sink and incident as they were put. Among incidents `opened` goes first, so
-that after an outage a fresh alarm does not wait behind old news.
+that after an outage a new alarm does not wait behind old messages.
 
 Growth is bounded in two steps, never at the cost of an `opened`: an `updated` replaces the one
 of its incident that still waits, so that an outage leaves at most three messages an incident;
@@ -35,10 +35,10 @@ MAX_IMAGE_BYTES = 64 * 2**20
 """About a thousand pictures of 640×360: an hour's outage of sixteen busy cameras."""
 
 KEPT_IMAGES = 0.875
-"""Share that stays when pictures are dropped: looking for them costs 60 ms, so not each time."""
+"""Share that stays when pictures are dropped; below 1, for looking for them costs 60 ms."""
 
 MAX_RETRY_S = 600.0
-"""No retry lies further ahead; one that does was set by a clock that has jumped back since."""
+"""No retry lies further ahead, unless the clock has been set back since."""
 
 KEPT_S = 7 * 86_400.0
 """How long stages, and messages for a sink that is no longer configured, are kept."""
@@ -97,10 +97,6 @@ class Outbox:
                 "outbox cannot be used, alerts are kept in memory until restart; check the disk",
                 reason=str(error),
             )
-
-    def flush(self) -> bool:
-        """Wait until the disk has all that was put; False where that takes too long."""
-        return self._file is None or self._file.flush()
 
     def close(self, deadline: Deadline) -> None:
         """Close the file by `deadline`; what waits stays in it."""
@@ -164,8 +160,8 @@ class Outbox:
     def acknowledge(self, message: Message) -> None:
         """The sink has it: forget it; an `opened` starts the cooldown.
 
-        The cooldown runs from the alert's `sent_at`: news that an outage has delayed for an
-        hour must not keep a fresh alarm away.
+        The cooldown runs from the alert's `sent_at`: a message that an outage has delayed for an
+        hour must not hold back a new alarm.
         """
         alert = message.alert
 
@@ -220,7 +216,7 @@ class Outbox:
         ]
 
     def stage(self, sink: str, incident_id: str) -> Stage | None:
-        """Where an incident stands at a sink; None where it was never told."""
+        """Where an incident stands at a sink; None where the sink never heard of it."""
         rows = self._read(
             "SELECT stage FROM stage WHERE sink = ? AND incident_id = ?", (sink, incident_id)
         )

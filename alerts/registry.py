@@ -1,6 +1,6 @@
 """Which sink types there are: the entry points of the group `jikimi.sinks`.
 
-Anyone may add one from their own package; one that is broken spoils nothing for the others.
+Any package may add one; one that is broken affects no other.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-import structlog
 from pydantic import BaseModel, model_validator
 
 from alerts.sink import Sink
@@ -20,17 +19,6 @@ from config.settings import SinkSettings
 GROUP = "jikimi.sinks"
 
 _REQUIRED = ("Options", "default_expiry_s", "phases", "start", "deliver", "close")
-
-
-def sink_types() -> dict[str, type[Sink]]:
-    """Every sink type that can be loaded, by name; a broken one is logged and left out."""
-    types = {}
-    for entry in _entries():
-        try:
-            types[entry.name] = _load(entry)
-        except ConfigError as error:
-            structlog.get_logger().warning("sink type left out", reason=str(error))
-    return types
 
 
 def sink_type(name: str) -> type[Sink]:

@@ -11,12 +11,7 @@ from alerts.message import Alert, AlertContext, AlertPhase
 from config.settings import Hours, RouteSettings
 
 DARK_BELOW = 50.0
-"""Mean grey (0…255) below which a picture is dark.
-
-In 8-bit video black is 16 and mid-grey near 128. A street under lamps lies around 50 to 90, an
-unlit corner at 20 to 45. A camera with infrared light shows a dark place bright: its picture
-counts as light, so a floodlight there wants `hours`, not `when: dark`.
-"""
+"""Mean grey (0…255) below which a picture is dark; a street under lamps has 50 to 90."""
 
 CAMERA_NOTICES = frozenset({AlertPhase.CAMERA_LOST, AlertPhase.CAMERA_BACK})
 

@@ -1,4 +1,4 @@
-"""What a sink is. Three inhabitants live behind it: real ones, `log`, and the recording mock."""
+"""What a sink is: the protocols that every type of `alerts.sinks` and of other packages follows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from config.errors import DeliveryError
 
 
 class RejectedError(DeliveryError):
-    """The other side is there but refuses this one alert; others may still get through."""
+    """The receiver answers but refuses this one alert; others may still get through."""
 
 
 class Sink(Protocol):
-    """A way out to the world, named by an entry point of the group `jikimi.sinks`.
+    """Delivers alerts to one receiver; named by an entry point of the group `jikimi.sinks`.
 
     Built as `SinkType(name, options)` with its validated `Options`. Every method is called
     from the one worker thread of this sink, so it may block; it must not block for ever.
@@ -35,10 +35,10 @@ class Sink(Protocol):
         """Connect or claim hardware; may raise DeliveryError, and is then called again."""
 
     def deliver(self, alert: Alert) -> None:
-        """Return once the other side has acknowledged; raise DeliveryError otherwise."""
+        """Return once the receiver has acknowledged; raise DeliveryError otherwise."""
 
     def close(self) -> None:
-        """Leave the outside world as it should be when nobody watches (relays off)."""
+        """Leave everything as it should be while the daemon is not running (relays off)."""
 
 
 @runtime_checkable
@@ -60,4 +60,4 @@ class ConnectedSink(Protocol):
         """Call `wake`, from any thread, when delivering is worth another try; called once."""
 
     def trouble(self) -> str | None:
-        """Why the other side cannot be reached now; None where it can, or nobody has tried."""
+        """Why the receiver cannot be reached now; None where it can, or was not tried yet."""

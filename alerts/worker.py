@@ -1,4 +1,4 @@
-"""One thread a sink: takes what is due from the outbox, delivers it, and copes with failure.
+"""One thread a sink: takes what is due from the outbox, delivers it, and tries again on failure.
 
 It decides nothing about who receives what: that was decided when the alert was put.
 """
@@ -35,7 +35,7 @@ LATE_AFTER_S = 30.0
 """Sinks without an expiry deliver what is older all the same, marked late."""
 
 IDLE_S = 60.0
-"""Longest sleep with nothing to do; new alerts wake the worker at once."""
+"""Longest pause with nothing to do; new alerts wake the worker at once."""
 
 
 class SinkState(StrEnum):
@@ -87,7 +87,7 @@ class SinkWorker:
         self._notices: dict[tuple[str, str], CameraNotice | None] = {}
         self._mutex = threading.Lock()
         self._wake = threading.Event()
-        self._nudged = threading.Event()
+        self._retry_now = threading.Event()
         self._stopping = threading.Event()
         self._failures = 0
         self._failed_at_s = 0.0
@@ -102,9 +102,9 @@ class SinkWorker:
         """There is something new in the outbox."""
         self._wake.set()
 
-    def nudge(self) -> None:
-        """Worth an attempt now, whatever back-off says (but not twice within a second)."""
-        self._nudged.set()
+    def retry_now(self) -> None:
+        """Try now, whatever the back-off says (but not twice within a second)."""
+        self._retry_now.set()
         self._wake.set()
 
     def show_camera(self, notice: CameraNotice) -> None:
@@ -172,7 +172,9 @@ class SinkWorker:
             except sqlite3.ProgrammingError:
                 break  # the outbox was closed while the sink was stuck
             except Exception:  # noqa: BLE001 - a dead worker would be a silent siren
-                self._log.error("sink worker stumbled", trace=scrub(traceback.format_exc()))
+                self._log.error(
+                    "fault in the sink worker, it goes on", trace=scrub(traceback.format_exc())
+                )
                 pause_s = FIRST_S
             self._wake.wait(pause_s)
             self._wake.clear()
@@ -182,8 +184,8 @@ class SinkWorker:
     def _step(self) -> float:
         """Do what is next; returns the seconds until there may be something to do again."""
         self._drop_expired()
-        if self._nudged.is_set():
-            self._nudged.clear()
+        if self._retry_now.is_set():
+            self._retry_now.clear()
             self._not_before_s = min(self._not_before_s, self._failed_at_s + FIRST_S)
         if (rest_s := self._not_before_s - time.monotonic()) > 0:
             return rest_s
@@ -204,7 +206,7 @@ class SinkWorker:
             if self._sink is None:
                 self._sink = self.sink_class(self.settings.name, self.settings.options)
                 if isinstance(self._sink, ConnectedSink):
-                    self._sink.on_ready(self.nudge)
+                    self._sink.on_ready(self.retry_now)
             self._sink.start()
         except Exception as error:  # noqa: BLE001 - a sink from outside may raise anything
             self._failed(error)

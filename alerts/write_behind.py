@@ -1,8 +1,7 @@
 """A database file that is written behind whoever changes it, so that no alarm waits for a disk.
 
-On a disk that something else writes to (a video recorder, a database) a commit takes 130 ms at the
-95th percentile and 600 at most, against half a millisecond on a quiet one; appending without
-fsync still took up to 180. What the disk has outlives a power cut and a `kill -9`; what it does
+On a disk that something else writes to, a commit takes up to 600 ms (see `alerts/README.md`).
+What the disk has outlives a power cut and a `kill -9`; what it does
 not have yet is lost with them, as it would be had they come that much earlier.
 """
 

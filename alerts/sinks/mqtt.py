@@ -37,7 +37,7 @@ KEEPALIVE_S = 15
 """A broker that vanished without a word is noticed after about one and a half of these."""
 
 RECONNECT_S = (1, 5)
-"""First and longest wait between attempts to connect: one small packet; an alarm may wait."""
+"""First and longest wait between attempts to connect: short, for an alarm may wait."""
 
 CONNECT_WAIT_S = 2.0
 """How long an alert waits for a first connection that is being made, before it fails."""
@@ -165,7 +165,7 @@ class MqttSink:
         info = client.publish(_topic(self._options.topic, alert), payload, QOS)
         if not self._wait_for_answers([info], self._options.timeout_s):
             # paho would send it again by itself when the broker is back: without the mark that
-            # it is late, and beside our own attempt. A new client has forgotten it.
+            # it is late, and beside our own attempt. A new client does not.
             self._end_client()
             self.start()
             raise DeliveryError(f"broker {self._options.host} did not acknowledge the alert")

@@ -1,8 +1,7 @@
-"""The mock among the sinks, shipped so that everything runs without a receiver."""
+"""Alerts into a file, one JSON object a line: everything runs without a receiver."""
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,19 +12,16 @@ from alerts.schema import alert_json
 from config.errors import DeliveryError
 from config.settings import Section
 
-KEPT = 1000
-"""Alerts kept in memory; a demo that runs for months stays small."""
-
 
 class RecordingOptions(Section):
-    """Where alerts are recorded, beside memory."""
+    """Which file; without one, alerts are acknowledged and nothing is kept of them."""
 
     path: Path | None = Field(default=None, description="appended to: one JSON object a line")
     image: bool = Field(default=False, description="with the picture")
 
 
 class RecordingSink:
-    """Keeps the last `KEPT` alerts in `alerts` and, with `path`, appends them to a file."""
+    """Appends each alert to the file."""
 
     Options: ClassVar[type[BaseModel]] = RecordingOptions
     default_expiry_s: ClassVar[float | None] = None
@@ -33,28 +29,19 @@ class RecordingSink:
 
     def __init__(self, _name: str, options: RecordingOptions) -> None:
         self._options = options
-        self._mutex = threading.Lock()
-        self._alerts: list[Alert] = []
-
-    @property
-    def alerts(self) -> list[Alert]:
-        """What was delivered, oldest first."""
-        with self._mutex:
-            return list(self._alerts)
 
     def start(self) -> None:
         """Nothing to connect to; the file is opened at each alert."""
 
     def deliver(self, alert: Alert) -> None:
         """Record it; raise DeliveryError where the file cannot be written."""
-        if self._options.path:
-            try:
-                with self._options.path.open("ab") as file:
-                    file.write(alert_json(alert, image=self._options.image) + b"\n")
-            except OSError as error:
-                raise DeliveryError(f"{self._options.path}: {error.strerror}") from error
-        with self._mutex:
-            self._alerts = [*self._alerts, alert][-KEPT:]
+        if self._options.path is None:
+            return
+        try:
+            with self._options.path.open("ab") as file:
+                file.write(alert_json(alert, image=self._options.image) + b"\n")
+        except OSError as error:
+            raise DeliveryError(f"{self._options.path}: {error.strerror}") from error
 
     def close(self) -> None:
-        """Nothing to leave behind."""
+        """Nothing is open."""

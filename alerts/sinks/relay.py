@@ -20,7 +20,7 @@ from config.secrets import scrub
 from config.settings import Section, SinkSettings
 
 EXPIRY_S = 30.0
-"""A light or a siren half a minute after the fact puzzles people; it helps nobody."""
+"""A light or a siren half a minute after the fact helps nobody."""
 
 OFF_RETRY_S = 1.0
 """A relay that could not be switched off is tried again after so long, until it is off."""
@@ -53,20 +53,14 @@ class Relay:
         self._mutex = threading.RLock()
         self._factory: Any = None
         self._timer: threading.Timer | None = None
-        self.device: DigitalOutputDevice | None = None
-
-    @property
-    def is_on(self) -> bool:
-        """Whether the pin is driven to switch the relay on."""
-        device = self.device
-        return device is not None and bool(device.value)
+        self._device: DigitalOutputDevice | None = None
 
     def claim(self) -> None:
         """Take the pin and switch it off; raises DeliveryError."""
         with self._mutex:
             try:
                 self._factory = _pin_factory(self._options)
-                self.device = DigitalOutputDevice(
+                self._device = DigitalOutputDevice(
                     self._options.pin,
                     active_high=self._options.active_high,
                     initial_value=False,
@@ -85,7 +79,7 @@ class Relay:
         knows nothing of the old connection.
         """
         with self._mutex:
-            device = self._device()
+            device = self._claimed()
             try:
                 device.on()
             except Exception as error:
@@ -100,10 +94,10 @@ class Relay:
             self._timer = None
             if pending:
                 pending.cancel()
-            if self.device is None and pending is None:
+            if self._device is None and pending is None:
                 return
             try:
-                self._device().off()  # claimed anew where it failed while it was on
+                self._claimed().off()  # claimed anew where it failed while it was on
             except Exception as error:
                 raise self._cannot("be switched off", error) from error
             finally:
@@ -122,7 +116,7 @@ class Relay:
             if timer is not self._timer:
                 return  # extended or released while this one waited for the lock
             try:
-                self._device().off()
+                self._claimed().off()
             except Exception as error:  # noqa: BLE001 - as in claim
                 structlog.get_logger().error(
                     "relay cannot be switched off, will try again",
@@ -131,19 +125,19 @@ class Relay:
                 self._let_go()
                 self._off_after(OFF_RETRY_S)
 
-    def _device(self) -> DigitalOutputDevice:
-        if self.device is None:
+    def _claimed(self) -> DigitalOutputDevice:
+        if self._device is None:
             self.claim()
-        return self.device
+        return self._device
 
     def _let_go(self) -> None:
-        for part in (self.device, self._factory):
+        for part in (self._device, self._factory):
             try:
                 if part is not None:
                     part.close()
             except Exception as error:  # noqa: BLE001 - nothing left to do but say so
                 structlog.get_logger().warning("pin not freed", reason=scrub(str(error)))
-        self.device = None
+        self._device = None
         self._factory = None
 
     def _cannot(self, what: str, error: Exception) -> DeliveryError:
@@ -166,19 +160,19 @@ class FloodlightSink:
     phases: ClassVar[frozenset[str]] = frozenset({AlertPhase.OPENED})
 
     def __init__(self, _name: str, options: RelayOptions) -> None:
-        self.relay = Relay(options)
+        self._relay = Relay(options)
 
     def start(self) -> None:
         """Claim the pin; the light is off afterwards."""
-        self.relay.claim()
+        self._relay.claim()
 
     def deliver(self, _alert: Alert) -> None:
         """Light on; returns at once. Another alert in the meantime extends it."""
-        self.relay.switch_on()
+        self._relay.switch_on()
 
     def close(self) -> None:
         """Light off."""
-        self.relay.release()
+        self._relay.release()
 
 
 def relays_off(sinks: Iterable[SinkSettings]) -> list[str]:

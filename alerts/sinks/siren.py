@@ -56,34 +56,34 @@ class SirenOptions(Section):
 
 
 class SirenSink:
-    """Howls for `on_s` after an alert; another alert in the meantime extends it."""
+    """On for `on_s` after an alert; another alert in the meantime extends it."""
 
     Options: ClassVar[type[BaseModel]] = SirenOptions
     default_expiry_s: ClassVar[float | None] = EXPIRY_S
     phases: ClassVar[frozenset[str]] = frozenset({AlertPhase.OPENED})
 
     def __init__(self, _name: str, options: SirenOptions) -> None:
-        self.relay = Relay(options.relay) if options.relay else None
-        self.sound = Sound(options.command, options.on_s) if options.command else None
+        self._relay = Relay(options.relay) if options.relay else None
+        self._sound = Sound(options.command, options.on_s) if options.command else None
 
     def start(self) -> None:
         """Claim the pin, if there is one; it is off afterwards."""
-        if self.relay:
-            self.relay.claim()
+        if self._relay:
+            self._relay.claim()
 
     def deliver(self, alert: Alert) -> None:
         """On; returns when it is plain that it sounds."""
-        if self.relay:
-            self.relay.switch_on()
-        if self.sound:
-            self.sound.play(alert)
+        if self._relay:
+            self._relay.switch_on()
+        if self._sound:
+            self._sound.play(alert)
 
     def close(self) -> None:
         """Off."""
-        if self.relay:
-            self.relay.release()
-        if self.sound:
-            self.sound.stop()
+        if self._relay:
+            self._relay.release()
+        if self._sound:
+            self._sound.stop()
 
 
 class Sound:
@@ -96,16 +96,10 @@ class Sound:
         self._process: subprocess.Popen[bytes] | None = None
         self._timer: threading.Timer | None = None
 
-    @property
-    def is_playing(self) -> bool:
-        """Whether the command runs."""
-        process = self._process
-        return process is not None and process.poll() is None
-
     def play(self, alert: Alert) -> None:
         """Start the command, or let the running one go on for longer; raises DeliveryError."""
         with self._mutex:
-            if not self.is_playing:
+            if self._process is None or self._process.poll() is not None:
                 self._start(alert)
             if self._timer:
                 self._timer.cancel()
@@ -115,7 +109,7 @@ class Sound:
             timer.start()
 
     def stop(self) -> None:
-        """End the command, kindly and then not."""
+        """End the command: SIGTERM, then SIGKILL."""
         with self._mutex:
             if self._timer:
                 self._timer.cancel()

@@ -24,9 +24,7 @@ from config.settings import Section
 TOO_LARGE = 413
 
 REJECTIONS = frozenset({400, 409, TOO_LARGE, 422})
-"""Answers about this one alert. Every other failure (wrong token, wrong path, overload) will
-meet the next one too, so the sink backs off as a whole. Either way nothing is given up: it is
-tried again, at least every ten minutes, until the receiver is mended."""
+"""Answers about this one alert; any other failure will meet the next alert, too."""
 
 _JSON = {"Content-Type": "application/json"}
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from servers.mqtt import PROTOCOL, MqttBroker, Subscriber, free_port
 TESTS = Path(__file__).parents[1]
 
 DAEMON = """
-import sys, threading
+import sqlite3, sys, threading
 from pathlib import Path
 from prometheus_client import CollectorRegistry
 from alerting import PICTURE, follow_up, make_alert, sink
@@ -33,18 +35,30 @@ dispatcher = Dispatcher(
     [station, siren], folder / "outbox.sqlite", AlertMetrics(CollectorRegistry())
 )
 dispatcher.start()
+file = sqlite3.connect(folder / "outbox.sqlite")
+
+def on_disk(alert):
+    query = "SELECT count(*) FROM alert WHERE alert_id = ?"
+    return file.execute(query, (str(alert.alert_id),)).fetchone()[0]
+
 opened = make_alert(image=PICTURE)
 for alert in (opened, follow_up(opened, "updated", 1), follow_up(opened, "closed", 2)):
     dispatcher.submit(alert)
-    assert dispatcher.flush()
+    while not on_disk(alert):
+        threading.Event().wait(0.01)
     print(alert.alert_id, flush=True)
 print("done", flush=True)
 threading.Event().wait()
 """
 
 
-def killed_daemon(folder: Path, port: int, *, at_line: int) -> list[str]:
-    """Run the daemon, kill it once it has printed so many lines; returns the ids printed."""
+def killed_daemon(
+    folder: Path, port: int, *, at_line: int, first: Callable[[], object] = lambda: None
+) -> list[str]:
+    """Run the daemon, kill it once it has printed so many lines; returns the ids printed.
+
+    `first` is called before the kill.
+    """
     daemon = subprocess.Popen(
         [sys.executable, "-c", DAEMON, str(folder), str(port), PROTOCOL],
         env={"PYTHONPATH": str(TESTS)},
@@ -59,6 +73,7 @@ def killed_daemon(folder: Path, port: int, *, at_line: int) -> list[str]:
             lines.append(line.strip())
         if len(lines) == at_line:
             break
+    first()
     daemon.send_signal(signal.SIGKILL)
     daemon.wait(10)
     daemon.stdout.close()
@@ -83,6 +98,22 @@ def test_what_was_submitted_and_is_on_disk_arrives_after_a_kill(
     assert [message["phase"] for message in got][:1] == ["opened"]
     assert len(got[0]["image"]) > len(PICTURE)
     assert len({message["incident_id"] for message in got}) == 1
+
+
+@pytest.mark.slow
+def test_after_a_kill_the_daemon_shows_as_offline(tmp_path: Path) -> None:
+    with MqttBroker(tmp_path) as broker:
+        with Subscriber(broker) as subscriber:
+            told = partial(subscriber.wait_for_incidents, 1)
+            killed_daemon(tmp_path, broker.port, at_line=1, first=told)
+            subscriber.wait_until(lambda messages: any(m.payload == b"offline" for m in messages))
+        with Subscriber(broker) as late_comer:
+            late_comer.wait_until(
+                lambda messages: (
+                    [m.payload for m in messages if m.topic == "jikimi/default/availability"]
+                    == [b"offline"]
+                )
+            )
 
 
 @pytest.mark.slow

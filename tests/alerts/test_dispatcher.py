@@ -512,10 +512,10 @@ def test_late_news_keeps_no_fresh_alarm_away(dispatching: Dispatching) -> None:
     got("scripted", 2)
 
 
-@given(failures=st.integers(1, 10_000), luck=st.floats(0, 1))
-def test_back_off_grows_from_one_second_to_sixty(failures: int, luck: float) -> None:
-    wait_s = backoff_s(failures, luck)
+@given(failures=st.integers(1, 10_000), jitter=st.floats(0, 1))
+def test_back_off_grows_from_one_second_to_sixty(failures: int, jitter: float) -> None:
+    wait_s = backoff_s(failures, jitter)
     assert 0.5 <= wait_s <= 60
-    assert backoff_s(failures + 1, luck) >= wait_s
+    assert backoff_s(failures + 1, jitter) >= wait_s
     assert backoff_s(1, 1) == 1
     assert backoff_s(10, 1) == 60

@@ -55,7 +55,7 @@ def set_room(outbox: Outbox, *, pages: int) -> None:
     """Let the outbox's file grow to so many pages and no further."""
     assert outbox._file
     outbox._file.put(lambda database: database.execute(f"PRAGMA max_page_count = {pages}"))
-    assert outbox.flush()
+    assert outbox._file.flush()
 
 
 class OutboxModel(RuleBasedStateMachine):
@@ -254,7 +254,7 @@ def test_a_full_disk_does_not_stop_an_alarm_and_is_used_again_once_there_is_room
     with capture_logs() as logs:
         for _ in range(2):  # said once, however often it fails
             outbox.put(second, {"station": OPENED})
-            assert outbox.flush()
+            assert outbox._file.flush()
     assert [(entry["log_level"], Path(entry["file"]).name) for entry in logs] == [
         ("error", "outbox.sqlite")
     ]
@@ -281,7 +281,7 @@ def test_nothing_waits_for_a_disk_that_hangs_and_all_of_it_is_there_afterwards(
     outbox.put(kept, {"station": OPENED})
     assert not outbox._file.flush(0)
     hangs.set()
-    assert outbox.flush()
+    assert outbox._file.flush()
     with sqlite3.connect(tmp_path / "outbox.sqlite") as database:
         assert database.execute("SELECT alert_id FROM alert").fetchall() == [(str(kept.alert_id),)]
     database.close()
@@ -304,7 +304,7 @@ def test_a_disk_that_never_answers_fills_no_memory(
     assert outbox.waiting("station").depth == 9
     assert len(outbox._file._waiting) == 3
     hangs.set()
-    assert outbox.flush()
+    assert outbox._file.flush()
     outbox.close(Deadline.after(5))
 
 

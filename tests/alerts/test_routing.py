@@ -108,10 +108,10 @@ def test_an_unmeasured_picture_counts_as_dark() -> None:
     phases=st.lists(PHASES, max_size=8),
     routed=st.lists(st.booleans(), min_size=8, max_size=8),
     silenced=st.lists(st.booleans(), min_size=8, max_size=8),
-    cooling=st.lists(st.booleans(), min_size=8, max_size=8),
+    in_cooldown=st.lists(st.booleans(), min_size=8, max_size=8),
 )
 def test_a_sink_hears_opened_first_and_once(
-    phases: list[AlertPhase], routed: list[bool], silenced: list[bool], cooling: list[bool]
+    phases: list[AlertPhase], routed: list[bool], silenced: list[bool], in_cooldown: list[bool]
 ) -> None:
     stage: Stage | None = None
     heard = []
@@ -121,7 +121,7 @@ def test_a_sink_hears_opened_first_and_once(
             stage=stage,
             routed=routed[n],
             silenced=silenced[n],
-            cooling=cooling[n],
+            in_cooldown=in_cooldown[n],
         )
         stage = admission.stage
         if admission.decision is Decision.SEND:
@@ -133,15 +133,16 @@ def test_a_sink_hears_opened_first_and_once(
 
 
 def test_an_incident_withheld_by_a_cooldown_stays_withheld() -> None:
-    first = admit(make_alert(), stage=None, routed=True, silenced=False, cooling=True)
+    first = admit(make_alert(), stage=None, routed=True, silenced=False, in_cooldown=True)
     assert first.decision is Decision.COOLDOWN
     later = make_alert(phase=AlertPhase.UPDATED)
-    second = admit(later, stage=first.stage, routed=True, silenced=False, cooling=False)
+    second = admit(later, stage=first.stage, routed=True, silenced=False, in_cooldown=False)
     assert second.decision is Decision.SKIP
 
 
 def test_a_drill_is_heard_through_silence_and_cooldown() -> None:
     drill = make_alert(exercise=True)
     assert (
-        admit(drill, stage=None, routed=True, silenced=True, cooling=True).decision is Decision.SEND
+        admit(drill, stage=None, routed=True, silenced=True, in_cooldown=True).decision
+        is Decision.SEND
     )

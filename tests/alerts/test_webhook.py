@@ -135,13 +135,12 @@ def test_other_urls_are_refused(url: str) -> None:
         WebhookOptions.model_validate({"url": url})
 
 
-def test_recording_keeps_alerts_and_writes_lines(tmp_path: Path) -> None:
+def test_recording_writes_a_line_an_alert(tmp_path: Path) -> None:
     path = tmp_path / "alerts.jsonl"
     recorder = RecordingSink("recorder", RecordingOptions(path=path))
     alerts = [make_alert(image=PICTURE), make_alert(exercise=True)]
     for alert in alerts:
         recorder.deliver(alert)
-    assert recorder.alerts == alerts
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["alert_id"] for line in lines] == [str(alert.alert_id) for alert in alerts]
     path.unlink()
