@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +17,7 @@ import structlog
 
 from alerts.admission import Decision, Stage, admit
 from alerts.certificates import first_end_s, tls_files
+from alerts.deadline import LEAVE_S, Deadline
 from alerts.deliveries import Delivery, ExerciseDeliveries
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
@@ -26,8 +26,8 @@ from alerts.routing import routes
 from alerts.worker import SinkState, SinkStatus, SinkWorker
 from config.settings import SinkSettings
 
-STOP_TIMEOUT_S = 3.0
-"""Of the 5 s that the daemon has in all; a sink that needs longer is left behind."""
+WRITE_S = 0.7
+"""Kept of the time to stop for what sinks acknowledge last: a busy disk takes up to 0.6 s."""
 
 TIDY_EVERY_S = 86_400.0
 
@@ -62,7 +62,7 @@ class Dispatcher:
         try:
             self._workers = {sink.name: self._worker(sink) for sink in sinks}
         except BaseException:
-            self._outbox.close()
+            self._outbox.close(Deadline.after(LEAVE_S))
             raise
         self._announce(self._workers)
 
@@ -180,11 +180,12 @@ class Dispatcher:
         with self._mutex:
             return [worker.status(self._clock()) for worker in self._workers.values()]
 
-    def reconfigure(self, sinks: Sequence[SinkSettings]) -> None:
+    def reconfigure(self, sinks: Sequence[SinkSettings], deadline: Deadline) -> None:
         """Use `sinks` from now on; those that have not changed go on undisturbed.
 
-        Raises ConfigError and changes nothing where a type is unknown or broken. What waits for
-        a sink that is gone is kept for a week, in case it comes back.
+        Those that leave are waited for until `deadline`. Raises ConfigError and changes nothing
+        where a type is unknown or broken. What waits for a sink that is gone is kept for a week,
+        in case it comes back.
         """
         with self._mutex:
             fresh: dict[str, SinkWorker] = {}
@@ -199,7 +200,9 @@ class Dispatcher:
             gone = self._workers.keys() - workers.keys()
             self._workers = workers
         # Old ones first: two owners of one relay pin, or of one MQTT client id, would fight.
-        self._stop(leaving, STOP_TIMEOUT_S)
+        for worker in leaving:
+            worker.request_stop()
+        _join(leaving, deadline)
         for name in gone:
             self._metrics.remove_sink(name)
         self._announce(fresh)
@@ -210,27 +213,23 @@ class Dispatcher:
                 if self._running:
                     worker.start()
 
-    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        """Stop every sink within `timeout_s` in all, whatever it is doing.
+    def request_stop(self) -> None:
+        """Have every sink finish what is under way and close, without waiting."""
+        with self._mutex:
+            self._running = False
+            for worker in self._workers.values():
+                worker.request_stop()
+
+    def stop(self, deadline: Deadline) -> None:
+        """Stop every sink by `deadline`, whatever it is doing, and close the outbox.
 
         What is undelivered stays in the outbox for the next start.
         """
+        self.request_stop()
         with self._mutex:
-            self._running = False
             workers = list(self._workers.values())
-        self._stop(workers, timeout_s)
-        self._outbox.close()
-
-    def _stop(self, workers: Iterable[SinkWorker], timeout_s: float) -> None:
-        leaving = list(workers)
-        for worker in leaving:
-            worker.request_stop()
-        deadline_s = time.monotonic() + timeout_s
-        for worker in leaving:
-            if not worker.join(max(deadline_s - time.monotonic(), 0.0)):
-                structlog.get_logger().warning(
-                    "sink did not stop in time, left behind", sink=worker.settings.name
-                )
+        _join(workers, deadline.earlier(WRITE_S))
+        self._outbox.close(deadline)
 
     def _worker(self, settings: SinkSettings) -> SinkWorker:
         return SinkWorker(settings, self._outbox, self._metrics, self._exercises, self._clock)
@@ -268,3 +267,12 @@ class Dispatcher:
         if now - self._tidied_at >= TIDY_EVERY_S:
             self._tidied_at = now
             self._outbox.tidy(self._workers, now)
+
+
+def _join(workers: Iterable[SinkWorker], deadline: Deadline) -> None:
+    """Wait for `workers`, which were asked to stop; one that hangs is left behind."""
+    for worker in workers:
+        if not worker.join(deadline):
+            structlog.get_logger().warning(
+                "sink did not stop in time, left behind", sink=worker.settings.name
+            )

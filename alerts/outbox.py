@@ -27,6 +27,7 @@ import structlog
 
 from alerts.admission import Stage
 from alerts.database import FileLock, memory_database, open_database
+from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
 from alerts.write_behind import WriteBehind, transaction
 
@@ -97,14 +98,15 @@ class Outbox:
                 reason=str(error),
             )
 
-    def close(self) -> None:
-        """Close the file; what waits stays in it."""
+    def close(self, deadline: Deadline) -> None:
+        """Close the file by `deadline`; what waits stays in it."""
         with self._mutex:
             self._database.close()
-            written = self._file is None or self._file.close()
-            if self._lock and written:  # else the kernel lets go of it, with the process
-                self._lock.release()
-                self._lock = None
+        # Without the lock: a sink that asks now is told that it is over, and does not wait.
+        written = self._file is None or self._file.close(deadline)
+        if self._lock and written:  # else the kernel lets go of it, with the process
+            self._lock.release()
+            self._lock = None
 
     def put(
         self,

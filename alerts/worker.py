@@ -20,6 +20,7 @@ from uuid import UUID
 import structlog
 
 from alerts.backoff import FIRST_S, backoff_s
+from alerts.deadline import Deadline
 from alerts.deliveries import ExerciseDeliveries
 from alerts.message import AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
@@ -119,10 +120,10 @@ class SinkWorker:
         self._stopping.set()
         self._wake.set()
 
-    def join(self, timeout_s: float) -> bool:
+    def join(self, deadline: Deadline) -> bool:
         """Wait for the end; False where the sink is stuck and its thread is left behind."""
         if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+            self._thread.join(deadline.left_s())
         return not self._thread.is_alive()
 
     def count(self, result: str) -> None:

@@ -16,13 +16,12 @@ from typing import TypeVar
 
 import structlog
 
+from alerts.deadline import Deadline
+
 MAX_WAITING = 1000
 """Changes that may wait for a disk that hangs: with their pictures 150 MB at most."""
 
 FLUSH_S = 5.0
-
-CLOSE_S = 2.0
-"""Of the 15 s that systemd gives the daemon to end."""
 
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], object]
@@ -74,12 +73,16 @@ class WriteBehind:
         with self._state:
             return self._state.wait_for(lambda: not self._waiting and not self._writing, timeout_s)
 
-    def close(self) -> bool:
-        """Write what waits and close the database; False where that takes too long."""
+    def request_close(self) -> None:
+        """Write what waits and close the database, without waiting; what is put later is lost."""
         with self._state:
             self._closing = True
             self._state.notify_all()
-        self._thread.join(CLOSE_S)
+
+    def close(self, deadline: Deadline) -> bool:
+        """Write what waits and close the database; False where that takes too long."""
+        self.request_close()
+        self._thread.join(deadline.left_s())
         if self._thread.is_alive():
             self._report("the disk does not answer")
         return not self._thread.is_alive()

@@ -21,7 +21,7 @@ FAILS_WITHIN_S = 1.0
 """A command that fails so soon (no such file, no sound card) counts as not delivered."""
 
 KILL_AFTER_S = 0.5
-"""Between asking a command to end and killing it; `stop` has 3 s for all sinks together."""
+"""Between asking a command to end and killing it: well within any deadline to stop."""
 
 
 class SirenOptions(Section):

@@ -28,7 +28,6 @@ from detector.capture.source import open_stream
 from detector.capture.streams import Stream
 from detector.types import CameraState, Sample
 
-STOP_WAIT_S = 0.9
 NO_PICTURE_S = 20.0
 """Packets that amount to no picture for so long are no live camera; the longest key frame
 interval that cameras commonly offer is 10 s."""
@@ -84,7 +83,7 @@ class CameraReader:
         """Ask the thread to end, without waiting: so that many cameras end side by side."""
         self._stop.set()
 
-    def stop(self, wait_s: float = STOP_WAIT_S) -> None:
+    def stop(self, wait_s: float) -> None:
         """End within `wait_s`; no callback begins afterwards. Harmless when repeated."""
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():

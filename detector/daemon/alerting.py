@@ -1,4 +1,4 @@
-"""From the detector's incident to the message that leaves the house."""
+"""The alert that tells of an incident, or of a camera lost or back."""
 
 from __future__ import annotations
 
@@ -41,16 +41,21 @@ def incident_alert(
     picture = None
     if incident.phase is not Phase.CLOSED and sample is not None and sample.frame is not None:
         picture = snapshot(sample.frame, report.box)
-    alert = _alert(
-        report.camera,
-        incident.id,
-        AlertPhase(incident.phase.value),
-        now,
+    camera = report.camera
+    alert = Alert(
+        alert_id=uuid7(),
+        incident_id=incident.id,
         sequence=sequence,
+        phase=AlertPhase(incident.phase.value),
         exercise=report.exercise,
         label=incident.label,
         score=incident.peak,
+        camera=camera.name,
+        site=camera.site,
+        location=camera.location,
+        station=camera.station,
         opened_at=incident.opened_at,
+        sent_at=now.astimezone(UTC),
         reason=report.reason,
     )
     # Set past validation: pydantic's Base64Bytes takes encoded text, and the picture is raw.
@@ -68,33 +73,18 @@ def camera_alert(
 ) -> Alert:
     """The message that `camera` is lost, or back; both carry `loss` as their incident id."""
     lost = notice is Notice.LOST
-    return _alert(
-        camera,
-        loss,
-        AlertPhase.CAMERA_LOST if lost else AlertPhase.CAMERA_BACK,
-        now,
+    return Alert(
+        alert_id=uuid7(),
+        incident_id=loss,
         sequence=0 if lost else 1,
-        exercise=False,
+        phase=AlertPhase.CAMERA_LOST if lost else AlertPhase.CAMERA_BACK,
         label=CAMERA_LABEL,
         score=0.0,
+        camera=camera.name,
+        site=camera.site,
+        location=camera.location,
+        station=camera.station,
         opened_at=since,
+        sent_at=now.astimezone(UTC),
         reason=reason,
-    )
-
-
-def _alert(
-    camera: CameraSettings, key: UUID, phase: AlertPhase, now: datetime, **rest: object
-) -> Alert:
-    return Alert.model_validate(
-        {
-            "alert_id": uuid7(),
-            "incident_id": key,
-            "phase": phase,
-            "camera": camera.name,
-            "site": camera.site,
-            "location": camera.location,
-            "station": camera.station,
-            "sent_at": now.astimezone(UTC),
-            **rest,
-        }
     )

@@ -1,8 +1,8 @@
 """What cameras have learnt, on disk: one JSON file a camera, in the folder `calibration`.
 
 Bound to the weights and to what the camera looks at: with other weights, another address or
-other polygons what was learnt says nothing, and is learnt anew. So too where a file cannot be
-made sense of; it is set aside, named in the log. No file is ever half written.
+other polygons it is learnt anew. So too where a file is damaged; that is set aside and named in
+the log. No file is ever half written.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from structlog import get_logger
 
+from alerts.deadline import Deadline
 from config.settings import CameraSettings
 from detector.incidents.calibration import DAY_H, DAYS, LEVELS, Day, Learnt
 from detector.inference.weights import Sidecar
@@ -116,18 +117,18 @@ class CalibrationStore:
         return self._folder / f"{name}.json"
 
 
-class Saved(Protocol):
-    """Whoever has something to keep."""
+class LearningCamera(Protocol):
+    """A camera that saves what it has learnt."""
 
     def save_calibration(self) -> None:
-        """Keep it."""
+        """Write it to disk."""
 
 
 class CalibrationSaver:
     """Saves every camera's calibration now and then, in a thread: a slow disk holds nobody up."""
 
-    def __init__(self, posts: Callable[[], Iterable[Saved]]) -> None:
-        self._posts = posts
+    def __init__(self, cameras: Callable[[], Iterable[LearningCamera]]) -> None:
+        self._cameras = cameras
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="calibration", daemon=True)
 
@@ -135,17 +136,21 @@ class CalibrationSaver:
         """Start saving."""
         self._thread.start()
 
-    def stop(self, timeout_s: float) -> None:
-        """Save once more, then end."""
+    def request_stop(self) -> None:
+        """Save once more, then end; returns at once."""
         self._stopping.set()
-        self._thread.join(timeout_s)
+
+    def stop(self, deadline: Deadline) -> None:
+        """Save once more, then end; gives up waiting at `deadline`."""
+        self.request_stop()
+        self._thread.join(deadline.left_s())
 
     def _run(self) -> None:
         stopping = False
         while not stopping:
             stopping = self._stopping.wait(SAVE_EVERY_S)
-            for post in self._posts():
-                post.save_calibration()
+            for camera in self._cameras():
+                camera.save_calibration()
 
 
 def _looks_at(camera: CameraSettings) -> str:

@@ -1,4 +1,4 @@
-"""One camera's place in the daemon: its reader, its motion views, its judgement, its notices.
+"""One camera that is watched: its reader, its motion views, its judgement, its notices.
 
 Nothing here reaches another camera, so one that misbehaves harms none.
 """
@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypedDict
 from uuid import UUID
 
 from structlog import get_logger
 from uuid_utils.compat import uuid7
 
+from alerts.deadline import Deadline
 from alerts.message import Alert
 from config.errors import ControlError
 from config.settings import CameraSettings
@@ -34,19 +35,34 @@ from detector.types import CameraState, Grey, Incident, Phase, Sample
 SHOW_CALIBRATION_S = 60.0
 """How often metrics follow what was learnt; thresholds move every ten minutes at most."""
 
-TELL_STEP = 0.03
-"""A threshold that has moved so far since it was last logged is worth a line."""
+LOG_STEP = 0.03
+"""A threshold that has moved so far since it was last logged is logged again."""
 
 log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class CameraCallbacks:
-    """Where a post sends what it finds."""
+    """Where a camera sends what it finds."""
 
     report: Callable[[IncidentReport], None]
     notify: Callable[[Alert], None]
     show_state: Callable[[CameraSettings, CameraState, datetime], None]
+
+
+class CameraStatus(TypedDict):
+    """One camera in the answer to `status` and in /healthz."""
+
+    name: str
+    site: str
+    url: str
+    state: str
+    reason: str
+    since: str
+    lost: bool
+    scores: dict[str, float]
+    open_incidents: list[str]
+    calibration: dict[str, dict[str, float | bool]]
 
 
 class WatchedCamera:
@@ -74,7 +90,7 @@ class WatchedCamera:
         rules = {label: rules_for(rule, camera.detection) for label, rule in self._shipped.items()}
         calibrators = calibrators_for(self._shipped, camera.detection, store.load(camera))
         self._judge = CameraJudge(camera.name, rules, calibrators)
-        self._told = {label: self._judge.rules(label).open_threshold for label in rules}
+        self._logged = {label: self._judge.rules(label).open_threshold for label in rules}
         self._shown_s = 0.0
         # The inference thread pushes scores, the supervisor closes what has gone quiet: under
         # the lock until it is reported, for changes of one incident must stay in order.
@@ -85,7 +101,7 @@ class WatchedCamera:
         self._change = StateChange(camera.name, CameraState.CONNECTING, datetime.now(UTC))
         self._newest: Sample | None = None
         self._scores: dict[str, float] = {}
-        self._looked: Grey | None = None
+        self._last_look: Grey | None = None
         gated = camera.capture.activity_gate
         self._reader = CameraReader(
             camera,
@@ -102,21 +118,21 @@ class WatchedCamera:
         self._callbacks.show_state(self.camera, self._change.state, self._change.utc)
         self._reader.start()
 
-    def request_stop(self) -> None:
-        """Ask the reader to end, without waiting."""
+    def request_stop(self, reason: str) -> None:
+        """Stop watching: an open incident is closed with `reason`; does not wait for the reader."""
         self._reader.request_stop()
-
-    def stop(self, reason: str, wait_s: float) -> None:
-        """Stop watching within `wait_s`; an open incident is closed with `reason`."""
-        self._reader.stop(wait_s)
         self._worker.remove(self.camera.name)
         with self._judge_lock:
             self._stopped = True
             for incident in self._judge.close():
                 self._report(incident, None, reason)
 
-    def forget(self) -> None:
-        """Drop this camera's metrics, once it is not coming back."""
+    def join(self, deadline: Deadline) -> None:
+        """Wait for the reader to end; one that hangs is left behind at `deadline`."""
+        self._reader.stop(deadline.left_s())
+
+    def remove_metrics(self) -> None:
+        """Drop this camera's metrics, once it is stopped."""
         self._metrics.remove_camera(self.camera.name)
 
     def on_scored(self, scored: ScoredView) -> None:
@@ -135,13 +151,13 @@ class WatchedCamera:
             for incident in self._judge.quiet(utc):
                 self._report(incident, None, reason)
         if notice := self._loss.tick(now_s):
-            self._tell(notice, utc)
+            self._notify(notice, utc)
         if now_s - self._shown_s >= SHOW_CALIBRATION_S:
             self._shown_s = now_s
             self._show_calibration()
 
     def save_calibration(self) -> None:
-        """Keep what this camera has learnt."""
+        """Write what this camera has learnt to disk."""
         with self._judge_lock:
             learnt = {label: c.learnt() for label, c in self._judge.calibrators.items()}
         if learnt:
@@ -177,20 +193,15 @@ class WatchedCamera:
         return self._change.state
 
     @property
-    def lost(self) -> bool:
-        """Whether it has been gone beyond its grace time."""
-        return self._loss.lost
-
-    @property
     def alarmed(self) -> bool:
         """Whether an incident is open; without the lock, for the worker asks under its own."""
         return bool(self._judge.open_incidents())
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> CameraStatus:
         """The camera as `jikimi status` and /healthz show it; holds no secret."""
         with self._judge_lock:
             incidents = [str(incident.id) for incident in self._judge.open_incidents()]
-            learning = self._calibration()
+            calibration = self._calibration()
         return {
             "name": self.camera.name,
             "site": self.camera.site,
@@ -201,7 +212,7 @@ class WatchedCamera:
             "lost": self._loss.lost,
             "scores": {label: round(score, 3) for label, score in self._scores.items()},
             "open_incidents": incidents,
-            "calibration": learning,
+            "calibration": calibration,
         }
 
     def _on_sample(self, sample: Sample) -> bool | None:
@@ -224,8 +235,8 @@ class WatchedCamera:
         self._motion.view_of(sample)
 
     def _on_look(self, grey: Grey) -> bool:
-        last = self._looked
-        self._looked = grey
+        last = self._last_look
+        self._last_look = grey
         return last is not None and self._motion.differs(last, grey)
 
     def _take_scores(
@@ -245,7 +256,7 @@ class WatchedCamera:
         self._metrics.show_state(self.camera.name, self.camera.site, change.state)
         self._callbacks.show_state(self.camera, change.state, change.utc)
 
-    def _tell(self, notice: Notice, utc: datetime) -> None:
+    def _notify(self, notice: Notice, utc: datetime) -> None:
         if notice is Notice.LOST:
             self._loss_id = uuid7()
         self._metrics.camera_lost.labels(self.camera.name).set(notice is Notice.LOST)
@@ -269,22 +280,22 @@ class WatchedCamera:
         return found
 
     def _show_calibration(self) -> None:
-        """Bring metrics up to date, and log thresholds that have moved a good step."""
+        """Bring metrics up to date, and log thresholds that have moved by `LOG_STEP`."""
         with self._judge_lock:
             found = self._calibration()
         for label, learnt in found.items():
             self._metrics.show_calibration(self.camera.name, label, learnt)
             threshold = learnt["open_threshold"]
-            if abs(threshold - self._told[label]) >= TELL_STEP:
+            if abs(threshold - self._logged[label]) >= LOG_STEP:
                 log.info(
                     "threshold learnt",
                     camera=self.camera.name,
                     label=label,
                     open_threshold=threshold,
-                    before=round(self._told[label], 3),
+                    before=round(self._logged[label], 3),
                     hours=learnt["hours"],
                 )
-                self._told[label] = threshold
+                self._logged[label] = threshold
 
     def _report(self, incident: Incident, sampled: SampledView | None, reason: str | None) -> None:
         if incident.phase is Phase.OPENED:

@@ -1,7 +1,7 @@
 """When a camera counts as lost, and as back: told once each, after a grace time.
 
-A camera that drops out for a minute every hour is a matter for the metrics; one that stays
-away is a matter for people. Pure logic, time (monotonic seconds) as an argument.
+A camera that drops out for a minute every hour shows in the metrics; only of one that stays away
+people are told. Pure logic, time (monotonic seconds) as an argument.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum
 from detector.types import CameraState
 
 BACK_AFTER_S = 10.0
-"""A lost camera is back once it has been live this long: one picture is not a camera."""
+"""A lost camera is back once it has been live for so long: one picture is not enough."""
 
 
 class Notice(Enum):
@@ -25,7 +25,7 @@ class LossTracker:
     """Follows one camera's states."""
 
     def __init__(self, grace_s: float, now_s: float) -> None:
-        self.grace_s = grace_s
+        self._grace_s = grace_s
         self._live = False
         self._since_s = now_s
         self._lost = False
@@ -39,10 +39,10 @@ class LossTracker:
     def tick(self, now_s: float) -> Notice | None:
         """What has become due by `now_s`."""
         for_s = now_s - self._since_s
-        if not self._lost and not self._live and for_s >= self.grace_s:
+        if not self._lost and not self._live and for_s >= self._grace_s:
             self._lost = True
             return Notice.LOST
-        if self._lost and self._live and for_s >= min(BACK_AFTER_S, self.grace_s):
+        if self._lost and self._live and for_s >= min(BACK_AFTER_S, self._grace_s):
             self._lost = False
             return Notice.BACK
         return None

@@ -1,7 +1,7 @@
-"""What happened, in SQLite: so that `jikimi incidents` can tell, and a crash leaves none open.
+"""Every incident, in SQLite: for `jikimi incidents`, and so that a crash leaves none open.
 
-Holds no pictures; entries older than `RETENTION` are deleted at start. Written behind whoever
-records (`alerts.write_behind`), for no alarm may wait for the disk; whoever reads waits for it.
+Holds no pictures; entries older than `RETENTION` are deleted at start. Written in a thread of its
+own (`alerts.write_behind`), for no alarm may wait for the disk; whoever reads waits for it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from alerts.deadline import Deadline
 from alerts.write_behind import WriteBehind
 from config.errors import ConfigError, JikimiError
 from detector.types import Incident, Phase
@@ -118,15 +119,18 @@ class Journal:
             self._messages.update((entry.incident.id, entry.messages) for entry in found)
         return [replace(e.incident, closed_at=now, phase=Phase.CLOSED) for e in found]
 
-    def recent(self, limit: int = 50) -> list[Entry]:
-        """The newest `limit` incidents, newest first."""
-        return self._select(_RECENT, (limit,))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-        with self._reading:
+    def request_close(self) -> None:
+        """Write what was recorded and close the file, without waiting for either."""
+        # A reader that hangs keeps its connection; the process is about to end.
+        if self._reading.acquire(blocking=False):
             self._db.close()
+            self._reading.release()
+        self._file.request_close()
+
+    def close(self, deadline: Deadline) -> None:
+        """Write what was recorded and close the file; gives up waiting at `deadline`."""
+        self.request_close()
+        self._file.close(deadline)
 
     def _select(self, clause: str, values: tuple[object, ...]) -> list[Entry]:
         self._file.flush()

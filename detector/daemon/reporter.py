@@ -1,4 +1,4 @@
-"""The desk where incidents are written down and handed over, off the inference thread.
+"""Writes incidents to the journal and submits their alerts, off the inference thread.
 
 Encoding a picture takes up to 7 ms; in the inference thread it would hold up every camera just
 when something happens.
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from structlog import get_logger
 
+from alerts.deadline import Deadline
 from alerts.message import Alert, AlertContext
 from detector.daemon.alerting import IncidentReport, incident_alert
 from detector.daemon.journal import Journal
@@ -22,22 +23,22 @@ log = get_logger()
 
 
 class IncidentReporter:
-    """Takes reports from any thread; journals it, then submits its alert, in order."""
+    """Takes reports from any thread; journals each, then submits its alert, in order."""
 
     def __init__(self, journal: Journal, submit: Callable[[Alert, AlertContext], None]) -> None:
         self._journal = journal
         self._submit = submit
         self._reports: queue.SimpleQueue[IncidentReport | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
 
     def start(self) -> None:
         """Start working."""
         self._thread.start()
 
-    def stop(self, timeout_s: float) -> None:
-        """Finish what has been reported, then end."""
+    def stop(self, deadline: Deadline) -> None:
+        """Finish what has been reported, then end; waits for neither a disk nor a sink."""
         self._reports.put(None)
-        self._thread.join(timeout_s)
+        self._thread.join(deadline.left_s())
 
     def report(self, report: IncidentReport) -> None:
         """Hand over `report`; returns at once."""
@@ -48,8 +49,8 @@ class IncidentReporter:
             try:
                 self._handle(report)
             except Exception:
-                # One incident that cannot be written down must not silence the next.
-                log.exception("incident not handed over", incident=str(report.incident.id))
+                # One incident that cannot be journalled must not silence the next.
+                log.exception("incident not reported", incident=str(report.incident.id))
 
     def _handle(self, report: IncidentReport) -> None:
         incident = report.incident

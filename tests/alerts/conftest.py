@@ -12,6 +12,7 @@ from alerting import Dispatching, ScriptedSink
 from prometheus_client import CollectorRegistry
 
 from alerts import backoff, registry, worker
+from alerts.deadline import Deadline
 from alerts.dispatcher import Dispatcher
 from alerts.metrics import AlertMetrics
 from config.settings import SinkSettings
@@ -58,4 +59,4 @@ def dispatching(
     yield make
     ScriptedSink.gate.set()
     for dispatcher in made:
-        dispatcher.stop()
+        dispatcher.stop(Deadline.after(5))

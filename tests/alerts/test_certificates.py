@@ -13,6 +13,7 @@ from alerting import Dispatching, sink
 from prometheus_client import CollectorRegistry
 
 from alerts.certificates import TlsFiles, first_end_s
+from alerts.deadline import Deadline
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 
@@ -79,5 +80,5 @@ def test_a_sink_with_tls_files_shows_when_they_end_and_others_show_nothing(
 
     assert shown("police") == first_end_s(TlsFiles(ca, None))
     assert shown("recording") is None
-    dispatcher.reconfigure([plain])
+    dispatcher.reconfigure([plain], Deadline.after(5))
     assert shown("police") is None

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from alerting import PICTURE, Dispatching, ScriptedSink, make_alert, sink, wait_for
 
+from alerts.deadline import Deadline
 from alerts.outbox import Outbox
 from servers.mqtt import PROTOCOL, MqttBroker, Subscriber, free_port
 
@@ -138,6 +139,6 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path, at_line: int) 
     while message := outbox.next_due("station", 0):
         kept.append(str(message.alert.alert_id))
         outbox.acknowledge(message)
-    outbox.close()
+    outbox.close(Deadline.after(5))
     assert kept[: len(ids)] == ids
     assert not list(tmp_path.glob("*damaged*"))

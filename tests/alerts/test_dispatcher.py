@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
 from alerts.backoff import backoff_s
+from alerts.deadline import Deadline
 from alerts.deliveries import Delivery, DeliveryState
 from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
@@ -76,7 +77,7 @@ def test_stop_waits_no_longer_than_told_and_keeps_what_is_undelivered(
     for name in ("scripted", "siren2"):
         wait_for(lambda name=name: name in ScriptedSink.made)
         assert ScriptedSink.made[name].entered.wait(20)
-    dispatcher.stop(0.2)  # returns although the sinks are stuck until `gate` opens
+    dispatcher.stop(Deadline.after(0.2))  # returns although the sinks are stuck until `gate` opens
     assert not ScriptedSink.made["scripted"].closed
     ScriptedSink.made = {}
     dispatcher = dispatching(sink("scripted"))
@@ -198,7 +199,7 @@ def test_closed_after_a_restart_goes_to_whoever_got_opened(dispatching: Dispatch
     dispatcher = dispatching(*sinks)
     dispatcher.submit(opened)
     settled(dispatcher)
-    dispatcher.stop()
+    dispatcher.stop(Deadline.after(5))
     dispatcher = dispatching(*sinks)
     dispatcher.submit(follow_up(opened, CLOSED, 1, score=0, reason="restart"))
     settled(dispatcher)
@@ -244,7 +245,7 @@ def test_cooldown_outlives_a_restart_and_drills_start_none(dispatching: Dispatch
     dispatcher.submit(make_alert())
     got("scripted", 2)
     settled(dispatcher)
-    dispatcher.stop()
+    dispatcher.stop(Deadline.after(5))
     dispatcher = dispatching(settings, clock=clock)
     dispatcher.submit(make_alert())
     assert dispatcher.status()[0].counts == {"cooldown": 1}
@@ -264,7 +265,7 @@ def test_silence(dispatching: Dispatching) -> None:
     dispatcher.submit(follow_up(before, CLOSED, 1))
     got("scripted", 5)
     assert list(dispatcher.silences()) == ["gate"]
-    dispatcher.stop()
+    dispatcher.stop(Deadline.after(5))
     clock.advance(599)
     dispatcher = dispatching(sink("scripted"), clock=clock)
     dispatcher.submit(follow_up(during, UPDATED, 1))
@@ -287,7 +288,7 @@ def test_a_silence_is_ended_by_its_name_or_with_all_others(dispatching: Dispatch
     assert set(dispatcher.silences()) == {None, "door"}
     assert set(dispatcher.unsilence(None)) == {None, "door"}
     assert dispatcher.unsilence(None) == []
-    dispatcher.stop()
+    dispatcher.stop(Deadline.after(5))
     dispatcher = dispatching(sink("scripted"))
     dispatcher.submit(make_alert())
     got("scripted", 1)
@@ -386,11 +387,12 @@ def test_an_exercise_fails_where_the_sink_cannot_start_or_takes_too_long(
     assert reported(dispatcher, drill(dispatcher)) == [
         Delivery("scripted", DeliveryState.FAILED, error="no such pin")
     ]
-    dispatcher.stop()
+    dispatcher.stop(Deadline.after(5))
     ScriptedSink.start_faults = []
     ScriptedSink.while_starting = [lambda: clock.advance(31)]
+    before = clock.now
     dispatcher = dispatching(sink("siren2", "horn"), clock=clock)
-    assert reported(dispatcher, drill(dispatcher, sent_at=clock.now)) == [
+    assert reported(dispatcher, drill(dispatcher, sent_at=before)) == [
         Delivery("horn", DeliveryState.FAILED, error="expired before the sink took it")
     ]
 
@@ -402,7 +404,7 @@ def test_camera_state_reaches_sinks_that_show_it(dispatching: Dispatching) -> No
     dispatcher.show_camera(CameraNotice("gate", "yard", "live", now))
     wait_for(lambda: ScriptedSink.made.get("scripted") and ScriptedSink.made["scripted"].shown)
     wait_for(lambda: ScriptedSink.made["scripted"].shown[-1].state == "live")
-    dispatcher.reconfigure([sink("scripted", "late-comer")])
+    dispatcher.reconfigure([sink("scripted", "late-comer")], Deadline.after(5))
     wait_for(lambda: "late-comer" in ScriptedSink.made)
     wait_for(lambda: [n.state for n in ScriptedSink.made["late-comer"].shown] == ["live"])
 
@@ -414,7 +416,8 @@ def test_a_camera_that_is_gone_is_shown_to_nobody(dispatching: Dispatching) -> N
         dispatcher.show_camera(CameraNotice("gate", site, "live", now))
     wait_for(lambda: "early" in ScriptedSink.made and len(ScriptedSink.made["early"].shown) == 2)
     dispatcher.forget_camera("gate", "yard")
-    dispatcher.reconfigure([sink("scripted", "late")])  # stops the early one at once
+    # stops the early one at once
+    dispatcher.reconfigure([sink("scripted", "late")], Deadline.after(5))
     assert [n.site for n in ScriptedSink.made["early"].shown] == ["harbour"]
     wait_for(lambda: "late" in ScriptedSink.made and ScriptedSink.made["late"].shown)
     assert [n.site for n in ScriptedSink.made["late"].shown] == ["harbour"]
@@ -433,7 +436,8 @@ def test_reconfigure_touches_only_what_changed(
             sink("scripted", "new"),
             sink("scripted", "same"),
             sink("scripted", "changed", tag="other"),
-        ]
+        ],
+        Deadline.after(5),
     )
     dispatcher.submit(make_alert())
     for name in ("new", "same", "changed"):
@@ -455,7 +459,7 @@ def test_reconfigure_with_a_broken_type_changes_nothing(
     dispatcher = dispatching(sink("scripted"))
     settings = sink("scripted", "other").model_copy(update={"type": "broken"})
     with pytest.raises(ConfigError, match="'broken'"):
-        dispatcher.reconfigure([settings])
+        dispatcher.reconfigure([settings], Deadline.after(5))
     dispatcher.submit(make_alert())
     got("scripted", 1)
 
@@ -474,7 +478,7 @@ def test_metrics_stand_at_0_from_the_start(
         "sink_failing",
     ):
         assert value(f"jikimi_{name}", {"sink": "recording"}) == 0
-    dispatcher.stop()
+    dispatcher.stop(Deadline.after(5))
     assert value("jikimi_outbox_depth", {"sink": "recording"}) == 0
 
 
@@ -494,7 +498,7 @@ def test_a_sink_shows_as_failing_until_it_works_again(
 
 def test_a_stopped_dispatcher_takes_nothing(dispatching: Dispatching) -> None:
     dispatcher = dispatching(sink("recording"))
-    dispatcher.stop()
+    dispatcher.stop(Deadline.after(5))
     with pytest.raises(sqlite3.ProgrammingError):
         dispatcher.submit(make_alert())
 

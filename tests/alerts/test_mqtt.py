@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
+from alerts.deadline import Deadline
 from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
@@ -48,7 +49,7 @@ def dispatching(tmp_path: Path, *sinks: SinkSettings, **options: Any) -> Iterato
     try:
         yield dispatcher
     finally:
-        dispatcher.stop()
+        dispatcher.stop(Deadline.after(5))
 
 
 def live(camera: str) -> CameraNotice:
@@ -318,4 +319,4 @@ def test_a_broker_that_went_away_is_seen_before_there_is_an_alert(
         assert dispatcher.status()[0].last_error
         broker.start()
         wait_for(lambda: not failing())
-    dispatcher.stop()
+    dispatcher.stop(Deadline.after(5))

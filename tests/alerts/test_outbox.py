@@ -26,6 +26,7 @@ from structlog.testing import capture_logs
 from alerts import outbox as module
 from alerts import write_behind
 from alerts.admission import Stage
+from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
 from alerts.outbox import ALL_CAMERAS, Message, Outbox
 from config.errors import ConfigError
@@ -124,7 +125,7 @@ class OutboxModel(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.outbox.close()
+        self.outbox.close(Deadline.after(5))
         self.outbox = Outbox(self.folder / "outbox.sqlite")
 
     @invariant()
@@ -147,7 +148,7 @@ class OutboxModel(RuleBasedStateMachine):
             assert self.waiting[sink] == []
         # What everybody has is kept nowhere.
         assert self.outbox._read("SELECT count(*) FROM alert", ()) == [(0,)]
-        self.outbox.close()
+        self.outbox.close(Deadline.after(5))
         shutil.rmtree(self.folder)
 
 
@@ -166,7 +167,7 @@ def test_a_fresh_alarm_goes_before_old_news(tmp_path: Path) -> None:
         order.append(message.alert.phase)
         outbox.acknowledge(message)
     assert order == [OPENED, UPDATED, CLOSED]
-    outbox.close()
+    outbox.close(Deadline.after(5))
 
 
 def test_pictures_go_before_alarms_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +189,7 @@ def test_pictures_go_before_alarms_do(tmp_path: Path, monkeypatch: pytest.Monkey
         got.append((message.alert.phase, message.alert.image is not None))
         outbox.acknowledge(message)
     assert got == [(OPENED, False), (OPENED, False), (OPENED, True), (OPENED, True)]
-    outbox.close()
+    outbox.close(Deadline.after(5))
 
 
 def test_an_expired_opened_takes_its_incident_along(tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_an_expired_opened_takes_its_incident_along(tmp_path: Path) -> None:
     assert outbox.waiting("siren").depth == 0
     assert outbox.stage("siren", str(opened.incident_id)) is Stage.WITHHELD
     assert outbox.waiting("station").depth == 1
-    outbox.close()
+    outbox.close(Deadline.after(5))
 
 
 def test_a_clock_set_back_delays_no_retry(tmp_path: Path) -> None:
@@ -212,7 +213,7 @@ def test_a_clock_set_back_delays_no_retry(tmp_path: Path) -> None:
     outbox.retry_at(message, 1e6 + 60)
     assert outbox.next_due("station", 1e6 + 59) is None
     assert next_due(outbox, "station", 1e6 - 86_400).attempts == 1
-    outbox.close()
+    outbox.close(Deadline.after(5))
 
 
 @pytest.mark.parametrize("damage", ["garbage", "middle", "foreign"])
@@ -221,7 +222,7 @@ def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
     outbox = Outbox(path)
     for _ in range(50):
         outbox.put(make_alert(image=PICTURE), {"station": OPENED})
-    outbox.close()
+    outbox.close(Deadline.after(5))
     content = bytearray(path.read_bytes())
     if damage == "garbage":
         content[:] = b"no database " * 1000
@@ -237,10 +238,10 @@ def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
     assert [entry["log_level"] for entry in logs] == ["error"]
     assert list(tmp_path.glob("outbox.sqlite.damaged-*"))
     outbox.put(make_alert(), {"station": OPENED})
-    outbox.close()
+    outbox.close(Deadline.after(5))
     outbox = Outbox(path)
     assert outbox.waiting("station").depth == 1
-    outbox.close()
+    outbox.close(Deadline.after(5))
 
 
 def test_a_full_disk_does_not_stop_an_alarm_and_is_used_again_once_there_is_room(
@@ -260,10 +261,10 @@ def test_a_full_disk_does_not_stop_an_alarm_and_is_used_again_once_there_is_room
     assert delivered(outbox, 2) == [first, second]
     set_room(outbox, pages=1_000_000)
     outbox.put(third, {"station": OPENED})
-    outbox.close()
+    outbox.close(Deadline.after(5))
     outbox = Outbox(tmp_path / "outbox.sqlite")
     assert delivered(outbox, 1) == [third]
-    outbox.close()
+    outbox.close(Deadline.after(5))
 
 
 def test_nothing_waits_for_a_disk_that_hangs_and_all_of_it_is_there_afterwards(
@@ -284,7 +285,7 @@ def test_nothing_waits_for_a_disk_that_hangs_and_all_of_it_is_there_afterwards(
     with sqlite3.connect(tmp_path / "outbox.sqlite") as database:
         assert database.execute("SELECT alert_id FROM alert").fetchall() == [(str(kept.alert_id),)]
     database.close()
-    outbox.close()
+    outbox.close(Deadline.after(5))
 
 
 def test_a_disk_that_never_answers_fills_no_memory(
@@ -304,7 +305,7 @@ def test_a_disk_that_never_answers_fills_no_memory(
     assert len(outbox._file._waiting) == 3
     hangs.set()
     assert outbox._file.flush()
-    outbox.close()
+    outbox.close(Deadline.after(5))
 
 
 def test_after_an_outage_the_file_is_small_again(tmp_path: Path) -> None:
@@ -312,11 +313,11 @@ def test_after_an_outage_the_file_is_small_again(tmp_path: Path) -> None:
     outbox = Outbox(path)
     for _ in range(50):
         outbox.put(make_alert(image=PICTURE * 100), {"station": OPENED})
-    outbox.close()
+    outbox.close(Deadline.after(5))
     full = path.stat().st_size
     outbox = Outbox(path)
     assert len(delivered(outbox, 50)) == 50
-    outbox.close()
+    outbox.close(Deadline.after(5))
     assert path.stat().st_size < full / 10
 
 
@@ -327,28 +328,28 @@ def test_a_state_directory_that_cannot_be_made_does_not_stop_an_alarm(tmp_path: 
     assert [entry["log_level"] for entry in logs] == ["error"]
     outbox.put(make_alert(), {"station": OPENED})
     assert outbox.waiting("station").depth == 1
-    outbox.close()
+    outbox.close(Deadline.after(5))
 
 
 def test_a_second_daemon_is_told_so(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite")
     with pytest.raises(ConfigError, match="another jikimi daemon"):
         Outbox(tmp_path / "outbox.sqlite")
-    outbox.close()
-    Outbox(tmp_path / "outbox.sqlite").close()
+    outbox.close(Deadline.after(5))
+    Outbox(tmp_path / "outbox.sqlite").close(Deadline.after(5))
 
 
 def test_silence_outlives_a_restart_and_ends(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite")
     outbox.silence("gate", 100)
     outbox.silence(ALL_CAMERAS, 50)
-    outbox.close()
+    outbox.close(Deadline.after(5))
     outbox = Outbox(tmp_path / "outbox.sqlite")
     assert outbox.silences(49) == {"gate": 100, ALL_CAMERAS: 50}
     assert outbox.silences(50) == {"gate": 100}
     outbox.silence("gate", 0)
     assert outbox.silences(50) == {}
-    outbox.close()
+    outbox.close(Deadline.after(5))
 
 
 def test_what_waits_for_a_sink_that_is_gone_is_kept_a_week(tmp_path: Path) -> None:
@@ -361,4 +362,4 @@ def test_what_waits_for_a_sink_that_is_gone_is_kept_a_week(tmp_path: Path) -> No
     outbox.tidy(["station"], sent + 8 * 86_400)
     assert outbox.waiting("gone").depth == 0
     assert outbox.waiting("station").depth == 1
-    outbox.close()
+    outbox.close(Deadline.after(5))

@@ -123,7 +123,7 @@ class Player:
     def play(self) -> Heard:
         self._reader.start()
         assert self._ended.wait(300)
-        self._reader.stop()
+        self._reader.stop(1)
         assert "the stream ended" in self._why_ended, self._why_ended
         return self.heard
 

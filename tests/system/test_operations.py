@@ -194,3 +194,25 @@ def test_what_a_camera_has_learnt_outlives_the_daemon_until_the_camera_is_turned
             ask(daemon.state_dir / "control.sock", "recalibrate", camera="stated")
         with pytest.raises(ControlError, match="no camera"):
             ask(daemon.state_dir / "control.sock", "recalibrate")
+
+
+def test_the_broker_holds_no_state_of_a_camera_that_was_taken_out(
+    tmp_path: Path, server: RtspServer, broker: MqttBroker
+) -> None:
+    a, b = server.url("a"), server.url("b")
+    config = f"{told_to(broker)}cameras:\n  stays: {a}\n  changes: {a}\n"
+    with (
+        Subscriber(broker, "jikimi/default/+/state") as watching,
+        DaemonProcess(tmp_path / "jikimi", f"{config}  goes: {b}\n") as daemon,
+    ):
+        daemon.wait_state("goes", "live")
+        daemon.config_path.write_text(config.replace(f"changes: {a}", f"changes: {b}"))
+        daemon.signal(signal.SIGHUP)
+        watching.wait_until(lambda messages: any(not m.payload for m in messages))
+        daemon.wait_state("changes", "live")
+        live = b'"state": "live"'
+        watching.wait_until(lambda messages: sum(live in m.payload for m in messages) >= 4)
+        with Subscriber(broker, "jikimi/default/+/state") as late:
+            late.wait_until(lambda messages: len(messages) >= 2)
+            held = {m.topic.split("/")[2] for m in late.messages if m.payload}
+        assert held == {"stays", "changes"}

@@ -111,7 +111,7 @@ def watch() -> Iterator[Callable[..., Watched]]:
 
     yield begin
     for watched in started:
-        watched.reader.stop()
+        watched.reader.stop(1)
 
 
 @pytest.fixture(scope="session")

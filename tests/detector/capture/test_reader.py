@@ -131,7 +131,7 @@ def test_a_reader_that_cannot_keep_up_skips_to_the_newest(watch: Callable, clip:
         watched = watch(server.url("gate"), on_sample=lambda _: never.wait(0.3))
         watched.wait(lambda w: w.counts["late"] > 8)
         watched.wait(lambda w: any(b.pts_s - a.pts_s > 0.9 for a, b in pairwise(w.samples)))
-        watched.reader.stop()
+        watched.reader.stop(1)
     assert watched.counts["frames"] < watched.counts["packets"] - 20
     not_taken = watched.counts["late"] + watched.counts["missed"]
     assert watched.counts["due"] == len(watched.samples) + not_taken
@@ -159,7 +159,7 @@ def test_the_password_is_in_nothing_that_is_written(clip: Path) -> None:
                 print(c), c.reason and done.set()), Silent())
             reader.start()
             assert done.wait(30)
-            reader.stop()
+            reader.stop(1)
             print(camera, reader._camera.url)
             try:
                 stream = open_stream(camera.url, camera.capture)
@@ -210,7 +210,7 @@ def test_stopping_does_not_wait_for_a_silent_camera() -> None:
         reader.start()
         assert called.wait(10)
         sys.stdin.readline()  # until the server has the connection
-        reader.stop()
+        reader.stop(1)
         left = any(thread.name == "capture-gate" for thread in threading.enumerate())
         print("stopped", left)
         leave(0)
@@ -235,7 +235,7 @@ def test_nothing_is_called_after_stop(watch: Callable, clip: Path) -> None:
     with RtspServer({"gate": clip}) as server:
         watched = watch(server.url("gate"))
         watched.wait(lambda w: len(w.samples) > 4)
-        watched.reader.stop()
+        watched.reader.stop(1)
         seen = len(watched.samples), len(watched.states), watched.counts.copy()
         assert not any(thread.name == "capture-gate" for thread in threading.enumerate())
         server.kill()

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from uuid_utils.compat import uuid7
 
+from alerts.deadline import Deadline
 from detector.cli.terminal import columns
 from detector.daemon.journal import Journal
 from detector.types import Incident, Phase
+from journals import kept
 
 Run = Callable[..., tuple[int, str, str]]
 Serve = Callable[..., Path]
@@ -92,9 +94,9 @@ def test_what_a_running_daemon_has_written_is_read_beside_it(
     serve(status=lambda _: {})
     journal = Journal(tmp_path / "incidents.sqlite")
     journal.record(incident(0, None))
-    journal.recent()  # which waits for the disk
+    kept(journal)  # which waits for the disk
     assert run("incidents") == (0, "2026-11-27 12:03:41     now  gate  violence 0.87\n", "")
-    journal.close()
+    journal.close(Deadline.after(5))
 
 
 def test_what_a_crash_left_open_is_not_said_to_be_under_way(

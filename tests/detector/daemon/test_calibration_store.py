@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from alerts.deadline import Deadline
 from config.settings import CameraSettings, DetectionSettings
 from config.urls import StreamUrl
 from detector.daemon import calibration_store
@@ -151,7 +152,7 @@ def test_a_disk_that_refuses_is_named_and_stops_nobody(
     assert "not readable" in logs[0]["event"]
 
 
-class Post:
+class Camera:
     """Counts how often it was saved."""
 
     def __init__(self) -> None:
@@ -163,15 +164,15 @@ class Post:
 
 def test_cameras_are_saved_now_and_then_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration_store, "SAVE_EVERY_S", 0.01)
-    post = Post()
-    saver = CalibrationSaver(lambda: [post])
+    learning = Camera()
+    saver = CalibrationSaver(lambda: [learning])
     saver.start()
-    assert post.saved.acquire(timeout=10)
-    assert post.saved.acquire(timeout=10)
-    saver.stop(10)
+    assert learning.saved.acquire(timeout=10)
+    assert learning.saved.acquire(timeout=10)
+    saver.stop(Deadline.after(10))
     monkeypatch.setattr(calibration_store, "SAVE_EVERY_S", 3600)
-    last = Post()
+    last = Camera()
     saver = CalibrationSaver(lambda: [last])
     saver.start()
-    saver.stop(10)
+    saver.stop(Deadline.after(10))
     assert last.saved.acquire(timeout=0)

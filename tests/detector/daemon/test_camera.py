@@ -1,4 +1,4 @@
-"""One camera's place in the daemon: news in order, none after it is gone."""
+"""One camera that is watched: its reports in order, none after it is gone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Street:
-    """A post that is fed scores by hand, and what it reports."""
+    """A watched camera that is fed scores by hand, and what it reports."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Street:
     ) -> None:
         self.registry = CollectorRegistry()
         metrics = DetectorMetrics(self.registry)
-        self.news: list[IncidentReport] = []
+        self.reports: list[IncidentReport] = []
         self.now = START
         worker = InferenceWorker(
             classifier.engine, classifier.head, lambda _: None, WorkerMetrics(metrics)
@@ -47,9 +47,9 @@ class Street:
             site="harbour",
             detection=detection,
         )
-        callbacks = CameraCallbacks(self.news.append, lambda _: None, lambda *_: None)
+        callbacks = CameraCallbacks(self.reports.append, lambda _: None, lambda *_: None)
         store = CalibrationStore(folder, classifier.sidecar)
-        self.post = WatchedCamera(camera, classifier, worker, metrics, callbacks, store)
+        self.camera = WatchedCamera(camera, classifier, worker, metrics, callbacks, store)
 
     def scores(self, probability: float, count: int) -> None:
         """`count` scored views, an eighth of a second apart."""
@@ -59,11 +59,11 @@ class Street:
             view = MotionView("gate", self.now, pixels, Box(0, 0, 1, 1), moving=True)
             sample = Sample("gate", self.now, 0.0, 0.0, np.zeros((90, 160), np.uint8))
             row = np.array([probability], np.float32)
-            self.post.on_scored(ScoredView(SampledView(sample, view), row))
+            self.camera.on_scored(ScoredView(SampledView(sample, view), row))
 
     def phases(self) -> list[Phase]:
         """What was reported, updates left out."""
-        found = [news.incident.phase for news in self.news]
+        found = [report.incident.phase for report in self.reports]
         return [phase for phase in found if phase is not Phase.UPDATED]
 
     def metric(self, line: str) -> bool:
@@ -79,31 +79,33 @@ def test_a_fight_is_reported_counted_and_closed_when_scores_stop_coming(street: 
     street.scores(0.95, 16)
     assert street.phases() == [Phase.OPENED]
     assert street.metric('jikimi_incidents_open{camera="gate",label="violence"} 1.0')
-    street.post.tick(0.0, street.now + timedelta(seconds=3))
+    street.camera.tick(0.0, street.now + timedelta(seconds=3))
     assert street.phases() == [Phase.OPENED, Phase.CLOSED]
-    assert street.news[-1].reason == "camera connecting"
+    assert street.reports[-1].reason == "camera connecting"
     assert street.metric('jikimi_incidents_open{camera="gate",label="violence"} 0.0')
     assert street.metric('jikimi_incidents_total{camera="gate",label="violence"} 1.0')
 
 
 def test_a_stopped_camera_closes_its_incident_and_hears_no_late_scores(street: Street) -> None:
     street.scores(0.95, 16)
-    street.post.stop("camera removed", wait_s=0.1)
-    street.post.forget()
+    street.camera.request_stop("camera removed")
+    street.camera.remove_metrics()
     street.scores(0.95, 16)
     assert street.phases() == [Phase.OPENED, Phase.CLOSED]
-    assert street.news[-1].reason == "camera removed"
+    assert street.reports[-1].reason == "camera removed"
     assert not street.metric('camera="gate"')
 
 
-def test_news_of_one_incident_stays_in_order_though_two_threads_bring_it(street: Street) -> None:
+def test_reports_of_one_incident_stay_in_order_though_two_threads_bring_them(
+    street: Street,
+) -> None:
     """The supervisor closes while the inference thread scores: never an update after a close."""
     running = threading.Event()
     running.set()
 
     def supervise() -> None:
         while running.is_set():
-            street.post.tick(0.0, street.now + timedelta(seconds=3))
+            street.camera.tick(0.0, street.now + timedelta(seconds=3))
 
     supervisor = threading.Thread(target=supervise)
     supervisor.start()
@@ -111,10 +113,10 @@ def test_news_of_one_incident_stays_in_order_though_two_threads_bring_it(street:
     running.clear()
     supervisor.join()
     ended: set[object] = set()
-    for news in street.news:
-        assert news.incident.id not in ended
-        if news.incident.phase is Phase.CLOSED:
-            ended.add(news.incident.id)
+    for report in street.reports:
+        assert report.incident.id not in ended
+        if report.incident.phase is Phase.CLOSED:
+            ended.add(report.incident.id)
     assert ended
 
 
@@ -129,7 +131,7 @@ def bustle(street: Street, hours: float, probability: float) -> None:
 
 
 def status(street: Street) -> dict[str, Any]:
-    found: dict[str, Any] = street.post.status()["calibration"]["violence"]
+    found: dict[str, Any] = street.camera.status()["calibration"]["violence"]
     return found
 
 
@@ -142,7 +144,7 @@ def test_what_is_learnt_shows_in_status_and_metrics(street: Street) -> None:
         "false_alarms_per_day": 1.0,
     }
     bustle(street, 1, 0.75)
-    street.post.tick(1e6, street.now)
+    street.camera.tick(1e6, street.now)
     learnt = status(street)
     assert learnt["hours"] == pytest.approx(1, abs=0.2)
     assert learnt["share"] == pytest.approx(1 / 25, abs=0.01)
@@ -159,8 +161,8 @@ def test_the_next_daemon_goes_on_from_the_threshold_that_was_in_force(
     street: Street, classifier: Classifier, tmp_path: Path
 ) -> None:
     bustle(street, 1, 0.75)
-    street.post.stop("monitor stopped", wait_s=0.1)
-    street.post.save_calibration()
+    street.camera.request_stop("monitor stopped")
+    street.camera.save_calibration()
     again = Street(classifier, tmp_path)
     assert status(again)["open_threshold"] == status(street)["open_threshold"] > 0.7
     assert status(again)["hours"] == pytest.approx(1, abs=0.1)
@@ -170,7 +172,7 @@ def test_a_camera_that_was_turned_starts_from_the_weights_again_for_good(
     street: Street, classifier: Classifier, tmp_path: Path
 ) -> None:
     bustle(street, 1, 0.75)
-    street.post.recalibrate()
+    street.camera.recalibrate()
     assert status(street)["open_threshold"] == 0.7
     assert street.metric('jikimi_calibration_seconds{camera="gate",label="violence"} 0.0')
     assert status(Street(classifier, tmp_path))["hours"] == 0
@@ -181,18 +183,18 @@ def test_a_stated_threshold_is_nobody_elses_business(
 ) -> None:
     street = Street(classifier, tmp_path, DetectionSettings(open_threshold=0.8))
     bustle(street, 0.5, 0.75)
-    street.post.tick(1e6, street.now)
+    street.camera.tick(1e6, street.now)
     assert status(street)["open_threshold"] == 0.8
     assert not status(street)["learning"]
     assert street.metric('jikimi_calibration_learning{camera="gate",label="violence"} 0.0')
     with pytest.raises(ControlError, match="open_threshold is stated"):
-        street.post.recalibrate()
-    street.post.save_calibration()
+        street.camera.recalibrate()
+    street.camera.save_calibration()
     assert not any(tmp_path.iterdir())
 
 
 def test_an_exercise_teaches_nothing(street: Street) -> None:
     for _ in range(50):
-        street.post.drill("violence", START)
+        street.camera.drill("violence", START)
     street.scores(0.1, 8 * 700)
     assert status(street)["open_threshold"] <= 0.7

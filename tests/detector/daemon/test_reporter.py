@@ -1,4 +1,4 @@
-"""From news to journal and message: in order, with its picture, and whatever happens."""
+"""From report to journal and alert: in order, with its picture, and whatever happens."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from uuid_utils.compat import uuid7
 
+from alerts.deadline import Deadline
 from alerts.message import Alert, AlertContext, AlertPhase
 from config.settings import CameraSettings, Location
 from config.urls import StreamUrl
@@ -22,6 +23,7 @@ from detector.daemon.journal import Journal
 from detector.daemon.reporter import IncidentReporter
 from detector.motion.snapshot import SNAPSHOT_SIDE, snapshot
 from detector.types import Box, Incident, Phase, Sample
+from journals import kept
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CAMERA = CameraSettings(
@@ -112,7 +114,7 @@ def sent() -> list[Alert]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, sent: list[Alert]) -> Callable[..., IncidentReporter]:
+def reporter(tmp_path: Path, sent: list[Alert]) -> Callable[..., IncidentReporter]:
     def make(journal: Journal, fail_first: bool = False) -> IncidentReporter:
         failures = [True] if fail_first else []
 
@@ -127,60 +129,60 @@ def desk(tmp_path: Path, sent: list[Alert]) -> Callable[..., IncidentReporter]:
     return make
 
 
-def test_news_are_journalled_and_sent_in_order_and_none_is_lost_at_the_end(
-    tmp_path: Path, desk: Callable[..., IncidentReporter], sent: list[Alert]
+def test_reports_are_journalled_and_sent_in_order_and_none_is_lost_at_the_end(
+    tmp_path: Path, reporter: Callable[..., IncidentReporter], sent: list[Alert]
 ) -> None:
     journal = Journal(tmp_path / "j.sqlite")
-    one = desk(journal)
+    one = reporter(journal)
     for incident in (OPENED, replace(OPENED, phase=Phase.UPDATED), CLOSED):
         one.report(IncidentReport(incident, CAMERA, SAMPLE))
     one.start()
-    one.stop(10)
+    one.stop(Deadline.after(10))
     assert [(a.phase.value, a.sequence) for a in sent] == [
         ("opened", 0),
         ("updated", 1),
         ("closed", 2),
     ]
-    assert journal.recent()[0].incident == CLOSED
-    journal.close()
+    assert kept(journal)[0].incident == CLOSED
+    journal.close(Deadline.after(5))
 
 
 def test_an_exercise_is_marked_and_stays_out_of_the_journal(
-    tmp_path: Path, desk: Callable[..., IncidentReporter], sent: list[Alert]
+    tmp_path: Path, reporter: Callable[..., IncidentReporter], sent: list[Alert]
 ) -> None:
     journal = Journal(tmp_path / "j.sqlite")
-    one = desk(journal)
+    one = reporter(journal)
     one.start()
     for incident in (OPENED, CLOSED):
         one.report(IncidentReport(incident, CAMERA, SAMPLE, exercise=True))
-    one.stop(10)
+    one.stop(Deadline.after(10))
     assert [(a.exercise, a.sequence) for a in sent] == [(True, 0), (True, 1)]
-    assert journal.recent() == []
-    journal.close()
+    assert kept(journal) == []
+    journal.close(Deadline.after(5))
 
 
 def test_one_message_that_cannot_be_sent_does_not_silence_the_next(
-    tmp_path: Path, desk: Callable[..., IncidentReporter], sent: list[Alert]
+    tmp_path: Path, reporter: Callable[..., IncidentReporter], sent: list[Alert]
 ) -> None:
     journal = Journal(tmp_path / "j.sqlite")
-    one = desk(journal, fail_first=True)
+    one = reporter(journal, fail_first=True)
     one.start()
     for _ in range(2):
         one.report(IncidentReport(replace(OPENED, id=uuid7()), CAMERA))
-    one.stop(10)
+    one.stop(Deadline.after(10))
     assert len(sent) == 1
-    journal.close()
+    journal.close(Deadline.after(5))
 
 
 def test_an_alarm_goes_out_even_where_the_journal_cannot_be_written(
-    tmp_path: Path, desk: Callable[..., IncidentReporter], sent: list[Alert]
+    tmp_path: Path, reporter: Callable[..., IncidentReporter], sent: list[Alert]
 ) -> None:
     journal = Journal(tmp_path / "j.sqlite")
     journal._db.execute("DROP TABLE incidents")  # as a disk that has gone bad
-    one = desk(journal)
+    one = reporter(journal)
     one.start()
     for incident in (OPENED, CLOSED):
         one.report(IncidentReport(incident, CAMERA, SAMPLE))
-    one.stop(10)
+    one.stop(Deadline.after(10))
     assert [(a.phase.value, a.sequence) for a in sent] == [("opened", 0), ("closed", 1)]
-    journal.close()
+    journal.close(Deadline.after(5))

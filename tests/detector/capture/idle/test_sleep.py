@@ -112,7 +112,7 @@ def both(clip: Path) -> tuple[Listener, Listener]:
         listener.reader.start()
     for listener in listeners:
         assert listener.ended.wait(60)
-        listener.reader.stop()
+        listener.reader.stop(1)
     return listeners
 
 

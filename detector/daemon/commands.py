@@ -1,0 +1,85 @@
+"""What operators ask of the running daemon: `drill`, `silence`, … (JSON both ways)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from structlog import get_logger
+
+from alerts.dispatcher import Dispatcher
+from config.errors import ControlError
+from detector.daemon.camera import WatchedCamera
+from detector.daemon.cameras import Cameras
+from detector.daemon.control import Commands
+
+log = get_logger()
+
+
+class OperatorCommands:
+    """Each command takes the request's JSON object and returns the answer's.
+
+    `camera` names a camera. Raises ControlError where there is none of that name.
+    """
+
+    def __init__(self, cameras: Cameras, dispatcher: Dispatcher, drill_label: str) -> None:
+        """`drill_label`: the label under which an exercise goes out."""
+        self._cameras = cameras
+        self._dispatcher = dispatcher
+        self._drill_label = drill_label
+
+    def by_name(self) -> Commands:
+        """For the control server."""
+        return {
+            "deliveries": self.deliveries,
+            "drill": self.drill,
+            "recalibrate": self.recalibrate,
+            "silence": self.silence,
+            "unsilence": self.unsilence,
+        }
+
+    def drill(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send an exercise on `camera`, or on the first; `deliveries` says what came of it."""
+        camera = self._camera(request) or self._cameras.first()
+        incident = camera.drill(self._drill_label, datetime.now(UTC))
+        sinks = [sink.name for sink in self._dispatcher.status()]
+        return {"camera": camera.camera.name, "incident": str(incident), "sinks": sinks}
+
+    def deliveries(self, request: dict[str, Any]) -> dict[str, Any]:
+        """How far the exercise `incident` (its id) got at each sink."""
+        try:
+            incident = UUID(request.get("incident"))
+        except (ValueError, TypeError, AttributeError):
+            raise ControlError(
+                f"{request.get('incident')!r} is no incident; give the id that drill returned"
+            ) from None
+        return {"deliveries": [asdict(one) for one in self._dispatcher.deliveries(incident)]}
+
+    def silence(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send no alarms of `camera`, or of any, for `for_s` seconds."""
+        self._camera(request)
+        camera = request.get("camera")
+        until = datetime.now(UTC) + timedelta(seconds=float(request["for_s"]))
+        self._dispatcher.silence(camera, until)
+        log.warning("silenced", camera=camera or "all", until=until.isoformat())
+        return {"camera": camera, "until": until.isoformat(timespec="seconds")}
+
+    def unsilence(self, request: dict[str, Any]) -> dict[str, Any]:
+        """End the silence of `camera`, or every silence; None in `ended`: of every camera."""
+        camera = request.get("camera")
+        if camera not in self._dispatcher.silences():  # a camera that is gone may be silenced still
+            self._camera(request)
+        return {"ended": self._dispatcher.unsilence(camera)}
+
+    def recalibrate(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Forget what `camera` has learnt: it was turned, or moved."""
+        camera = self._cameras.by_name(request.get("camera") or "")
+        camera.recalibrate()
+        return {"camera": camera.camera.name}
+
+    def _camera(self, request: dict[str, Any]) -> WatchedCamera | None:
+        """The camera that is named, None where none is."""
+        name = request.get("camera")
+        return None if name is None else self._cameras.by_name(name)

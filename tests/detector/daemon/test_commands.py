@@ -1,0 +1,140 @@
+"""What operators ask of the daemon, over its own dispatcher and cameras, and how it is then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alerting import sink, wait_for
+from prometheus_client import CollectorRegistry
+
+from alerts.deadline import Deadline
+from alerts.dispatcher import Dispatcher
+from alerts.metrics import AlertMetrics
+from config.errors import ControlError
+from config.settings import CameraSettings, RouteSettings
+from config.urls import StreamUrl
+from detector.daemon.calibration_store import CalibrationStore
+from detector.daemon.camera import CameraCallbacks, WatchedCamera
+from detector.daemon.cameras import Cameras
+from detector.daemon.commands import OperatorCommands
+from detector.daemon.health import Health
+from detector.daemon.journal import Journal
+from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
+from detector.daemon.reporter import IncidentReporter
+from detector.inference.weights import Classifier
+from detector.inference.worker import InferenceWorker
+from detector.types import CameraState
+
+NO_ID = "0191fe00-0000-7000-8000-000000000000"
+
+
+class Running:
+    """The parts of a daemon that commands reach: cameras `gate` and `yard`, two sinks."""
+
+    def __init__(self, classifier: Classifier, folder: Path) -> None:
+        metrics = DetectorMetrics(CollectorRegistry())
+        elsewhere = RouteSettings(cameras=["yard"])
+        self.dispatcher = Dispatcher(
+            [sink("recording", "police"), sink("recording", "far", route=elsewhere)],
+            folder / "outbox.sqlite",
+            AlertMetrics(CollectorRegistry()),
+        )
+        self.journal = Journal(folder / "incidents.sqlite")
+        self.reporter = IncidentReporter(self.journal, self.dispatcher.submit)
+        worker = InferenceWorker(
+            classifier.engine, classifier.head, lambda _: None, WorkerMetrics(metrics)
+        )
+        store = CalibrationStore(folder, classifier.sidecar)
+        callbacks = CameraCallbacks(self.reporter.report, lambda _: None, lambda *_: None)
+        self.cameras = Cameras(
+            lambda camera: WatchedCamera(camera, classifier, worker, metrics, callbacks, store)
+        )
+        self.health = Health(self.cameras, worker, self.dispatcher)
+        self._commands = OperatorCommands(self.cameras, self.dispatcher, "violence").by_name()
+        self.dispatcher.start()
+        self.reporter.start()
+        for name in ("gate", "yard"):
+            url = StreamUrl.parse("pattern://calm")
+            self.cameras.add(CameraSettings(name=name, url=url, site="harbour"))
+
+    def ask(self, command: str, **details: Any) -> Any:
+        """The answer, as it comes out of the socket."""
+        return json.loads(json.dumps(self._commands[command](details)))
+
+    def stop(self) -> None:
+        deadline = Deadline.after(5)
+        self.cameras.remove(["gate", "yard"], "monitor stopped", deadline)
+        self.reporter.stop(deadline)
+        self.dispatcher.stop(deadline)
+        self.journal.close(deadline)
+
+
+@pytest.fixture
+def running(classifier: Classifier, tmp_path: Path) -> Iterator[Running]:
+    daemon = Running(classifier, tmp_path)
+    yield daemon
+    daemon.stop()
+
+
+def test_a_drill_says_what_became_of_it_at_each_sink(running: Running) -> None:
+    drill = running.ask("drill")
+    assert drill["camera"] == "gate"
+    assert drill["sinks"] == ["police", "far"]
+
+    def deliveries() -> Any:
+        found = running.ask("deliveries", incident=drill["incident"])["deliveries"]
+        return None if any(one["state"] == "queued" for one in found) else found
+
+    police, far = wait_for(deliveries)
+    assert police["after_ms"] >= 0
+    assert police == {**police, "sink": "police", "state": "delivered", "error": None}
+    assert far == {"sink": "far", "state": "not routed", "after_ms": None, "error": None}
+
+
+@pytest.mark.parametrize("incident", [None, "0191", 7, ["x"]])
+def test_deliveries_of_what_is_no_incident_are_refused(running: Running, incident: Any) -> None:
+    with pytest.raises(ControlError, match="give the id that drill returned"):
+        running.ask("deliveries", incident=incident)
+    assert running.ask("deliveries", incident=NO_ID)["deliveries"]
+
+
+def test_a_silence_is_shown_and_is_no_fault_and_can_be_ended(running: Running) -> None:
+    wait_for(lambda: all(c.state is CameraState.LIVE for c in running.cameras.all()))
+    silences: Callable[[], Any] = lambda: running.health.status()["silences"]  # noqa: E731
+    assert silences() == []
+    assert running.ask("unsilence") == {"ended": []}
+    gate = running.ask("silence", camera="gate", for_s=600)
+    everything = running.ask("silence", for_s=60)
+    assert everything["camera"] is None
+    assert datetime.fromisoformat(gate["until"]) > datetime.now(UTC) + timedelta(minutes=9)
+    assert sorted(silences(), key=str) == sorted([gate, everything], key=str)
+    assert running.health.status()["status"] == "ok"
+    assert running.ask("unsilence", camera="yard") == {"ended": []}
+    assert running.ask("unsilence", camera="gate") == {"ended": ["gate"]}
+    assert silences() == [everything]
+    assert running.ask("unsilence") == {"ended": [None]}
+    assert silences() == []
+
+
+def test_the_silence_of_a_camera_that_is_gone_can_be_ended(running: Running) -> None:
+    running.dispatcher.silence("old", datetime.now(UTC) + timedelta(hours=1))
+    assert running.ask("unsilence", camera="old") == {"ended": ["old"]}
+    with pytest.raises(ControlError, match="there is no camera 'old'; cameras are gate, yard"):
+        running.ask("unsilence", camera="old")
+
+
+@pytest.mark.parametrize(
+    ("command", "details"),
+    [("drill", {}), ("silence", {"for_s": 60}), ("unsilence", {}), ("recalibrate", {})],
+)
+def test_a_camera_that_is_not_there_is_named_with_those_that_are(
+    running: Running, command: str, details: dict[str, Any]
+) -> None:
+    with pytest.raises(ControlError, match="no camera 'gaet'; cameras are gate, yard"):
+        running.ask(command, camera="gaet", **details)
+    assert running.health.status()["silences"] == []
