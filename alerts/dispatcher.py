@@ -70,8 +70,8 @@ class Dispatcher:
             for worker in self._workers.values():
                 worker.start()
 
-    def submit(self, alert: Alert, context: AlertContext | None = None) -> None:
-        """Queue `alert` for every sink it is for; the disk has it a moment later (`flush`).
+    def submit(self, alert: Alert, context: AlertContext | None = None) -> list[str]:
+        """Queue `alert` for every sink it is for, and name them; soon on disk, too (`flush`).
 
         Waits neither for a sink nor for the disk. Messages of one incident are to be submitted in
         their order.
@@ -114,6 +114,7 @@ class Dispatcher:
                     self._workers[name].nudge()
                 else:
                     self._workers[name].wake()
+        return list(phases)
 
     def flush(self) -> bool:
         """Wait until the disk has all that was submitted; False where that takes too long."""

@@ -45,7 +45,7 @@ class CameraCallbacks:
     """Where a post sends what it finds."""
 
     report: Callable[[IncidentReport], None]
-    notify: Callable[[Alert], None]
+    notify: Callable[[Alert], object]
     show_state: Callable[[CameraSettings, CameraState, datetime], None]
 
 

@@ -24,6 +24,7 @@ from detector.incidents.tracker import IncidentRules
 from detector.inference.engine import Engine, LiteRTEngine, TensorFlowEngine
 from detector.inference.fastest import quickest
 from detector.inference.head import Floats, Head, LinearHead
+from detector.inference.native_messages import native_messages_logged
 from detector.motion.view import VIEW_RECIPE, VIEW_SIDE
 
 AUTOMATIC = ("litert", "litert-int8")
@@ -158,8 +159,9 @@ def _loaded(path: Path, sidecar: Sidecar, head: LinearHead, engine: str, threads
             f"to one of these, or make them with `jikimi export`, else {REMEDY}"
         )
     model = _intact(path, sidecar.engines[engine])
-    loaded = _engine(model, engine, threads)
-    _check_fit(model, loaded, head)
+    with native_messages_logged():
+        loaded = _engine(model, engine, threads)
+        _check_fit(model, loaded, head)
     return loaded
 
 

@@ -116,11 +116,12 @@ def desk(tmp_path: Path, sent: list[Alert]) -> Callable[..., IncidentReporter]:
     def make(journal: Journal, fail_first: bool = False) -> IncidentReporter:
         failures = [True] if fail_first else []
 
-        def submit(alert: Alert, context: AlertContext) -> None:
+        def submit(alert: Alert, context: AlertContext) -> list[str]:
             if failures:
                 failures.pop()
                 raise OSError("the outbox is gone")
             sent.append(alert)
+            return ["police", "siren"]
 
         return IncidentReporter(journal, submit)
 
