@@ -15,6 +15,7 @@ from alerts.registry import sink_options
 from config.errors import DeliveryError
 from config.load import load_sinks
 from detector.cli.asking import add_state_dir, ask_daemon
+from detector.cli.settings import CONFIG_HELP, config_file
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
 UNIT_S = {None: 1, "s": 1, "m": 60, "h": 3600}
@@ -43,7 +44,7 @@ def add_commands(commands: Any) -> None:
         add_state_dir(command)
 
     relays = commands.add_parser("relays-off", help="put every relay off, as after a crash")
-    relays.add_argument("--config", type=Path, metavar="FILE")
+    relays.add_argument("--config", type=Path, metavar="FILE", help=CONFIG_HELP)
     relays.set_defaults(run=_relays_off)
 
 
@@ -82,7 +83,7 @@ def _relays_off(chosen: argparse.Namespace) -> int:
     with_pins = {
         name: options for name, options in sink_options().items() if "pin" in options.model_fields
     }
-    still_on = relays_off(load_sinks(chosen.config, os.environ, with_pins))
+    still_on = relays_off(load_sinks(config_file(chosen.config), os.environ, with_pins))
     if still_on:
         raise DeliveryError("\n".join(still_on))
     return 0
