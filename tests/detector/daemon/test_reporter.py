@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
 from alerts.message import Alert, AlertContext, AlertPhase
@@ -143,6 +144,23 @@ def test_news_are_journalled_and_sent_in_order_and_none_is_lost_at_the_end(
         ("closed", 2),
     ]
     assert journal.recent()[0].incident == CLOSED
+    journal.close()
+
+
+def test_the_log_says_how_long_it_took_and_who_is_told(
+    tmp_path: Path, desk: Callable[..., IncidentReporter]
+) -> None:
+    journal = Journal(tmp_path / "j.sqlite")
+    one = desk(journal)
+    with capture_logs() as logs:
+        one.start()
+        for incident in (OPENED, CLOSED):
+            one.report(IncidentReport(incident, CAMERA, SAMPLE))
+        one.stop(10)
+    opened, closed = logs
+    assert (opened["log_level"], opened["sinks"]) == ("warning", ["police", "siren"])
+    assert "duration_s" not in opened
+    assert (closed["log_level"], closed["duration_s"]) == ("info", 12.0)
     journal.close()
 
 
