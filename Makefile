@@ -12,13 +12,13 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check
 $(VENV)/.run: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Jikimi needs Python 3.11 or newer; set PYTHON=…")'
 	@test -x $(BIN)/python || { echo "Making an environment in $(VENV) (10 s) …"; $(PYTHON) -m venv $(VENV); }
-	@echo "Installing what Jikimi needs (once; a minute, of which downloads take most) …"
+	@echo "Installing what Jikimi needs (once; a minute or two, of which downloads take most) …"
 	@$(PIP_INSTALL) --require-hashes -r requirements.txt
 	@$(PIP_INSTALL) -q --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
-	@echo "Installing what tests and lint need (once; a minute) …"
+	@echo "Installing what tests and lint need (once; a minute or two) …"
 	@$(PIP_INSTALL) --require-hashes -r requirements-dev.txt
 	@touch $@
 

@@ -33,7 +33,7 @@ install_with_pipx() {
     # The versions that are tested, without hashes: pip has none for what it builds from here.
     sed -n 's/^\([^ #-][^ ]*==[^\\]*[^ \\]\) *\\*$/\1/p' "$repository/requirements.txt" > "$constraints"
     if ours; then rm "$link"; fi # pipx would leave it as it is
-    say "Installing jikimi with pipx (a minute) …"
+    say "Installing jikimi with pipx (a minute or two) …"
     pipx install --force --python "${PYTHON:-python3}" \
         --pip-args "--constraint $constraints" "$repository"
     say_path "$(pipx environment --value PIPX_BIN_DIR)"

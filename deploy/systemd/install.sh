@@ -56,7 +56,7 @@ build() {
     rm -rf "$release"
     say "Making an environment in $release (10 s) …"
     "$python" -m venv "$release"
-    say "Installing what Jikimi needs (a minute, of which downloads take most) …"
+    say "Installing what Jikimi needs (a minute or two, of which downloads take most) …"
     set -- "$release/bin/python" -m pip install --disable-pip-version-check
     "$@" --require-hashes -r "$source/requirements.txt"
     "$@" --require-hashes -r "$source/deploy/requirements-gpio.txt" ||
