@@ -5,21 +5,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-# A stamp a lock file: an environment is made once, and again when its lock changes.
+PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check
+
+# A stamp a lock file: an environment is made once, and again when its lock changes. pip shows
+# what it does: a minute in silence looks like a hang.
 $(VENV)/.run: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Jikimi needs Python 3.11 or newer; set PYTHON=…")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing what Jikimi needs (once) …"
-	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
-	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@test -x $(BIN)/python || { echo "Making an environment in $(VENV) (10 s) …"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing what Jikimi needs (once; a minute or two, of which downloads take most) …"
+	@$(PIP_INSTALL) --require-hashes -r requirements.txt
+	@$(PIP_INSTALL) -q --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
-	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@echo "Installing what tests and lint need (once; a minute or two) …"
+	@$(PIP_INSTALL) --require-hashes -r requirements-dev.txt
 	@touch $@
 
 $(VENV)/.train: requirements-train.txt $(VENV)/.dev
-	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-train.txt
+	@echo "Installing TensorFlow (once; some minutes) …"
+	@$(PIP_INSTALL) --require-hashes -r requirements-train.txt
 	@touch $@
 
 .PHONY: help
@@ -29,8 +34,16 @@ help: ## list the targets
 # The cameras go through the environment: a command line, and so `ps`, would show their passwords.
 .PHONY: run
 run: export JIKIMI_CAMERAS := $(or $(value CAMERAS),$(value JIKIMI_CAMERAS))
-run: $(VENV)/.run ## watch CAMERAS="[name=]url …", or two rendered demo cameras
+run: $(VENV)/.run ## watch CAMERAS="[name=]url …", those of jikimi.yaml, or two rendered demo cameras
 	@unset CAMERAS MAKEFLAGS MAKEOVERRIDES; exec $(BIN)/jikimi run
+
+.PHONY: install
+install: $(if $(shell command -v pipx),,$(VENV)/.run) ## put `jikimi` on your PATH: by pipx, or a link in ~/.local/bin
+	@PYTHON=$(PYTHON) deploy/install_command.sh
+
+.PHONY: uninstall
+uninstall: ## take it away again
+	@deploy/install_command.sh --uninstall
 
 # Slow tests wait most of the time: two at a time take 7 minutes instead of 12 on two cores.
 .PHONY: test

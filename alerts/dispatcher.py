@@ -73,8 +73,8 @@ class Dispatcher:
             for worker in self._workers.values():
                 worker.start()
 
-    def submit(self, alert: Alert, context: AlertContext | None = None) -> None:
-        """Queue `alert` for every sink it is for; the disk has it a moment later.
+    def submit(self, alert: Alert, context: AlertContext | None = None) -> list[str]:
+        """Queue `alert` for every sink it is for, and name them; the disk has it a moment later.
 
         Waits neither for a sink nor for the disk. Messages of one incident are to be submitted in
         their order.
@@ -119,6 +119,7 @@ class Dispatcher:
                     self._workers[name].retry_now()
                 else:
                     self._workers[name].wake()
+        return list(phases)
 
     def show_camera(self, notice: CameraNotice) -> None:
         """Show a camera's state at the sinks that do so; best effort, the latest wins."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from config import secrets
@@ -30,7 +33,21 @@ def _own_secrets() -> Iterator[None]:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def own_logging() -> Iterator[None]:
+    """Afterwards logging is as it was."""
+    root = logging.getLogger()
+    handlers, level, hook = root.handlers[:], root.level, threading.excepthook
+    yield
+    structlog.reset_defaults()
+    logging.captureWarnings(capture=False)
+    root.handlers[:], threading.excepthook = handlers, hook
+    root.setLevel(level)
+
+
+@pytest.fixture
+def run(
+    capsys: pytest.CaptureFixture[str], own_logging: None
+) -> Callable[..., tuple[int, str, str]]:
     """Run a command line in this process: exit code, standard output, standard error."""
 
     def command(*arguments: object) -> tuple[int, str, str]:

@@ -54,8 +54,10 @@ build() {
     "$python" -c 'import ensurepip' 2>/dev/null ||
         die "$python cannot make environments; install python3-venv"
     rm -rf "$release"
+    say "Making an environment in $release (10 s) …"
     "$python" -m venv "$release"
-    set -- "$release/bin/python" -m pip install -q --disable-pip-version-check
+    say "Installing what Jikimi needs (a minute or two, of which downloads take most) …"
+    set -- "$release/bin/python" -m pip install --disable-pip-version-check
     "$@" --require-hashes -r "$source/requirements.txt"
     "$@" --require-hashes -r "$source/deploy/requirements-gpio.txt" ||
         say "warning: no lgpio for this Python: relays on this box's own pins will not work"
@@ -86,6 +88,7 @@ restart() { # fails where the daemon does not get ready
     # Whoever stopped it wants it stopped; one that fails, or is about to try again, wants mending.
     [ "$(systemctl is-active jikimi)" != inactive ] || return 0
     systemctl reset-failed jikimi || true
+    say "Restarting jikimi, until it says that it is ready …"
     systemctl restart jikimi
 }
 

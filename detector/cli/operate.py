@@ -15,6 +15,7 @@ from typing import Any
 
 from config.errors import DeliveryError
 from detector.cli.asking import add_state_dir, ask_daemon
+from detector.cli.settings import CONFIG_HELP, config_file
 from detector.cli.status import told_silence
 from detector.cli.terminal import flow, local_end
 
@@ -68,9 +69,7 @@ def add_commands(commands: Any) -> None:
         add_state_dir(command)
 
     relays = commands.add_parser("relays-off", help="put every relay off, as after a crash")
-    relays.add_argument(
-        "--config", type=Path, metavar="FILE", help="whose sinks name the relays' pins"
-    )
+    relays.add_argument("--config", type=Path, metavar="FILE", help=CONFIG_HELP)
     relays.set_defaults(run=_relays_off)
 
 
@@ -162,7 +161,7 @@ def _relays_off(chosen: argparse.Namespace) -> int:
     with_pins = {
         name: options for name, options in sink_options().items() if "pin" in options.model_fields
     }
-    still_on = relays_off(load_sinks(chosen.config, os.environ, with_pins))
+    still_on = relays_off(load_sinks(config_file(chosen.config), os.environ, with_pins))
     if still_on:
         raise DeliveryError("\n".join(still_on))
     return 0

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from alerts.registry import fill_site, sink_options
-from config.errors import ConfigError
-from config.settings import CameraSettings, Settings, SinkSettings
+from config.errors import ConfigError, JikimiError
+from config.settings import CameraSettings, LogSettings, Settings, SinkSettings
 from config.urls import StreamUrl
-from detector.cli.settings import read_settings
+from detector.cli.settings import CONFIG_HELP, config_file, read_settings
 from detector.cli.status import summary
 
 DEMO_CAMERAS = ("calm", "scuffle")
 DEMO_HINT = """\
-Two rendered demo cameras: people walk; on the second, two of them brawl 20 s into each minute.
-Give your own cameras as `jikimi run gate=rtsp://…`, or CAMERAS="gate=rtsp://…" make run."""
+Watching two rendered demo cameras: people walk; on the second, two of them
+brawl 20 s into each minute. Give your own cameras as
+`jikimi run gate=rtsp://…`, or CAMERAS="gate=rtsp://…" make run."""
 
 
 def add_commands(commands: Any) -> None:
@@ -24,34 +25,98 @@ def add_commands(commands: Any) -> None:
     run = commands.add_parser(
         "run",
         help="watch cameras (without any: two rendered demo cameras)",
-        description="Watch cameras and raise alarms until stopped.",
+        description="Watch cameras and raise alarms until stopped. Cameras given here or in "
+        "JIKIMI_CAMERAS come on top of those of the configuration file, whose other settings "
+        "hold for them, too; one of a name that the file has takes that camera's place.",
     )
     run.add_argument("cameras", nargs="*", metavar="[NAME=]URL", help="rtsp://…, file, /dev/video0")
-    run.add_argument("--config", type=Path, metavar="FILE", help="YAML; see `jikimi check`")
+    run.add_argument("--config", type=Path, metavar="FILE", help=CONFIG_HELP)
     run.add_argument("--for", dest="for_s", type=float, metavar="SECONDS", help="then stop")
     run.set_defaults(run=_run)
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from detector.daemon.daemon import Daemon  # noqa: PLC0415 - loads OpenCV, LiteRT and libav
-    from detector.daemon.observability.logs import configure_logging  # noqa: PLC0415
-    from detector.inference.weights import load_classifier  # noqa: PLC0415
+    from structlog import get_logger  # noqa: PLC0415 - no other command waits for these
+
+    from detector.daemon.observability.logs import (  # noqa: PLC0415
+        configure_logging,
+        for_people,
+    )
+    from detector.daemon.state_dir import claimed  # noqa: PLC0415
+
+    log = get_logger()
+    config = config_file(chosen.config)
 
     def read() -> Settings:
-        return _settled(read_settings(chosen.config, chosen.cameras), chosen.config)
+        return _settled(read_settings(config, chosen.cameras), config)
 
-    settings = read()
-    configure_logging(settings.log)
-    if all(camera.url.kind == "pattern" for camera in settings.cameras):
-        print(DEMO_HINT)
+    log_settings = LogSettings()
+    configure_logging(log_settings)  # until the settings are read
+    try:
+        settings = read()
+        log_settings = settings.log
+        configure_logging(log_settings)
+        with claimed(settings.state_dir):  # before anything is printed, loaded or measured
+            _watch(settings, config, chosen.for_s, read)
+    except Exception as error:
+        if for_people(log_settings):
+            raise  # to be printed as any command's error
+        if isinstance(error, JikimiError):
+            log.error("cannot run", reason=str(error))  # noqa: TRY400 - the reason says it all
+            return error.exit_code
+        log.exception("unexpected")
+        return JikimiError.exit_code
+    return 0
+
+
+def _watch(
+    settings: Settings, config: Path | None, for_s: float | None, read: Callable[[], Settings]
+) -> None:
+    from structlog import get_logger  # noqa: PLC0415
+
+    from detector.daemon.daemon import Daemon  # noqa: PLC0415 - loads OpenCV, LiteRT and libav
+    from detector.daemon.observability.logs import for_people  # noqa: PLC0415
+    from detector.inference.weights import load_classifier  # noqa: PLC0415
+
+    log = get_logger()
+    people = for_people(settings.log)
+    demo = all(camera.url.kind == "pattern" for camera in settings.cameras)
+    if people:
+        print(f"Configuration: {config or 'no file'}")
+        if demo:
+            print(DEMO_HINT)
+    else:
+        log.info("configuration", file=config and str(config), demo=demo)
     classifier = load_classifier(settings.weights, engine=settings.engine)
     daemon = Daemon(settings, classifier, read)
-    daemon.run(chosen.for_s, lambda: print(summary(daemon.status()), flush=True))
-    return 0
+
+    def summarise() -> None:
+        status = daemon.status()
+        if people:
+            print(summary(status), flush=True)
+        else:
+            log.info("watching", **_in_short(status))
+
+    daemon.run(for_s, summarise)
+
+
+def _in_short(status: dict[str, Any]) -> dict[str, Any]:
+    """The summary for the log: names only, for journald and Docker cut lines of many kilobytes."""
+    return {
+        "version": status["version"],
+        "cameras": [camera["name"] for camera in status["cameras"]],
+        "model": status["model"]["name"],
+        "engine": status["model"]["engine"],
+        "sinks": [sink["name"] for sink in status["sinks"]],
+        "url": status["url"],
+        "state_dir": status["state_dir"],
+    }
 
 
 def _settled(settings: Settings, config: Path | None) -> Settings:
     """Fill in what may be left out: the demo's cameras, and a sink to the log."""
+    from alerts.registry import fill_site, sink_options  # noqa: PLC0415
+
     changes: dict[str, Any] = {}
     if not settings.cameras:
         if config is not None:

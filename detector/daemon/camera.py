@@ -46,7 +46,7 @@ class CameraCallbacks:
     """Where a camera sends what it finds."""
 
     report: Callable[[IncidentReport], None]
-    notify: Callable[[Alert], None]
+    notify: Callable[[Alert], object]
     show_state: Callable[[CameraSettings, CameraState, datetime], None]
 
 

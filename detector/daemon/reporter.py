@@ -25,7 +25,9 @@ log = get_logger()
 class IncidentReporter:
     """Takes reports from any thread; journals each, then submits its alert, in order."""
 
-    def __init__(self, journal: Journal, submit: Callable[[Alert, AlertContext], None]) -> None:
+    def __init__(
+        self, journal: Journal, submit: Callable[[Alert, AlertContext], list[str]]
+    ) -> None:
         self._journal = journal
         self._submit = submit
         self._reports: queue.SimpleQueue[IncidentReport | None] = queue.SimpleQueue()
@@ -56,14 +58,19 @@ class IncidentReporter:
         incident = report.incident
         sequence = self._sequence(report)
         alert, context = incident_alert(report, sequence, datetime.now(UTC))
-        self._submit(alert, context)
-        log.info(
+        sinks = self._submit(alert, context)
+        closed_at = incident.closed_at
+        duration_s = closed_at and round((closed_at - incident.opened_at).total_seconds(), 1)
+        level = log.warning if incident.phase is Phase.OPENED else log.info
+        level(
             "incident",
             phase=incident.phase.value,
             camera=incident.camera,
             label=incident.label,
             incident=str(incident.id),
             peak=round(incident.peak, 3),
+            sinks=sinks,
+            **({} if duration_s is None else {"duration_s": duration_s}),
             **({"exercise": True} if report.exercise else {}),
             **({"reason": report.reason} if report.reason else {}),
         )

@@ -24,6 +24,7 @@ from detector.incidents.tracker import IncidentRules
 from detector.inference.engine import Engine, LiteRTEngine, TensorFlowEngine
 from detector.inference.fastest import quickest
 from detector.inference.head import Floats, Head, LinearHead
+from detector.inference.native_messages import native_messages_logged
 from detector.motion.view import VIEW_RECIPE, VIEW_SIDE
 
 AUTOMATIC = ("litert", "litert-int8")
@@ -169,8 +170,9 @@ def _quickest(path: Path, sidecar: Sidecar, head: LinearHead, threads: int) -> E
 def _loaded(path: Path, sidecar: Sidecar, head: LinearHead, engine: str, threads: int) -> Engine:
     """One engine, tried once."""
     model = _model(path, sidecar, engine)
-    loaded = _engine(model, engine, threads)
-    _check_fit(model, loaded, head)
+    with native_messages_logged():
+        loaded = _engine(model, engine, threads)
+        _check_fit(model, loaded, head)
     return loaded
 
 

@@ -67,6 +67,14 @@ def test_a_stuck_sink_holds_up_neither_submit_nor_the_others(dispatching: Dispat
     assert dispatcher.status()[0].depth == 20
 
 
+def test_submit_names_the_sinks_that_are_told(dispatching: Dispatching) -> None:
+    elsewhere = sink("recording", "elsewhere", route=RouteSettings(cameras=["yard"]))
+    dispatcher = dispatching(sink("recording", "police"), elsewhere)
+    assert dispatcher.submit(make_alert()) == ["police"]
+    dispatcher.silence(None, datetime.now(UTC) + timedelta(minutes=1))
+    assert dispatcher.submit(make_alert()) == []
+
+
 def test_stop_waits_no_longer_than_told_and_keeps_what_is_undelivered(
     dispatching: Dispatching,
 ) -> None:

@@ -138,6 +138,6 @@ def test_a_mistake_is_told_and_changes_nothing(
 def test_shellcheck_has_nothing_to_say() -> None:
     if shutil.which("shellcheck") is None:
         pytest.skip("shellcheck is missing: apt install shellcheck")
-    scripts = sorted(INSTALL.parent.glob("*.sh"))
+    scripts = sorted(INSTALL.parents[1].rglob("*.sh"))
     done = run("shellcheck", *scripts, *sorted(Path(__file__).parent.glob("*.sh")))
     assert done.returncode == 0, done.stdout

@@ -61,7 +61,8 @@ def test_it_works_in_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
     assert run(jikimi, "--version").stdout == f"jikimi {VERSION}\n"
     assert "cameras" in json.loads(run(jikimi, "check", "--schema").stdout)["properties"]
     state = {"JIKIMI_STATE_DIR": str(tmp_path / "state"), "JIKIMI_HTTP__PORT": "0"}
-    done = run(jikimi, "run", "--for", "3", PYTHONWARNINGS="error", **state)
+    people = {"JIKIMI_LOG__FORMAT": "console", "XDG_CONFIG_HOME": str(tmp_path)}
+    done = run(jikimi, "run", "--for", "3", PYTHONWARNINGS="error", **state, **people)
     assert done.returncode == 0, done.stderr
     assert "watches 2 camera(s)" in done.stdout
     assert "Traceback" not in done.stderr

@@ -18,6 +18,7 @@ from urllib.request import urlopen
 from prometheus_client.parser import text_string_to_metric_families
 
 from servers.rtsp import free_port
+from servers.terminal import Terminal
 
 COMMAND = (sys.executable, "-m", "detector.cli")
 POLL_S = 0.1
@@ -44,14 +45,19 @@ class DaemonProcess:
         cameras: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = COMMAND,
+        terminal: Terminal | None = None,
     ) -> None:
         """`config`: text of a YAML file; `cameras`: name → URL, handed over by environment.
 
-        `command`: what stands for `jikimi`, such as `servers.hanging`.
+        `command`: what stands for `jikimi`, such as `servers.hanging`. `terminal`: where it runs,
+        instead of into the files of `log` and `printed`.
         """
+        if config is None and cameras:
+            config = ""  # else it would look for the machine's own
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self._command = command
+        self._terminal = terminal
         self.state_dir = folder / "state"
         self.log_path = folder / "log.jsonl"
         self.config_path = folder / "jikimi.yaml"
@@ -59,7 +65,8 @@ class DaemonProcess:
         self._environment = {
             "JIKIMI_STATE_DIR": str(self.state_dir),
             "JIKIMI_HTTP__PORT": str(self.port),
-            "JIKIMI_LOG__FORMAT": "json",
+            "JIKIMI_LOG__FORMAT": "auto" if terminal else "json",
+            "XDG_CONFIG_HOME": str(folder),
             **(
                 {"JIKIMI_CAMERAS": " ".join(f"{k}={v}" for k, v in cameras.items())}
                 if cameras
@@ -87,8 +94,9 @@ class DaemonProcess:
             self.process = subprocess.Popen(
                 [*self._command, "run", *self._arguments],
                 env={**os.environ, **self._environment},
-                stdout=out,
-                stderr=log,
+                cwd=self.folder,
+                stdout=self._terminal.inside if self._terminal else out,
+                stderr=self._terminal.inside if self._terminal else log,
             )
         wait_until(self.answers, f"the daemon to answer; its log is\n{self.log()}")
 

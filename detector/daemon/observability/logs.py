@@ -12,34 +12,35 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.secrets import scrub
 from config.settings import LogSettings
+from detector.daemon.observability.terminal import drop_details, terminal_line
+
+
+def for_people(settings: LogSettings) -> bool:
+    """Whether the log is for people: `auto` means on a terminal; elsewhere every line is JSON."""
+    return settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
 
 
 def configure_logging(settings: LogSettings) -> None:
-    """Send structlog's events, other libraries' records and dying threads to standard error.
+    """Send events, other libraries' records, warnings and dying threads to standard error.
 
-    `auto` writes for people on a terminal and JSON elsewhere (journald, containers).
+    For people a short line an event in local time, else (journald, containers) one JSON object.
     """
-    to_terminal = settings.format == "auto" and sys.stderr.isatty()
-    people_read = settings.format == "console" or to_terminal
+    people_read = for_people(settings)
+    time_format = "%H:%M:%S" if people_read else "iso"
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt=time_format, utc=not people_read),
     ]
     finish: list[Processor] = [structlog.processors.format_exc_info, _scrub_values]
     if people_read:
-        finish.append(
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(),
-                # exceptions arrive as scrubbed text; the pretty formatters want the objects
-                exception_formatter=structlog.dev.plain_traceback,
-            )
-        )
+        finish.append(terminal_line)
     else:
         finish.append(structlog.processors.JSONRenderer(ensure_ascii=False))
+    leave_out = [drop_details] if people_read and settings.level != "debug" else []
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     structlog.configure(
-        processors=[*shared, *finish],
+        processors=[*shared, *leave_out, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
@@ -51,6 +52,7 @@ def configure_logging(settings: LogSettings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+    logging.captureWarnings(True)
     threading.excepthook = _log_dead_thread
 
 

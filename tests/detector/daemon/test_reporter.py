@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
 from alerts.deadline import Deadline
@@ -118,11 +119,12 @@ def reporter(tmp_path: Path, sent: list[Alert]) -> Callable[..., IncidentReporte
     def make(journal: Journal, fail_first: bool = False) -> IncidentReporter:
         failures = [True] if fail_first else []
 
-        def submit(alert: Alert, context: AlertContext) -> None:
+        def submit(alert: Alert, context: AlertContext) -> list[str]:
             if failures:
                 failures.pop()
                 raise OSError("the outbox is gone")
             sent.append(alert)
+            return ["police", "siren"]
 
         return IncidentReporter(journal, submit)
 
@@ -145,6 +147,23 @@ def test_reports_are_journalled_and_sent_in_order_and_none_is_lost_at_the_end(
     ]
     assert kept(journal)[0].incident == CLOSED
     journal.close(Deadline.after(5))
+
+
+def test_the_log_says_how_long_it_took_and_who_is_told(
+    tmp_path: Path, desk: Callable[..., IncidentReporter]
+) -> None:
+    journal = Journal(tmp_path / "j.sqlite")
+    one = desk(journal)
+    with capture_logs() as logs:
+        one.start()
+        for incident in (OPENED, CLOSED):
+            one.report(IncidentReport(incident, CAMERA, SAMPLE))
+        one.stop(10)
+    opened, closed = logs
+    assert (opened["log_level"], opened["sinks"]) == ("warning", ["police", "siren"])
+    assert "duration_s" not in opened
+    assert (closed["log_level"], closed["duration_s"]) == ("info", 12.0)
+    journal.close()
 
 
 def test_an_exercise_is_marked_and_stays_out_of_the_journal(

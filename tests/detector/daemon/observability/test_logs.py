@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,17 +38,12 @@ def open_camera() -> None:
 
 
 @pytest.fixture
-def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What would be standard error; afterwards logging is as it was."""
-    root = logging.getLogger()
-    handlers, level, hook = root.handlers[:], root.level, threading.excepthook
+def stderr(monkeypatch: pytest.MonkeyPatch, own_logging: None) -> Iterator[io.StringIO]:
+    """What would be standard error."""
     buffer = io.StringIO()
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", buffer)
         yield buffer
-    structlog.reset_defaults()
-    root.handlers[:], threading.excepthook = handlers, hook
-    root.setLevel(level)
 
 
 @pytest.fixture(params=["json", "console"])
@@ -157,3 +153,17 @@ def test_events_below_the_level_stay_out(
     events = [json.loads(line) for line in stderr.getvalue().splitlines()]
     assert [(event["level"], event["event"]) for event in events] == [("warning", "lost")]
     assert events[0]["timestamp"].endswith("Z")
+
+
+def test_a_warning_of_a_library_is_json_and_without_the_secret(
+    stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_secret(SECRET)
+    monkeypatch.setattr(sys, "stderr", stderr)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        configure_logging(LogSettings(format="json"))
+        warnings.warn(f"{URL} is an old way to write it", stacklevel=1)
+    [event] = [json.loads(line) for line in stderr.getvalue().splitlines()]
+    assert event["level"] == "warning"
+    assert_hidden(stderr.getvalue())

@@ -1,0 +1,48 @@
+"""One daemon a state directory: who comes first holds it until his process ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from config.errors import ConfigError
+
+LOCK_FILE = "daemon.lock"
+
+
+@contextmanager
+def claimed(state_dir: Path) -> Iterator[None]:
+    """Hold `state_dir`; raises ConfigError, with the process that has it, where another does.
+
+    A directory in which nothing can be written does not stop it: the outbox then goes on in
+    memory, and says so.
+    """
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        lock = os.open(state_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
+        yield
+        return
+    try:
+        _lock(lock, state_dir)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(lock: int, state_dir: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 20, 0).decode(errors="replace")
+        process = f" (process {holder})" if holder else ""
+        raise ConfigError(
+            f"{state_dir}: another jikimi daemon{process} uses this state directory; "
+            "stop it, or give this one a directory of its own with JIKIMI_STATE_DIR"
+        ) from None
+    with suppress(OSError):  # a full disk: whoever comes next is refused without the number
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
