@@ -43,9 +43,10 @@ def summary(status: dict[str, Any]) -> str:
     rows = []
     for camera in cameras:
         named = (padded(camera["name"], name_width), padded(camera["state"], state_width))
-        reason = [f"({camera['reason']})"] if camera["reason"] else []
+        told = camera["reason"].removeprefix(f"{camera['url']}: ")
+        reason = [f"({told})"] if told else []
         thresholds = _thresholds(camera["calibration"])
-        rows.append(("camera", [*named, *reason, camera["url"], *thresholds]))
+        rows.append(("camera", [*named, camera["url"], *reason, *thresholds]))
     # a daemon that was started before an upgrade tells of no silences
     rows += [("silenced", [told_silence(silence)]) for silence in status.get("silences", [])]
     rows += [

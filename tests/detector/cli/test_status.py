@@ -17,7 +17,7 @@ from detector.cli.terminal import columns
 Run = Callable[..., tuple[int, str, str]]
 Serve = Callable[..., Path]
 
-CAMERA = {
+CAMERA: dict[str, Any] = {
     "name": "gate",
     "state": "live",
     "url": "rtsp://viewer:***@192.0.2.1/",
@@ -118,6 +118,13 @@ def test_long_names_and_sentences_fit_80_columns_and_are_whole(serve: Serve, run
     assert LONG in out
     assert url in out
     assert refused in " ".join(out.split())
+
+
+def test_the_address_that_a_reason_begins_with_is_not_told_twice() -> None:
+    camera = {**CAMERA, "state": "offline", "reason": f"{CAMERA['url']}: connection refused"}
+    shown = summary({**STATUS, "cameras": [camera]})
+    assert "(connection refused)" in shown
+    assert shown.count(CAMERA["url"]) == 1
 
 
 def test_the_states_of_cameras_stand_in_a_column() -> None:
