@@ -82,13 +82,21 @@ def test_a_drill_reaches_the_sinks_marked_and_silence_does_not_hold_it_back(
         assert daemon.jikimi("silence", "--for", "10m").returncode == 0
         done = daemon.jikimi("drill", "--camera", "yard")
         assert done.returncode == 0, done.stderr
+        assert "police: acknowledged after " in done.stdout
         alerts = station.wait_for_incidents(2)
         assert [a["phase"] for a in alerts] == ["opened", "closed"]
         assert {a["camera"] for a in alerts} == {"yard"}
         assert all(alert["exercise"] for alert in alerts)
         assert alerts[0]["image"]
         assert daemon.jikimi("drill", "--camera", "nowhere").returncode == 6
-        assert "live" in daemon.jikimi("status").stdout
+        shown = daemon.jikimi("status").stdout
+        assert "live" in shown
+        assert "silenced  every camera until " in shown
+        ended = daemon.jikimi("unsilence").stdout
+        assert ended == "every camera is no longer silenced\n"
+        assert "silenced" not in daemon.jikimi("status").stdout
+        daemon.stop()
+        assert daemon.jikimi("incidents").stdout == "no incidents yet\n"
 
 
 def test_a_lost_camera_is_told_once_and_once_more_when_it_is_back(

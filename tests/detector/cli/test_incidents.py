@@ -43,7 +43,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
         written = Journal(tmp_path / "incidents.sqlite")
         for one, reason in told:
             written.record(one, reason)
-        written.close()
+        written.close(Deadline.after(5))
 
     return journal
 

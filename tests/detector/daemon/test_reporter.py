@@ -150,20 +150,20 @@ def test_reports_are_journalled_and_sent_in_order_and_none_is_lost_at_the_end(
 
 
 def test_the_log_says_how_long_it_took_and_who_is_told(
-    tmp_path: Path, desk: Callable[..., IncidentReporter]
+    tmp_path: Path, reporter: Callable[..., IncidentReporter]
 ) -> None:
     journal = Journal(tmp_path / "j.sqlite")
-    one = desk(journal)
+    one = reporter(journal)
     with capture_logs() as logs:
         one.start()
         for incident in (OPENED, CLOSED):
             one.report(IncidentReport(incident, CAMERA, SAMPLE))
-        one.stop(10)
+        one.stop(Deadline.after(10))
     opened, closed = logs
     assert (opened["log_level"], opened["sinks"]) == ("warning", ["police", "siren"])
     assert "duration_s" not in opened
     assert (closed["log_level"], closed["duration_s"]) == ("info", 12.0)
-    journal.close()
+    journal.close(Deadline.after(5))
 
 
 def test_an_exercise_is_marked_and_stays_out_of_the_journal(
