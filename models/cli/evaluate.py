@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,8 @@ def _evaluate(chosen: argparse.Namespace) -> int:
         judge, across = fold_judge(chosen.fold_models), across_judge(chosen.fold_models)
     else:
         judge, across = weights_judge(chosen.weights), None
-    metrics = assess(read_clips(chosen.source), judge, across, judge_by_scene)
-    metrics["prototype"] = prototype
-    print(summary(metrics))
-    print(write_report(metrics, chosen.out))
+    found = assess(read_clips(chosen.source), judge, across, judge_by_scene)
+    evaluation = replace(found, prototype=prototype)
+    print(summary(evaluation))
+    print(write_report(evaluation, chosen.out))
     return 0

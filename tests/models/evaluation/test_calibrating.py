@@ -97,37 +97,44 @@ def test_learnt_thresholds_find_more_in_one_city_and_alarm_less_in_the_other(
 
     def figures(found: Any, city: str) -> Any:
         own = [o for o in found if o.play.scored.clip.dataset == city]
-        return event_figures(own, LABEL, 0).values
+        return event_figures(own, LABEL, 0)[0]
 
-    assert figures(learnt, "calm")["recall"] > figures(fixed, "calm")["recall"]
-    false = "false_incidents"
-    assert figures(learnt, "loud")[false] < figures(fixed, "loud")[false]
+    assert figures(learnt, "calm").recall > figures(fixed, "calm").recall
+    assert figures(learnt, "loud").false_incidents < figures(fixed, "loud").false_incidents
 
 
 def test_budgets_are_kept_on_scenes_that_nothing_was_learnt_from(measured: Measured) -> None:
-    shown = demonstration(measured, LABEL)
-    assert shown.reasons == {}
+    sets, reasons = demonstration(measured, LABEL)
+    assert reasons == {}
     for city in ("calm", "loud"):
+        budgets = sets[city].budgets
+        assert budgets is not None
         for budget in (30, 10):
-            figures = shown.values[city]["budgets"][f"{budget}"]
-            low, high = figures["realised_interval"]
-            assert low < figures["realised_per_hour"] < high
+            figures = budgets[f"{budget}"]
+            assert figures.realised_interval is not None
+            assert figures.realised_per_hour is not None
+            low, high = figures.realised_interval
+            assert low < figures.realised_per_hour < high
             # ten an hour are five in the half hour that is learnt from, and three are forgiven
-            assert budget / 2 < figures["realised_per_hour"] < 2 * budget
-            moved = log_odds(figures["threshold_with_fights"]) - log_odds(figures["threshold"])
+            assert budget / 2 < figures.realised_per_hour < 2 * budget
+            moved = log_odds(figures.threshold_with_fights) - log_odds(figures.threshold)
             assert -0.05 < moved < 0.35
-        strict, lax = (shown.values[city]["budgets"][b]["threshold"] for b in ("10", "120"))
+        strict, lax = (budgets[b].threshold for b in ("10", "120"))
         assert strict > lax
-        week = shown.values[city]["one_a_week"]
-        assert week["interval"][0] <= week["threshold"] <= week["interval"][1]
-        assert week["threshold"] > strict
-    assert shown.values["calm"]["learnt"]["recall"] > shown.values["calm"]["fixed"]["recall"]
+        week = sets[city].one_a_week
+        assert week is not None
+        assert week.interval[0] <= week.threshold <= week.interval[1]
+        assert week.threshold > strict
+    learnt, fixed = sets["calm"].learnt.recall, sets["calm"].fixed.recall
+    assert learnt is not None
+    assert fixed is not None
+    assert learnt > fixed
 
 
 def test_minutes_of_footage_show_no_budget_and_say_why(judge: Classifier) -> None:
     rng = np.random.default_rng(0)
     plays = [played(judge, f"s{i}", "tiny", Kind.NORMAL, -1.0, rng) for i in range(3)]
     measured = Measured(lambda _: judge, (LABEL,), [p.scored for p in plays], plays, [])
-    shown = demonstration(measured, LABEL)
-    assert shown.values["tiny"]["budgets"] is None
-    assert "0.5 h" in shown.reasons["tiny"]
+    sets, reasons = demonstration(measured, LABEL)
+    assert sets["tiny"].budgets is None
+    assert "0.5 h" in reasons["tiny"]
