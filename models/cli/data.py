@@ -99,7 +99,7 @@ def _show(report: Any) -> None:
     for scene, clips in report.split.items():
         sides = ", ".join(f"{_fold(clip)} ({clip.name})" for clip in clips)
         print(f"LEAK: scene {scene} stands on both sides of the split: {sides}")
-    _show_copies(report.copies)
+    _show_duplicates(report.duplicates)
     groups = report.belong_together
     if groups:
         print("\nGive the scenes of each line one name, and folds by it:")
@@ -108,12 +108,14 @@ def _show(report: Any) -> None:
     _show_verdict(report)
 
 
-def _show_copies(copies: Any) -> None:
-    ordered = sorted(copies, key=lambda copy: not copy.leaks)  # keeps the closest first
-    for copy in ordered[:SHOWN]:
-        pair = copy.pair
-        word = "LEAK" if copy.leaks else "note"
-        differ = ", with different labels" if copy.labels_differ else ""
+def _show_duplicates(duplicates: Any) -> None:
+    ordered = sorted(
+        duplicates, key=lambda duplicate: not duplicate.leaks
+    )  # keeps the closest first
+    for duplicate in ordered[:SHOWN]:
+        pair = duplicate.pair
+        word = "LEAK" if duplicate.leaks else "note"
+        differ = ", with different labels" if duplicate.labels_differ else ""
         turned = ", mirrored" if pair.mirrored else ""
         print(f"{word}: the same footage or place ({pair.bits} of 512 bits differ{turned}){differ}")
         for clip, at_s in ((pair.first, pair.first_s), (pair.second, pair.second_s)):
@@ -123,7 +125,7 @@ def _show_copies(copies: Any) -> None:
 
 
 def _show_verdict(report: Any) -> None:
-    leaking = sum(copy.leaks for copy in report.copies)
+    leaking = sum(duplicate.leaks for duplicate in report.duplicates)
     split = f"{report.folds} folds" if report.folds else "any split by scene"
     if report.leaks:
         print(

@@ -23,11 +23,11 @@ def add_commands(commands: Any) -> None:
         help="path,label,scene[,dataset,start_s,end_s], or a folder a class",
     )
     evaluate.add_argument("--out", type=Path, required=True, metavar="DIR")
-    judges = evaluate.add_mutually_exclusive_group()
-    judges.add_argument(
+    weights = evaluate.add_mutually_exclusive_group()
+    weights.add_argument(
         "--weights", type=Path, metavar="SIDECAR.json", help="instead of the shipped ones"
     )
-    judges.add_argument(
+    weights.add_argument(
         "--fold-models",
         type=Path,
         metavar="RUN",
@@ -47,16 +47,19 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     from models.data.clips import read_clips  # noqa: PLC0415
     from models.evaluation.calibrating import judge_by_scene  # noqa: PLC0415
     from models.evaluation.evaluation import assess  # noqa: PLC0415
-    from models.evaluation.judging import across_judge, fold_judge, weights_judge  # noqa: PLC0415
+    from models.evaluation.scoring import across_classifiers, fold_classifiers, weights_classifier  # noqa: PLC0415
     from models.report.report import read_prototype, write_report  # noqa: PLC0415
     from models.report.wording import summary  # noqa: PLC0415
 
     prototype = read_prototype(chosen.prototype) if chosen.prototype else None
     if chosen.fold_models:
-        judge, across = fold_judge(chosen.fold_models), across_judge(chosen.fold_models)
+        classifier_for, across = (
+            fold_classifiers(chosen.fold_models),
+            across_classifiers(chosen.fold_models),
+        )
     else:
-        judge, across = weights_judge(chosen.weights), None
-    found = assess(read_clips(chosen.source), judge, across, judge_by_scene)
+        classifier_for, across = weights_classifier(chosen.weights), None
+    found = assess(read_clips(chosen.source), classifier_for, across, judge_by_scene)
     evaluation = replace(found, prototype=prototype)
     print(summary(evaluation))
     print(write_report(evaluation, chosen.out))

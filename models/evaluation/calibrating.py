@@ -33,8 +33,8 @@ from detector.incidents.judge import CameraJudge
 from detector.incidents.smoothing import Smoother
 from detector.incidents.tracker import IncidentRules
 from models.evaluation.events import JudgeFor, Kind, Play
-from models.evaluation.judging import ScoredClip
 from models.evaluation.measuring import Measured
+from models.evaluation.scoring import ScoredClip
 from models.statistics import Interval, Reasons, poisson_upper, share
 
 BUDGETS_PER_HOUR = (120.0, 60.0, 30.0, 10.0)
@@ -156,13 +156,13 @@ def thresholds_by_scene(
 
 def judge_by_scene(measured: Measured) -> JudgeFor:
     """Each scene judged at the threshold that was learnt from other scenes of its set."""
-    thresholds = thresholds_by_scene(measured.plays, measured.scored[0].judge.rules())
+    thresholds = thresholds_by_scene(measured.plays, measured.scored[0].classifier.rules())
 
     def judge(scored: ScoredClip) -> CameraJudge:
         learnt = thresholds.get(scored.clip.scene, {})
         rules = {
             label: own.opening_at(learnt.get(label, own.open_threshold))
-            for label, own in scored.judge.rules().items()
+            for label, own in scored.classifier.rules().items()
         }
         return CameraJudge(scored.clip.scene, rules)
 
@@ -173,7 +173,7 @@ def demonstration(
     measured: Measured, label: str, seed: int = 0
 ) -> tuple[dict[str, SetCalibration], Reasons]:
     """For each data set, what budgets come to on scenes that nothing was learnt from."""
-    index, rules = measured.labels.index(label), measured.scored[0].judge.rules()[label]
+    index, rules = measured.labels.index(label), measured.scored[0].classifier.rules()[label]
     sets: dict[str, SetCalibration] = {}
     reasons: Reasons = {}
     by_dataset = _by_dataset(measured.plays)

@@ -29,7 +29,6 @@ from models.evaluation.events import (
     fixed_rules,
     outcomes,
 )
-from models.evaluation.judging import Judge, network_of
 from models.evaluation.label_figures import group_figures, label_figures
 from models.evaluation.lighting import LIGHTINGS, lighting_of
 from models.evaluation.measuring import Measured, measure
@@ -47,6 +46,7 @@ from models.evaluation.result import (
     Weights,
     rounded,
 )
+from models.evaluation.scoring import ClassifierFor, network_of
 from models.statistics import (
     Reasons,
     nested_reasons,
@@ -68,17 +68,17 @@ class Calibrated:
 
 def assess(
     clips: Sequence[Clip],
-    judge: Judge,
-    across: Judge | None = None,
+    classifier_for: ClassifierFor,
+    across: ClassifierFor | None = None,
     calibrate: Calibrate | None = None,
 ) -> Evaluation:
     """Everything measured on `clips`.
 
-    `across`: judges each clip without knowing its data set; reported for each set that it
-    has a classifier for. `calibrate`: gives the rules behind the figures named calibrated.
+    `across`: gives each clip a classifier that does not know its data set; reported for each
+    set that there is one for. `calibrate`: gives the rules behind the figures named calibrated.
     Raises ConfigError where no clip can be read.
     """
-    measured = measure(clips, judge)
+    measured = measure(clips, classifier_for)
     read = {scored.clip for scored in measured.scored}
     label = SHIPPED_LABEL if SHIPPED_LABEL in measured.labels else measured.labels[0]
     light = _lightings([scored.clip for scored in measured.scored])
@@ -200,13 +200,13 @@ def _calibrated(
 
 
 def _across(
-    clips: Sequence[Clip], judge: Judge, label: str, calibrate: Calibrate | None
+    clips: Sequence[Clip], classifier_for: ClassifierFor, label: str, calibrate: Calibrate | None
 ) -> tuple[dict[str, AcrossFigures], Reasons]:
     """Each set by the model that was trained without it."""
     sets: dict[str, AcrossFigures] = {}
     reasons: Reasons = {}
-    for name in sorted({clip.dataset for clip in clips if judge(clip)}):
-        measured = measure([clip for clip in clips if clip.dataset == name], judge)
+    for name in sorted({clip.dataset for clip in clips if classifier_for(clip)}):
+        measured = measure([clip for clip in clips if clip.dataset == name], classifier_for)
         found = outcomes(measured.plays, measured.labels, fixed_rules)[label]
         group, group_reasons = group_figures(
             measured, found, label, {s.clip for s in measured.scored}
@@ -268,7 +268,7 @@ def _label_counts(clips: Sequence[Clip]) -> Counter[str]:
 
 
 def _classifiers(measured: Measured) -> list[Classifier]:
-    return list({id(own.judge): own.judge for own in measured.scored}.values())
+    return list({id(own.classifier): own.classifier for own in measured.scored}.values())
 
 
 def _weights(measured: Measured) -> Weights:

@@ -19,7 +19,7 @@ from detector.footage.recording import EPOCH
 from detector.incidents.judge import CameraJudge
 from detector.types import Phase
 from models.data.clips import Event
-from models.evaluation.judging import ScoredClip
+from models.evaluation.scoring import ScoredClip
 from models.statistics import (
     FalseRate,
     Interval,
@@ -116,7 +116,7 @@ JudgeFor = Callable[[ScoredClip], CameraJudge]
 
 def fixed_rules(scored: ScoredClip) -> CameraJudge:
     """The weights' own rules, the same for every camera."""
-    return CameraJudge(scored.clip.scene, scored.judge.rules())
+    return CameraJudge(scored.clip.scene, scored.classifier.rules())
 
 
 def openings(scored: ScoredClip, judge: CameraJudge) -> list[tuple[str, float]]:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from models.data.clips import Clip
 from models.evaluation.events import Kind, Outcome, event_figures, normal_figures
-from models.evaluation.judging import ScoredClip
 from models.evaluation.measuring import Measured
 from models.evaluation.result import ByLevel, Curves, GroupFigures, Histogram, LabelFigures
+from models.evaluation.scoring import ScoredClip
 from models.statistics import (
     Flags,
     Reasons,
@@ -93,7 +93,7 @@ def _clip_level(scored: Sequence[ScoredClip], label: str) -> Level:
 
     Untrimmed recordings have no one label, and are left out.
     """
-    taken = [own for own in scored if label in own.judge.head.labels and not _spans(own)]
+    taken = [own for own in scored if label in own.classifier.head.labels and not _spans(own)]
     means = [float(_column(own, label).mean()) if len(own.times_s) else 0.0 for own in taken]
     return (
         np.array(means, np.float64),
@@ -119,11 +119,11 @@ def _frame_level(scored: Sequence[ScoredClip], label: str) -> Level:
 
 
 def _spans(scored: ScoredClip) -> bool:
-    return any(event.label in scored.judge.head.labels for event in scored.clip.events)
+    return any(event.label in scored.classifier.head.labels for event in scored.clip.events)
 
 
 def _column(scored: ScoredClip, label: str) -> Values:
-    column = scored.judge.head.labels.index(label)
+    column = scored.classifier.head.labels.index(label)
     return scored.probabilities[:, column].astype(np.float64)
 
 

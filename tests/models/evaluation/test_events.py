@@ -18,7 +18,7 @@ from detector.motion.view import MotionTracker
 from detector.types import Sample
 from models.data.clips import Clip, Event
 from models.evaluation.events import Kind, Outcome, Play, event_figures, normal_figures, outcomes
-from models.evaluation.judging import ScoredClip
+from models.evaluation.scoring import ScoredClip
 from models.evaluation.streams import JOINS, Footage, Script, StreamBuilder, StreamEmbedder
 
 RULES = IncidentRules(open_threshold=0.6, close_threshold=0.4, min_duration_s=0, merge_gap_s=3)
