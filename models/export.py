@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from config.errors import ConfigError, ModelError
 from detector.inference.engine import Engine, Floats, LiteRTEngine, TensorFlowEngine
@@ -90,7 +92,7 @@ def compared(
     """What each engine makes of the stored views, beside what `litert` does."""
     worst = dict.fromkeys(engines, 0.0)
     scores: dict[str, list[NDArray[np.float64]]] = {engine: [] for engine in engines}
-    for stored in view_files:
+    for stored in tqdm(view_files, desc="comparing", unit="file", disable=None):
         views = stored.read(np.arange(stored.count))
         expected = engines["litert"].embed(views)
         for name, engine in engines.items():
@@ -152,6 +154,7 @@ def _quantised(
 
     network = keras.models.load_model(engines["tensorflow"], compile=False)
     file = stem.with_name(f"{stem.name}-int8.tflite")
+    tqdm.write("converting the network to int8", file=sys.stderr)
     file.write_bytes(to_int8(network, spread(view_files, REPRESENTATIVE_VIEWS)))
     return file
 

@@ -31,8 +31,15 @@ def add_commands(commands: Any) -> None:
     manifest.set_defaults(run=_manifest)
 
     check = parts.add_parser("check", help="whether figures on a split would mean anything")
-    check.add_argument("source", type=Path, metavar="MANIFEST|FOLDER")
-    check.add_argument("--folds", type=Path, metavar="folds.csv", help="default: beside it")
+    check.add_argument(
+        "source",
+        type=Path,
+        metavar="MANIFEST|FOLDER",
+        help="a manifest.csv, a folder with one, or a folder a class",
+    )
+    check.add_argument(
+        "--folds", type=Path, metavar="folds.csv", help="path,fold (default: beside the manifest)"
+    )
     check.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found")
     check.set_defaults(run=_check)
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from detector.footage.recording import EPOCH
 from detector.incidents.judge import CameraJudge
@@ -133,7 +134,7 @@ def outcomes(
 ) -> dict[str, list[Outcome]]:
     """Every play's outcome, for each label: hits by its own events only."""
     found: dict[str, list[Outcome]] = {label: [] for label in labels}
-    for play in plays:
+    for play in tqdm(plays, desc="incidents", unit="stream", disable=None):
         opened = openings(play.scored, judge_for(play.scored))
         for label in labels:
             found[label].append(_outcome(play, label, [at for own, at in opened if own == label]))

@@ -7,7 +7,7 @@ Numbers only: measured in `models.evaluation.evaluation`, put in words in `model
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from detector.incidents.tracker import IncidentRules
@@ -156,6 +156,7 @@ class Evaluation(LabelFigures):
 
     `event_calibrated`, `normal_calibrated`: with rules per camera. `skipped`: clips that could
     not be read. `labels`: how many clips of each label the manifest names. `prototype`: given.
+    `learnt_clips`: those that the very weights which scored them were fitted on.
     """
 
     by_dataset: dict[str, GroupFigures]
@@ -179,6 +180,7 @@ class Evaluation(LabelFigures):
     created: str
     jikimi: str
     prototype: Prototype | None = None
+    learnt_clips: list[str] = field(default_factory=list)
 
 
 def rounded(value: T) -> T:

@@ -26,6 +26,7 @@ p, li { max-width: 46rem; } .dim, figcaption { color: var(--dim); font-size: .9r
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); gap: .8rem; }
 .tile { background: var(--raised); border-radius: .5rem; padding: .8rem 1rem; }
 .tile b { display: block; font-size: 1.7rem; line-height: 1.2; }
+.warning { border-left: 0.3rem solid #b03a2e; padding-left: 0.8rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line);

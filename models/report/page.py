@@ -14,7 +14,7 @@ from models.evaluation.result import Evaluation, GroupFigures
 from models.evaluation.streams import JOINS, SEGMENT_S
 from models.report.appendix import facts, false_alarms, fights, gaps, prototype, scenes
 from models.report.markup import framed, paragraph, table
-from models.report.wording import DASH, class_rows, number, span
+from models.report.wording import DASH, class_rows, learnt_warning, number, span
 from models.statistics import DECISION, ROUNDS
 
 CAPTIONS = {
@@ -32,6 +32,7 @@ def page(evaluation: Evaluation, pictures: Mapping[str, str]) -> str:
     parts = [
         "<h1>How good the alarms are</h1>",
         _opening(evaluation),
+        _warning(evaluation),
         _tiles(evaluation),
         _what_was_measured(evaluation),
         _levels(evaluation),
@@ -65,6 +66,11 @@ def _opening(evaluation: Evaluation) -> str:
         f"{model.name} ({judged}). Jikimi {evaluation.jikimi}, {evaluation.created}.",
         "dim",
     )
+
+
+def _warning(evaluation: Evaluation) -> str:
+    warning = learnt_warning(evaluation.learnt_clips, evaluation.clips)
+    return paragraph(f"Warning: {warning}.", "warning") if warning else ""
 
 
 def _tiles(evaluation: Evaluation) -> str:

@@ -19,7 +19,7 @@ from models.evaluation.result import Evaluation, Prototype
 from models.report.page import page
 from models.report.plots import draw_plots
 
-NO_PICTURES = "no pictures were drawn: they need matplotlib (pip install 'jikimi[plot]')"
+NO_PICTURES = "no pictures are drawn: they need matplotlib (pip install 'jikimi[plot]')"
 
 
 PROTOTYPE = TypeAdapter[Prototype](Prototype)

@@ -5,12 +5,16 @@ A figure that could not be measured is written as a dash, never as 0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.evaluation.result import Evaluation
 from models.statistics import Classification, Interval, share
 
 DASH = "–"
+
+LEARNT_SHOWN = 3
+"""Clips that a warning names; metrics.json has all."""
 
 
 def number(value: float | str | None, unit: str = "") -> str:
@@ -30,7 +34,9 @@ def span(interval: Interval | None) -> str:
 def summary(evaluation: Evaluation) -> str:
     """The figures for a terminal: a classification report, then events and false alarms."""
     event, normal = evaluation.event, evaluation.normal
+    warning = learnt_warning(evaluation.learnt_clips, evaluation.clips)
     lines = [
+        *([f"WARNING: {warning}", ""] if warning else []),
         *classification_report("clip", evaluation.clip, evaluation.label),
         "",
         *classification_report("frame", evaluation.frame, evaluation.label),
@@ -56,6 +62,19 @@ def summary(evaluation: Evaluation) -> str:
     reasons = evaluation.reasons
     lines += [f"note     {name}: {reasons[name]}" for name in noted if name in reasons]
     return "\n".join(lines)
+
+
+def learnt_warning(learnt: Sequence[str], clips: int) -> str:
+    """What figures on clips that the weights were fitted on are worth; empty without such."""
+    if not learnt:
+        return ""
+    shown = ", ".join(learnt[:LEARNT_SHOWN]) + (", …" if len(learnt) > LEARNT_SHOWN else "")
+    return (
+        f"the weights were fitted on {len(learnt)} of these {clips} clips ({shown}). The figures "
+        "are too good and say nothing of another camera. Leave those clips out, or score each by "
+        "a model that has not seen it: jikimi train … --cross-validate, then jikimi evaluate … "
+        "--fold-models RUN"
+    )
 
 
 def classification_report(level: str, figures: Classification, label: str) -> list[str]:

@@ -15,15 +15,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from detector.inference.head import Floats, LinearHead
 from detector.inference.weights import load_classifier
 from models.data.clips import Clip
+from models.data.digests import clip_digests
 from models.statistics import confusion, roc_auc
 from models.training.examples import Example, example_weights
 from models.training.frozen import load_examples
 from models.training.head import UNKNOWN_LOGIT, probabilities_of
 from models.training.recipe import FOLDS, Recipe
+from models.weights.fitted import FittedOn, fitted_on, known_digests
 from models.weights.network import frozen_network, sidecar_of
 from models.weights.sidecar import weights_name, write_sidecar
 
@@ -67,7 +70,11 @@ def adapt(
             "before": _measured(_judged(first, known), first.labels),
             "after": _measured(_judged(head, known), first.labels),
         }
-    told = {"started from": start.sidecar.name, **facts}
+    before = fitted_on(start.sidecar)
+    digests = clip_digests(clips)
+    own = known_digests((example.clip for example in site), digests)
+    fitted = FittedOn(before.head | own, before.network)
+    told = {"started from": start.sidecar.name, **facts, **fitted.as_json()}
     return write_sidecar(
         out,
         f"{start.sidecar.name}-adapted",
@@ -173,7 +180,7 @@ def _left_out(
     groups = min(FOLDS, len(scenes))
     group = {scene: number % groups for number, scene in enumerate(scenes)}
     judged: list[tuple[Example, Floats]] = []
-    for number in range(groups):
+    for number in tqdm(range(groups), desc="scenes left out", unit="head", disable=None):
         rest = [example for example in site if group[example.clip.scene] != number]
         own = [example for example in site if group[example.clip.scene] == number]
         judged += _judged(pulled(first, known, rest, recipe), own)

@@ -24,6 +24,7 @@ from config.errors import ConfigError
 from detector.inference.head import LinearHead
 from models.data.augment import augmented
 from models.data.clips import Clip
+from models.data.digests import clip_digests
 from models.data.views import ViewFile, store_views
 from models.training.examples import Example, example_weights, labels_of
 from models.training.frozen import load_examples, main_sets
@@ -33,6 +34,7 @@ from models.training.loop import Batch, fit
 from models.training.out_of_fold import out_of_fold_figures
 from models.training.recipe import FOLDS, Recipe, fold_of
 from models.weights.architecture import NAME, embedding_network, train_from, with_head
+from models.weights.fitted import FittedOn, known_digests
 from models.weights.network import frozen_network, keras_source, write_network
 from models.weights.sidecar import weights_name, write_sidecar
 
@@ -63,6 +65,7 @@ def train_network(
     labels_of(readable, labels)
     most = max(1, min(recipe.learning.views_per_clip, MAX_STORED // len(readable)))
     files = store_views(readable, most, cache)
+    digests = clip_digests(readable)
     parts: dict[str, list[Clip]] = {}
     if cross_validate:
         for fold in range(FOLDS):
@@ -84,8 +87,10 @@ def train_network(
                     unseen, engines["litert"], replace(recipe, copies=0), cache
                 )
             ]
+        fitted = known_digests(own, digests)
+        clips_known = FittedOn(head=fitted, network=fitted | start.fitted).as_json()
         told = {
-            "training": {**facts, "part": place},
+            "training": {**facts, "part": place, **clips_known},
             "figures": out_of_fold_figures(judged, labels),
         }
         name = f"{weights_name(labels)}-{NAME}-finetuned"

@@ -19,6 +19,7 @@ from detector.inference.engine import LiteRTEngine
 from detector.inference.head import LinearHead
 from models.data.augmented import embed_copies
 from models.data.clips import Clip
+from models.data.digests import clip_digests
 from models.data.embeddings import embed_clip
 from models.training.examples import MAX_VIEWS, Example, examples_of, labels_of
 from models.training.head import (
@@ -30,6 +31,7 @@ from models.training.head import (
 )
 from models.training.out_of_fold import out_of_fold_figures
 from models.training.recipe import FOLDS, Recipe, fold_of
+from models.weights.fitted import FittedOn, known_digests
 from models.weights.network import frozen_network
 from models.weights.sidecar import sha256_of, weights_name, write_sidecar
 
@@ -61,21 +63,27 @@ def train_frozen(
     figures = out_of_fold_figures(judged, labels)
     name = f"{weights_name(labels)}-{network.name}-linear"
 
-    def write(folder: Path, head: LinearHead, **left_out: Any) -> Path:
-        told = {"training": {**facts, **left_out}, "figures": figures}
+    digests = clip_digests(example.clip for example in examples)
+
+    def write(folder: Path, head: LinearHead, own: Sequence[Example], **left_out: Any) -> Path:
+        fitted = FittedOn(known_digests((e.clip for e in own), digests), network.fitted)
+        told = {"training": {**facts, **left_out, **fitted.as_json()}, "figures": figures}
         return write_sidecar(folder, name, network.engines, head, told)
 
     if cross_validate:
         if set(heads) != set(range(FOLDS)):
             raise ConfigError("all clips fall into one fold; cross-validation needs more scenes")
         for fold, head in heads.items():
-            write(out / "folds" / str(fold), head, left_out_fold=fold)
+            rest = [example for example in examples if fold_of(example.clip) != fold]
+            write(out / "folds" / str(fold), head, rest, left_out_fold=fold)
         for dataset in main_sets(clips):
             rest = [example for example in examples if example.clip.dataset != dataset]
             if any(example.labels for example in rest):
-                write(out / "without" / dataset, _fitted(rest, labels, recipe), left_out=dataset)
+                head = _fitted(rest, labels, recipe)
+                write(out / "without" / dataset, head, rest, left_out=dataset)
+    tqdm.write(f"fitting the head on all {len(examples)} examples", file=sys.stderr)
     whole = fit_head(examples, labels, recipe)
-    return write(out, replace(whole, slope=slope, intercept=intercept))
+    return write(out, replace(whole, slope=slope, intercept=intercept), examples)
 
 
 def load_examples(
