@@ -27,8 +27,7 @@ BANDWIDTH = 0.5
 """Of the kernel that calls two recordings' formats alike, in standard deviations."""
 
 TELLING_AUC = 0.65
-"""From here on the format is said to tell the labels. Formats drawn at random for each scene
-stay below 0.60 in 95 of 100 draws, on our sets of 39 and of 84 scenes."""
+"""From here on the format is said to tell the labels; by chance it is below 0.60."""
 
 MIN_SCENES = 10
 """Of either kind; with 7 scenes of one, one random draw in twenty is above 0.72."""

@@ -39,18 +39,14 @@ from models.statistics import Interval, Reasons, poisson_upper, share
 
 BUDGETS_PER_HOUR = (120.0, 60.0, 30.0, 10.0)
 PER_HOUR = 15.0
-"""The budget of the figures by event: of 10, 15 and 30 the one whose F1 is nearest to that of one
-threshold for all (0.48 to 0.47 by folds, 0.44 to 0.47 across cities), tried on this very footage. A
-fight scene's normal seconds, played to and fro, are that place at its busiest; a street's whole
-day is mostly quiet."""
+"""The budget of the figures by event: its F1 is nearest to that of one threshold for all."""
 
 ONE_A_WEEK = 1 / (7 * 24)
 UNBOUND = 4.0
 """Log-odds: no reach at all, to see what a budget would ask for."""
 
 LEAST_HOURS = 0.5
-"""Of less footage a half shows a handful of incidents, and of other scenes: surv_fight (1.8 h) and
-vioperu (0.6 h) keep their budgets on the other half, sets of minutes miss them by a factor of 4."""
+"""Of normal footage in a set; sets of minutes miss their budgets by a factor of 4."""
 
 SPLITS = 50
 ROUNDS = 200

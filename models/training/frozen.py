@@ -52,8 +52,7 @@ def train_frozen(
     labels_of([example.clip for example in examples], labels)  # some clips could not be read
     heads = fold_heads(examples, labels, recipe)
     logits = out_of_fold_logits(examples, heads)
-    # One calibration for all folds, two numbers a label that rank nothing: with one each, folds
-    # do not stand on one scale, and the AUC over all of them is 0.857 instead of 0.863 (vioperu).
+    # One calibration for all folds: with one each, folds do not stand on one scale.
     slope, intercept = calibration_of(logits, labels)
     heads = {k: replace(head, slope=slope, intercept=intercept) for k, head in heads.items()}
     judged = [

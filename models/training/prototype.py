@@ -46,7 +46,7 @@ computed once make it a matter of minutes, and frozen layers see the same kind o
 
 DROPOUT = 0.2
 RATE = 1e-2
-"""Of a single layer on features that stay; with 1e-3 it was not done after 40 epochs."""
+"""Of a single layer on features that stay."""
 
 HELD_BACK = 0.2
 
