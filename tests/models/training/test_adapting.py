@@ -12,11 +12,13 @@ import pytest
 from detector.cli import main
 from detector.inference.head import LinearHead
 from detector.inference.weights import load_classifier
-from models.data.clips import Clip
+from models.data.clips import Clip, read_clips
+from models.data.digests import clip_digests
 from models.training.adapting import pulled
 from models.training.examples import Example
 from models.training.head import probabilities_of
 from models.training.recipe import Recipe
+from models.weights.fitted import fitted_on
 
 pytest.importorskip("scipy", reason="SciPy is not installed (make train-env)")
 
@@ -97,6 +99,8 @@ def test_the_shipped_weights_are_adapted_and_measured_on_both(
         own.head(own.engine.embed(views), [None] * 5)[:, 0] for own in (shipped, classifier)
     )
     assert 0 < np.abs(before - after).max() < 0.3
+    own = set(clip_digests(read_clips(data)).values())
+    assert fitted_on(classifier.sidecar).head == fitted_on(shipped.sidecar).head | own
     figures = json.loads(sidecar.read_text())["figures"]["adapted"]
     assert figures["reference"]["after"]["violence"]["clips"] == 12
 
