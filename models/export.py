@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from config.errors import ConfigError, ModelError
 from detector.inference.engine import Engine, Floats, LiteRTEngine, TensorFlowEngine
@@ -23,7 +25,7 @@ from detector.inference.head import Head, LinearHead
 from detector.inference.weights import Classifier, load_classifier
 from models.data.clips import Clip
 from models.data.views import ViewFile, spread, store_views
-from models.evaluation.judging import sidecar_in
+from models.evaluation.scoring import sidecar_in
 from models.statistics import roc_auc
 from models.training.recipe import FOLDS, fold_of
 from models.training.training import chosen_clips
@@ -33,8 +35,7 @@ ALLOWED_LOSS = 0.005
 """Of AUC, on all clips together and on each set that has folds; more is refused."""
 
 REPRESENTATIVE_VIEWS = 500
-"""From all scenes alike, to set the ranges of whole numbers. With 100 the AUC was 0.002 lower
-than with 500, with 1000 it was no better (surv_fight)."""
+"""From all scenes alike, to set the ranges of whole numbers; more do not help."""
 
 VIEWS_PER_CLIP = 64
 
@@ -54,7 +55,7 @@ def export(run: Path, out: Path, cache: Path, *, int8: bool) -> Path:
     trained = load_classifier(source)
     clips = _clips_of(run)
     view_files = store_views(clips, VIEWS_PER_CLIP, cache)
-    score = _judge(run, trained)
+    score = _score_of(run, trained)
     out.mkdir(parents=True, exist_ok=True)
     engines = {}
     for engine, entry in trained.sidecar.engines.items():
@@ -89,15 +90,15 @@ def compared(
 ) -> dict[str, dict[str, Any]]:
     """What each engine makes of the stored views, beside what `litert` does."""
     worst = dict.fromkeys(engines, 0.0)
-    said: dict[str, list[NDArray[np.float64]]] = {engine: [] for engine in engines}
-    for stored in view_files:
+    scores: dict[str, list[NDArray[np.float64]]] = {engine: [] for engine in engines}
+    for stored in tqdm(view_files, desc="comparing", unit="file", disable=None):
         views = stored.read(np.arange(stored.count))
         expected = engines["litert"].embed(views)
         for name, engine in engines.items():
             found = expected if name == "litert" else engine.embed(views)
             worst[name] = max(worst[name], float(np.abs(found - expected).max()))
-            said[name].append(score(stored.clip, found))
-    aucs = {name: _aucs(np.array(own), view_files, labels) for name, own in said.items()}
+            scores[name].append(score(stored.clip, found))
+    aucs = {name: _aucs(np.array(own), view_files, labels) for name, own in scores.items()}
     taken_ms = dict(zip(engines, milliseconds_a_view(list(engines.values())), strict=True))
     return {
         name: {
@@ -152,11 +153,12 @@ def _quantised(
 
     network = keras.models.load_model(engines["tensorflow"], compile=False)
     file = stem.with_name(f"{stem.name}-int8.tflite")
+    tqdm.write("converting the network to int8", file=sys.stderr)
     file.write_bytes(to_int8(network, spread(view_files, REPRESENTATIVE_VIEWS)))
     return file
 
 
-def _judge(run: Path, trained: Classifier) -> Score:
+def _score_of(run: Path, trained: Classifier) -> Score:
     """Scores by the fold models that share the network, else by the run's own head."""
     heads: list[Head] = []
     for fold in range(FOLDS):

@@ -1,4 +1,4 @@
-"""Figures of how well scores tell two classes apart, in plain NumPy: arrays in, numbers out.
+"""How well scores tell two classes apart, in plain NumPy: arrays in, numbers out.
 
 What cannot be measured (one class only, one scene only) is None, with the reason beside it.
 Knows no clips, no video and no files.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,11 @@ RELIABILITY_BINS = 10
 SCORE_LEVELS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Named figures, None where one cannot be measured; `reasons` then says why, by its name."""
+Interval = tuple[float, float]
+"""Both ends of what holds 95 %."""
 
-    values: dict[str, Any]
-    reasons: dict[str, str] = field(default_factory=dict)
+Reasons = dict[str, str]
+"""Why a figure is None, by its name, or by its dotted path in what holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +76,61 @@ class Confusion:
         return share(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
 
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """Two classes told apart on `n` clips or views of so many scenes."""
+
+    auc: float | None
+    auc_interval: Interval | None
+    average_precision: float | None
+    accuracy: float | None
+    recall: float | None
+    specificity: float | None
+    precision: float | None
+    f1: float | None
+    confusion: Confusion
+    n: int
+    positives: int
+    scenes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """The `n` scores from `low` to `high`: their mean, and the share that is positive."""
+
+    low: float
+    high: float
+    n: int
+    mean_score: float | None
+    share_positive: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Whether 0.7 means 70 %; the error is None of nothing."""
+
+    bins: tuple[Bin, ...]
+    expected_calibration_error: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FalseRate:
+    """False incidents an hour, and the most an hour that what was watched does not rule out."""
+
+    false_incidents_per_hour: float | None
+    hours: float
+    false_incidents: int
+    upper_95_per_hour: float | None
+
+
 def share(part: float, whole: float) -> float | None:
     """`part / whole`, None of nothing."""
     return part / whole if whole else None
+
+
+def missing(measured: Any) -> list[str]:
+    """The names of a dataclass' fields that are None."""
+    return [field.name for field in fields(measured) if getattr(measured, field.name) is None]
 
 
 def confusion(scores: Values, positive: Flags) -> Confusion:
@@ -95,36 +146,34 @@ def confusion(scores: Values, positive: Flags) -> Confusion:
 
 def classification(
     scores: Values, positive: Flags, scenes: Scenes, label: str, seed: int = 0
-) -> Figures:
+) -> tuple[Classification, Reasons]:
     """Everything about two classes: `scores`, `positive` and `scenes` [n] of clips or views.
 
     `auc_interval` holds 95 % of 2000 resamples of the scenes: what other cameras might give.
     """
     counted = confusion(scores, positive)
-    values: dict[str, Any] = {
-        "auc": roc_auc(scores, positive),
-        "auc_interval": auc_interval(scores, positive, scenes, seed),
-        "average_precision": average_precision(scores, positive),
-        "accuracy": counted.accuracy,
-        "recall": counted.recall,
-        "specificity": counted.specificity,
-        "precision": counted.precision,
-        "f1": counted.f1,
-        "confusion": {"tp": counted.tp, "fp": counted.fp, "tn": counted.tn, "fn": counted.fn},
-        "n": len(scores),
-        "positives": int(positive.sum()),
-        "scenes": len(np.unique(scenes)),
-    }
-    missing = _one_class(positive, label)
-    if missing:
-        for name in ("auc", "auc_interval", "average_precision", "accuracy", "precision", "f1"):
-            values[name] = None
-    reasons = {name: missing for name, value in values.items() if value is None and missing}
-    if values["auc_interval"] is None:
+    one_class = _one_class(positive, label)
+    both = one_class is None
+    found = Classification(
+        auc=roc_auc(scores, positive),
+        auc_interval=auc_interval(scores, positive, scenes, seed),
+        average_precision=average_precision(scores, positive) if both else None,
+        accuracy=counted.accuracy if both else None,
+        recall=counted.recall,
+        specificity=counted.specificity,
+        precision=counted.precision if both else None,
+        f1=counted.f1 if both else None,
+        confusion=counted,
+        n=len(scores),
+        positives=int(positive.sum()),
+        scenes=len(np.unique(scenes)),
+    )
+    reasons = dict.fromkeys(missing(found), one_class) if one_class else {}
+    if found.auc_interval is None:
         reasons.setdefault("auc_interval", "all of it is of one scene, so none can be resampled")
-    if values["precision"] is None:
+    if found.precision is None:
         reasons.setdefault("precision", f"nothing was called {label}")
-    return Figures(values, reasons)
+    return found, reasons
 
 
 def _one_class(positive: Flags, label: str) -> str | None:
@@ -172,9 +221,7 @@ def average_precision(scores: Values, positive: Flags) -> float | None:
     return float(np.diff(recall) @ precision[1:])
 
 
-def auc_interval(
-    scores: Values, positive: Flags, scenes: Scenes, seed: int = 0
-) -> list[float] | None:
+def auc_interval(scores: Values, positive: Flags, scenes: Scenes, seed: int = 0) -> Interval | None:
     """95 % interval of the AUC by resampling scenes; None where there is only one.
 
     Which pairs of scenes rank rightly is counted once, [scenes, scenes], so a resample costs
@@ -205,7 +252,7 @@ def _levels(scores: Values) -> tuple[NDArray[np.intp], int]:
     return np.searchsorted(distinct, scores), len(distinct)
 
 
-def ratio_interval(parts: Values, wholes: Values, seed: int = 0) -> list[float] | None:
+def ratio_interval(parts: Values, wholes: Values, seed: int = 0) -> Interval | None:
     """95 % interval of `sum(parts) / sum(wholes)`, each [scenes], by resampling scenes."""
     if len(parts) < 2:
         return None
@@ -220,20 +267,21 @@ def _draws(scenes: int, seed: int) -> Values:
     return rng.multinomial(scenes, np.full(scenes, 1 / scenes), ROUNDS).astype(np.float64)
 
 
-def _middle(drawn: Values) -> list[float] | None:
+def _middle(drawn: Values) -> Interval | None:
     if not len(drawn):
         return None
-    return [float(end) for end in np.quantile(drawn, (0.025, 0.975))]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return float(low), float(high)
 
 
-def reliability(scores: Values, positive: Flags) -> dict[str, Any]:
+def reliability(scores: Values, positive: Flags) -> Reliability:
     """Whether 0.7 means 70 %: bins of equal width, and the expected calibration error.
 
     The error is the mean distance of a bin's mean score from its share of positives, bins
-    weighing as much as they hold (Naeini et al. 2015); None of nothing.
+    weighing as much as they hold (Naeini et al. 2015).
     """
     number = np.minimum((scores * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
-    bins: list[dict[str, Any]] = []
+    bins = []
     error = 0.0
     for i in range(RELIABILITY_BINS):
         inside = number == i
@@ -243,10 +291,8 @@ def reliability(scores: Values, positive: Flags) -> dict[str, Any]:
         if mean is not None and rate is not None:
             error += count / len(scores) * abs(mean - rate)
         low, high = i / RELIABILITY_BINS, (i + 1) / RELIABILITY_BINS
-        bins.append(
-            {"low": low, "high": high, "n": count, "mean_score": mean, "share_positive": rate}
-        )
-    return {"bins": bins, "expected_calibration_error": error if len(scores) else None}
+        bins.append(Bin(low, high, count, mean, rate))
+    return Reliability(tuple(bins), error if len(scores) else None)
 
 
 def thinned(curve: Values) -> list[list[float]]:
@@ -272,18 +318,14 @@ def poisson_upper(events: int, confidence: float = 0.95) -> float:
     return high
 
 
-def false_rate(false: int, hours: float) -> Figures:
-    """False incidents an hour, and the most an hour that what was watched does not rule out."""
-    values: dict[str, Any] = {
-        "false_incidents_per_hour": share(false, hours),
-        "hours": hours,
-        "false_incidents": false,
-        "upper_95_per_hour": share(poisson_upper(false), hours),
-    }
-    nothing = "there is no footage in which nothing happens"
-    return Figures(values, {name: nothing for name, value in values.items() if value is None})
+def false_rate(false: int, hours: float) -> tuple[FalseRate, Reasons]:
+    """So many false incidents in so many hours."""
+    upper = share(poisson_upper(false), hours)
+    found = FalseRate(share(false, hours), hours, false, upper)
+    why = "there is no footage in which nothing happens"
+    return found, dict.fromkeys(missing(found), why)
 
 
-def nested_reasons(reasons: Mapping[str, str], path: str) -> dict[str, str]:
+def nested_reasons(reasons: Mapping[str, str], path: str) -> Reasons:
     """Reasons with `path.` before their names."""
     return {f"{path}.{name}": why for name, why in reasons.items()}

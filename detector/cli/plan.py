@@ -11,14 +11,21 @@ from detector.planning import COSTS, LOAD, MEASURED_ON, plan
 def add_commands(commands: Any) -> None:
     """Add `plan`."""
     parser = commands.add_parser("plan", help="what box so many cameras need")
-    parser.add_argument("--cameras", type=_count, required=True, metavar="N", help="how many")
-    parser.add_argument("--resolution", choices=list(COSTS), default="360p", help="default: 360p")
+    parser.add_argument(
+        "--cameras", type=_count, required=True, metavar="N", help="how many cameras"
+    )
+    parser.add_argument(
+        "--resolution",
+        choices=list(COSTS),
+        default="360p",
+        help="of the stream that is watched (default: 360p)",
+    )
     parser.add_argument(
         "--busy",
         type=_share,
         default=0.2,
         metavar="SHARE",
-        help="of the time in which something moves, 0 to 1 (default: 0.2); 1 for cameras "
+        help="share of the time in which something moves, 0 to 1 (default: 0.2); 1 for cameras "
         "with constant bit rate, B-frames or rare key frames, which are always decoded",
     )
     parser.set_defaults(run=_plan)

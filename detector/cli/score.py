@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import StreamError, UsageError
-from config.settings import DetectionSettings
 
 
 def add_commands(commands: Any) -> None:
     """Add `score`."""
     score = commands.add_parser("score", help="score video files as the daemon would")
-    score.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="video file")
+    score.add_argument(
+        "videos", nargs="+", type=Path, metavar="VIDEO", help="files to score, one after another"
+    )
     score.add_argument("--json", action="store_true", help="one object a line and video")
-    score.add_argument("--annotate", type=Path, metavar="OUT.mp4", help="with score and crop drawn")
-    score.add_argument("--plot", type=Path, metavar="OUT.png", help="scores over time")
+    score.add_argument(
+        "--annotate", type=Path, metavar="OUT.mp4", help="write the video with score and crop drawn"
+    )
+    score.add_argument(
+        "--plot", type=Path, metavar="OUT.png", help="write a picture of the scores over time"
+    )
     score.add_argument(
         "--weights", type=Path, metavar="SIDECAR.json", help="instead of the shipped ones"
     )
@@ -27,8 +32,6 @@ def add_commands(commands: Any) -> None:
 
 def _score(chosen: argparse.Namespace) -> int:
     # These load OpenCV, libav and LiteRT, which `jikimi --help` should not wait for.
-    from tqdm import tqdm  # noqa: PLC0415
-
     from detector.footage import drawing  # noqa: PLC0415
     from detector.footage.recording import recorded_seconds  # noqa: PLC0415
     from detector.footage.scoring import FileScore, score_file  # noqa: PLC0415
@@ -36,21 +39,18 @@ def _score(chosen: argparse.Namespace) -> int:
 
     if chosen.annotate and len(chosen.videos) > 1:
         raise UsageError("--annotate writes one file: give it one video")
+    if chosen.plot:
+        drawing.need_matplotlib()
+    for out in (chosen.annotate, chosen.plot):
+        if out:
+            drawing.need_folder_of(out)
     classifier = load_classifier(chosen.weights)
     scores: list[FileScore] = []
     failed: StreamError | None = None
     for video in chosen.videos:
         try:
-            with tqdm(
-                total=round(recorded_seconds(video), 1),
-                unit="s",
-                desc=video.name,
-                leave=False,
-                disable=None,  # no bar in a file or a journal
-            ) as bar:
-                score = score_file(
-                    video, classifier, DetectionSettings(), lambda at_s: _show(bar, at_s)
-                )
+            with seconds_bar(video.name, recorded_seconds(video)) as bar:
+                score = score_file(video, classifier, progress=lambda at_s: _show(bar, at_s))
         except StreamError as error:
             # One bad file must not cost the results of the others; the exit code tells.
             failed = error
@@ -59,18 +59,38 @@ def _score(chosen: argparse.Namespace) -> int:
         scores.append(score)
         print(json.dumps(score.as_json(), ensure_ascii=False) if chosen.json else _line(score))
     if scores and chosen.annotate:
-        drawing.annotate(chosen.videos[0], scores[0], chosen.annotate)
+        with seconds_bar(chosen.annotate.name, scores[0].duration_s) as bar:
+            drawing.annotate(
+                chosen.videos[0], scores[0], chosen.annotate, lambda at_s: _show(bar, at_s)
+            )
     if scores and chosen.plot:
         thresholds = {k: rule.open_threshold for k, rule in classifier.rules().items()}
         drawing.plot(scores, thresholds, chosen.plot)
     return failed.exit_code if failed else 0
 
 
+def seconds_bar(name: str, length_s: float) -> Any:
+    """A progress bar that tells `112 of 1091 s`; of unknown length (0) `112 s`."""
+    from tqdm import tqdm  # noqa: PLC0415 - `jikimi status` need not wait for it
+
+    whole = round(length_s)
+    told = f"{{n:.0f}} of {whole} s" if whole else "{n:.0f} s"
+    return tqdm(
+        total=whole or None,
+        desc=name,
+        bar_format=f"{{desc}}: {told} |{{bar}}| {{remaining}} left"
+        if whole
+        else f"{{desc}}: {told}",
+        leave=False,
+        disable=None,  # no bar in a file or a journal
+    )
+
+
 def _show(bar: Any, at_s: float) -> None:
-    bar.update(round(at_s - bar.n, 1))
+    bar.update(at_s - bar.n)
 
 
 def _line(score: Any) -> str:
     peak = max((moment.smoothed for moment in score.moments), default=0.0)
-    found = ", ".join(f"{e.label} {e.start_s:.1f}–{e.end_s:.1f} s" for e in score.episodes)
+    found = ", ".join(f"{e.label} {e.start_s:.1f}–{e.end_s:.1f} s" for e in score.incidents)
     return f"{score.video}: {score.duration_s:.1f} s, peak {peak:.2f}, {found or 'no incident'}"

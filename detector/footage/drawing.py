@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
@@ -20,15 +22,35 @@ AMBER, RED = (0, 200, 255), (60, 60, 230)
 """BGR: below and inside an incident."""
 
 
-def annotate(video: Path, score: FileScore, out: Path) -> None:
+def need_matplotlib() -> None:
+    """Raise JikimiError, naming the command that helps, where no plot can be drawn."""
+    if find_spec("matplotlib") is None:
+        raise JikimiError("--plot needs matplotlib: pip install 'jikimi[plot]'")
+
+
+def need_folder_of(out: Path) -> None:
+    """Raise JikimiError where no file can be written beside `out`."""
+    try:
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise JikimiError(
+            f"{out}: cannot be written ({error.strerror}); name a file in a folder that is there"
+        ) from error
+
+
+def annotate(
+    video: Path, score: FileScore, out: Path, progress: Callable[[float], None] | None = None
+) -> None:
     """Write `video` to `out` (H.264) with the newest score, its bar and its crop in each frame.
 
-    Raises JikimiError where `out` cannot be written.
+    `progress` hears how many seconds of it are done. Raises JikimiError where `out` cannot be
+    written.
     """
     if out.exists() and out.samefile(video):
         raise JikimiError(f"{out}: is the video itself; name another file to write")
     try:
-        _annotate(video, score, out)
+        _annotate(video, score, out, progress)
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise JikimiError(
@@ -36,7 +58,9 @@ def annotate(video: Path, score: FileScore, out: Path) -> None:
         ) from error
 
 
-def _annotate(video: Path, score: FileScore, out: Path) -> None:
+def _annotate(
+    video: Path, score: FileScore, out: Path, progress: Callable[[float], None] | None
+) -> None:
     times = [moment.at_s for moment in score.moments]
     with open_recording(video) as source, av.open(str(out.absolute()), "w") as target:
         stream = source.streams.video[0]
@@ -49,11 +73,13 @@ def _annotate(video: Path, score: FileScore, out: Path) -> None:
             picture = np.array(fitted.to_ndarray(), np.uint8)
             index = bisect_right(times, at_s) - 1
             if index >= 0:
-                inside = any(e.start_s <= at_s <= e.end_s for e in score.episodes)
+                inside = any(e.start_s <= at_s <= e.end_s for e in score.incidents)
                 draw(picture, score.moments[index], inside=inside)
             drawn = av.VideoFrame.from_ndarray(picture, format="bgr24")
             drawn.pts, drawn.time_base = frame.pts, frame.time_base
             target.mux(encoded.encode(drawn))
+            if progress:
+                progress(at_s)
         target.mux(encoded.encode(None))
 
 
@@ -80,10 +106,9 @@ def plot(scores: Sequence[FileScore], thresholds: Mapping[str, float], out: Path
 
     Raises JikimiError without matplotlib, and where `out` cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - 60 MB that only plots need
-    except ImportError as error:
-        raise JikimiError("--plot needs matplotlib: pip install 'jikimi[plot]'") from error
+    need_matplotlib()
+    from matplotlib.figure import Figure  # noqa: PLC0415 - 60 MB that only plots need
+
     figure = Figure(figsize=(10, 2.6 * len(scores)), layout="constrained")
     for axes, score in zip(
         figure.subplots(len(scores), 1, squeeze=False)[:, 0], scores, strict=True
@@ -93,8 +118,8 @@ def plot(scores: Sequence[FileScore], thresholds: Mapping[str, float], out: Path
         axes.plot(times, [m.smoothed for m in score.moments], color="C0", label="smoothed")
         for label, threshold in thresholds.items():
             axes.axhline(threshold, color="C3", linestyle="--", label=f"opens {label}")
-        for episode in score.episodes:
-            axes.axvspan(episode.start_s, episode.end_s, color="C3", alpha=0.15)
+        for incident in score.incidents:
+            axes.axvspan(incident.start_s, incident.end_s, color="C3", alpha=0.15)
         axes.set(ylim=(0, 1), xlabel="seconds", ylabel="probability", title=Path(score.video).name)
         axes.legend(loc="upper right", fontsize="small")
     try:

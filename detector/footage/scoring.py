@@ -34,7 +34,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class FileIncident:
     """One incident in a file: from the instant it opened to its last high score."""
 
     label: str
@@ -50,7 +50,7 @@ class FileScore:
     video: str
     duration_s: float
     moments: list[Moment]
-    episodes: list[Episode]
+    incidents: list[FileIncident]
 
     def as_json(self) -> dict[str, object]:
         """The documented object of `jikimi score --json`."""
@@ -65,7 +65,7 @@ class FileScore:
                     "peak": round(e.peak, 4),
                     "label": e.label,
                 }
-                for e in self.episodes
+                for e in self.incidents
             ],
         }
 
@@ -73,22 +73,24 @@ class FileScore:
 def score_file(
     path: Path,
     classifier: Classifier,
-    detection: DetectionSettings,
-    progress: Callable[[float], None],
+    detection: DetectionSettings | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> FileScore:
-    """Score `path`; `progress` hears how many seconds of it are done.
+    """Score `path` as a camera with the settings `detection` (the usual ones) would be.
 
-    Raises StreamError where the file cannot be read as video.
+    `progress` hears how many seconds of it are done. Raises StreamError where the file cannot
+    be read as video.
     """
+    detection = detection or DetectionSettings()
     rules = {label: rules_for(rule, detection) for label, rule in classifier.rules().items()}
     judge = CameraJudge(path.name, rules)
     motion = MotionTracker(detection.watch, detection.ignore)
     views = (view for s in recorded_samples(path) if (view := motion.view_of(s)) is not None)
-    incidents: dict[UUID, Incident] = {}
+    raised: dict[UUID, Incident] = {}
     moments: list[Moment] = []
     for view, values in _probabilities(views, classifier):
         scores, changes = judge.judge(view.utc, values.tolist())
-        incidents.update({incident.id: incident for incident in changes})
+        raised.update({incident.id: incident for incident in changes})
         moments.append(
             Moment(
                 at_s=_seconds(view.utc),
@@ -97,13 +99,14 @@ def score_file(
                 box=view.box if view.moving else None,
             )
         )
-        progress(moments[-1].at_s)
-    incidents.update({incident.id: incident for incident in judge.close()})
-    episodes = [
-        Episode(i.label, _seconds(i.opened_at), _seconds(i.closed_at or i.opened_at), i.peak)
-        for i in incidents.values()
+        if progress:
+            progress(moments[-1].at_s)
+    raised.update({incident.id: incident for incident in judge.close()})
+    incidents = [
+        FileIncident(i.label, _seconds(i.opened_at), _seconds(i.closed_at or i.opened_at), i.peak)
+        for i in raised.values()
     ]
-    return FileScore(str(path), recorded_seconds(path), moments, episodes)
+    return FileScore(str(path), recorded_seconds(path), moments, incidents)
 
 
 def _probabilities(

@@ -32,9 +32,14 @@ def add_commands(commands: Any) -> None:
 
     check = parts.add_parser("check", help="whether figures on a split would mean anything")
     check.add_argument(
-        "source", type=Path, metavar="MANIFEST|FOLDER", help="clips: a manifest.csv, or a folder"
+        "source",
+        type=Path,
+        metavar="MANIFEST|FOLDER",
+        help="a manifest.csv, a folder with one, or a folder a class",
     )
-    check.add_argument("--folds", type=Path, metavar="folds.csv", help="default: beside it")
+    check.add_argument(
+        "--folds", type=Path, metavar="folds.csv", help="path,fold (default: beside the manifest)"
+    )
     check.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found")
     check.set_defaults(run=_check)
 
@@ -101,7 +106,7 @@ def _show(report: Any) -> None:
     for scene, clips in report.split.items():
         sides = ", ".join(f"{_fold(clip)} ({clip.name})" for clip in clips)
         print(f"LEAK: scene {scene} stands on both sides of the split: {sides}")
-    _show_copies(report.copies)
+    _show_duplicates(report.duplicates)
     groups = report.belong_together
     if groups:
         print("\nGive the scenes of each line one name, and folds by it:")
@@ -110,12 +115,14 @@ def _show(report: Any) -> None:
     _show_verdict(report)
 
 
-def _show_copies(copies: Any) -> None:
-    ordered = sorted(copies, key=lambda copy: not copy.leaks)  # keeps the closest first
-    for copy in ordered[:SHOWN]:
-        pair = copy.pair
-        word = "LEAK" if copy.leaks else "note"
-        differ = ", with different labels" if copy.labels_differ else ""
+def _show_duplicates(duplicates: Any) -> None:
+    ordered = sorted(
+        duplicates, key=lambda duplicate: not duplicate.leaks
+    )  # keeps the closest first
+    for duplicate in ordered[:SHOWN]:
+        pair = duplicate.pair
+        word = "LEAK" if duplicate.leaks else "note"
+        differ = ", with different labels" if duplicate.labels_differ else ""
         turned = ", mirrored" if pair.mirrored else ""
         print(f"{word}: the same footage or place ({pair.bits} of 512 bits differ{turned}){differ}")
         for clip, at_s in ((pair.first, pair.first_s), (pair.second, pair.second_s)):
@@ -125,7 +132,7 @@ def _show_copies(copies: Any) -> None:
 
 
 def _show_verdict(report: Any) -> None:
-    leaking = sum(copy.leaks for copy in report.copies)
+    leaking = sum(duplicate.leaks for duplicate in report.duplicates)
     split = f"{report.folds} folds" if report.folds else "any split by scene"
     if report.leaks:
         print(

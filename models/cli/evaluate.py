@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from models.cli.needs import need_folder
 
 
 def add_commands(commands: Any) -> None:
@@ -22,13 +26,17 @@ def add_commands(commands: Any) -> None:
         help="path,label,scene[,dataset,start_s,end_s], or a folder a class",
     )
     evaluate.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder to write into"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for the report; made if need be",
     )
-    judges = evaluate.add_mutually_exclusive_group()
-    judges.add_argument(
+    weights = evaluate.add_mutually_exclusive_group()
+    weights.add_argument(
         "--weights", type=Path, metavar="SIDECAR.json", help="instead of the shipped ones"
     )
-    judges.add_argument(
+    weights.add_argument(
         "--fold-models",
         type=Path,
         metavar="RUN",
@@ -48,17 +56,31 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     from models.data.clips import read_clips  # noqa: PLC0415
     from models.evaluation.calibrating import judge_by_scene  # noqa: PLC0415
     from models.evaluation.evaluation import assess  # noqa: PLC0415
-    from models.evaluation.judging import across_judge, fold_judge, weights_judge  # noqa: PLC0415
-    from models.report.report import read_prototype, write_report  # noqa: PLC0415
-    from models.report.wording import summary  # noqa: PLC0415
+    from models.evaluation.learnt import learnt_clips  # noqa: PLC0415
+    from models.evaluation.scoring import across_classifiers, fold_classifiers, weights_classifier  # noqa: PLC0415
+    from models.report.plots import can_draw  # noqa: PLC0415
+    from models.report.report import (  # noqa: PLC0415
+        NO_PICTURES,
+        read_prototype,
+        write_report,
+    )
+    from models.report.wording import learnt_warning, summary  # noqa: PLC0415
 
+    clips = read_clips(chosen.source)
+    need_folder(chosen.out)
     prototype = read_prototype(chosen.prototype) if chosen.prototype else None
     if chosen.fold_models:
-        judge, across = fold_judge(chosen.fold_models), across_judge(chosen.fold_models)
+        run: Path = chosen.fold_models
+        classifier_for, across = fold_classifiers(run), across_classifiers(run)
     else:
-        judge, across = weights_judge(chosen.weights), None
-    metrics = assess(read_clips(chosen.source), judge, across, judge_by_scene)
-    metrics["prototype"] = prototype
-    print(summary(metrics))
-    print(write_report(metrics, chosen.out))
+        classifier_for, across = weights_classifier(chosen.weights), None
+    learnt = learnt_clips(clips, classifier_for)
+    if warning := learnt_warning(learnt, len(clips)):
+        print(f"jikimi: warning: {warning}", file=sys.stderr)
+    if not can_draw():
+        print(f"jikimi: note: {NO_PICTURES}", file=sys.stderr)
+    found = assess(clips, classifier_for, across, judge_by_scene)
+    evaluation = replace(found, prototype=prototype, learnt_clips=learnt)
+    print(summary(evaluation))
+    print(write_report(evaluation, chosen.out))
     return 0

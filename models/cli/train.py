@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import UsageError
+from models.cli.needs import need_folder, need_packages
 
 LEARNING = (
     ("epochs", int, 30, "at most"),
@@ -29,9 +30,14 @@ def add_commands(commands: Any) -> None:
         description="Train on SOURCE (a manifest.csv, a folder with one, or a folder a class) and "
         "write weights and what they were made with into the folder RUN.",
     )
-    train.add_argument("source", type=Path, metavar="SOURCE", help="the clips, see above")
     train.add_argument(
-        "--out", type=Path, required=True, metavar="RUN", help="folder to write into"
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="a manifest.csv (path,label,scene), a folder with one, or a folder a class",
+    )
+    train.add_argument(
+        "--out", type=Path, required=True, metavar="RUN", help="folder for the weights"
     )
     train.add_argument("--sets", default="", metavar="A,B", help="only these data sets (all)")
     train.add_argument(
@@ -47,7 +53,9 @@ def add_commands(commands: Any) -> None:
         "--pretrained",
         default="imagenet",
         metavar="WEIGHTS",
-        help="imagenet, a MobileNetV2 weights file (.h5), shipped, or a sidecar (imagenet)",
+        help="imagenet (Keras downloads it once), a MobileNetV2 weights file (.h5), or of "
+        "weights that exist: shipped, which needs neither internet nor TensorFlow, or a sidecar "
+        "(imagenet)",
     )
     train.add_argument(
         "--input",
@@ -66,7 +74,7 @@ def add_commands(commands: Any) -> None:
         help="0: clips weigh the same, 1: scenes do (0; 0.25 where layers learn)",
     )
     train.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of what is drawn at random (0)"
+        "--seed", type=int, default=0, metavar="N", help="of everything that is drawn (0)"
     )
     train.add_argument(
         "--start-from",
@@ -109,6 +117,7 @@ def _train(chosen: argparse.Namespace) -> int:
     from models.training.recipe import Learning, Recipe  # noqa: PLC0415
     from models.training.training import compare, train, train_further  # noqa: PLC0415
 
+    _check_needs(chosen)
     learning = Learning(**{name: getattr(chosen, name) for name, *_ in LEARNING})
     recipe = Recipe(
         train=chosen.train,
@@ -141,6 +150,29 @@ def _train(chosen: argparse.Namespace) -> int:
     print("\n".join(sentences(sidecar)))
     print(sidecar)
     return 0
+
+
+def _check_needs(chosen: argparse.Namespace) -> None:
+    """Before any clip is decoded: packages, the pretrained weights' file, a folder to write to."""
+    from models.data.clips import read_clips  # noqa: PLC0415
+    from models.weights.architecture import check_pretrained  # noqa: PLC0415
+    from models.weights.network import sidecar_of  # noqa: PLC0415
+
+    for source in (chosen.source, chosen.reference):
+        if source:
+            read_clips(source)
+    if chosen.input != "rgb-frame":
+        need_packages("training", "sklearn")
+    own_network = not chosen.start_from and sidecar_of(chosen.pretrained) is None
+    if chosen.input == "rgb-frame":
+        need_packages("--input rgb-frame", "tensorflow")
+    if chosen.train != "head":
+        need_packages(f"--train {chosen.train}", "tensorflow")
+    if own_network:
+        need_packages(f"--pretrained {chosen.pretrained}", "tensorflow")
+    if own_network:
+        check_pretrained(chosen.pretrained)
+    need_folder(chosen.out)
 
 
 def _names(given: str) -> tuple[str, ...]:

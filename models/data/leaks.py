@@ -27,8 +27,7 @@ BANDWIDTH = 0.5
 """Of the kernel that calls two recordings' formats alike, in standard deviations."""
 
 TELLING_AUC = 0.65
-"""From here on the format is said to tell the labels. Formats drawn at random for each scene
-stay below 0.60 in 95 of 100 draws, on our sets of 39 and of 84 scenes."""
+"""From here on the format is said to tell the labels; by chance it is below 0.60."""
 
 MIN_SCENES = 10
 """Of either kind; with 7 scenes of one, one random draw in twenty is above 0.72."""
@@ -44,7 +43,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class Duplicate:
     """Two clips of different scenes that show the same footage or place.
 
     `leaks`: whether they stand on both sides of the split; without folds every split by scene
@@ -105,21 +104,21 @@ class LeakReport:
     clips: int
     folds: int
     split: dict[str, list[Clip]]
-    copies: list[Copy]
+    duplicates: list[Duplicate]
     unreadable: list[tuple[Clip, str]]
     sets: list[SetFacts]
 
     @property
     def leaks(self) -> bool:
         """Whether something makes the split invalid."""
-        return bool(self.split) or any(copy.leaks for copy in self.copies)
+        return bool(self.split) or any(duplicate.leaks for duplicate in self.duplicates)
 
     @property
     def belong_together(self) -> list[list[str]]:
         """Scenes that are one by their footage, in groups, each to be given one name."""
         groups: list[set[str]] = []
-        for copy in self.copies:
-            joined = {copy.pair.first.scene, copy.pair.second.scene}
+        for duplicate in self.duplicates:
+            joined = {duplicate.pair.first.scene, duplicate.pair.second.scene}
             apart = [group for group in groups if not group & joined]
             groups = [*apart, joined.union(*(group for group in groups if group & joined))]
         return sorted(sorted(group) for group in groups)
@@ -134,7 +133,7 @@ class LeakReport:
                 scene: [{"path": clip.name, "fold": clip.fold} for clip in clips]
                 for scene, clips in self.split.items()
             },
-            "near_duplicates": [_copy_json(copy) for copy in self.copies],
+            "near_duplicates": [_duplicate_json(duplicate) for duplicate in self.duplicates],
             "scenes_that_belong_together": self.belong_together,
             "unreadable": [{"path": clip.name, "error": why} for clip, why in self.unreadable],
             "sets": [
@@ -157,8 +156,8 @@ def check(clips: Sequence[Clip], cache: Path) -> LeakReport:
     """Check clips read by `models.data.clips.read_unchecked`; decodes each once, then caches."""
     prints, unreadable = fingerprints(clips, cache)
     folds = {clip.fold for clip in clips} - {None}
-    copies = [
-        Copy(pair, leaks=pair.first.fold != pair.second.fold or not folds)
+    duplicates = [
+        Duplicate(pair, leaks=pair.first.fold != pair.second.fold or not folds)
         for pair in sorted(alike(prints), key=lambda pair: pair.bits)
     ]
     named = sorted({clip.dataset for clip in clips})
@@ -166,7 +165,7 @@ def check(clips: Sequence[Clip], cache: Path) -> LeakReport:
         clips=len(clips),
         folds=len(folds),
         split=split_scenes(clips),
-        copies=copies,
+        duplicates=duplicates,
         unreadable=unreadable,
         sets=[
             _facts(
@@ -251,8 +250,8 @@ def _grouped_auc(values: Floats, happens: NDArray[np.bool_], deals: NDArray[np.i
     return right / pairs if pairs else 0.5
 
 
-def _copy_json(copy: Copy) -> dict[str, Any]:
-    pair = copy.pair
+def _duplicate_json(duplicate: Duplicate) -> dict[str, Any]:
+    pair = duplicate.pair
     return {
         "clips": [
             {
@@ -268,6 +267,6 @@ def _copy_json(copy: Copy) -> dict[str, Any]:
         "bits": pair.bits,
         "of_bits": BITS,
         "mirrored": pair.mirrored,
-        "labels_differ": copy.labels_differ,
-        "leaks": copy.leaks,
+        "labels_differ": duplicate.labels_differ,
+        "leaks": duplicate.leaks,
     }

@@ -4,8 +4,8 @@ The daemon's own tally and threshold (`detector.incidents.calibration`) on the n
 each data set, taken together as one camera that shows them all: learnt on half of its scenes,
 measured on the other half. No camera here was watched for a day, so nothing vouches for the
 shipped threshold before evidence comes (`prior_hours` 0), and budgets that this footage
-can measure are several an hour; one a week is an extrapolation and says so. Returns
-plain values; plays nothing by itself.
+can measure are several an hour; one a week is an extrapolation and says so. Plays nothing by
+itself.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from detector.footage.recording import EPOCH
 from detector.incidents.calibration import (
@@ -33,24 +33,20 @@ from detector.incidents.judge import CameraJudge
 from detector.incidents.smoothing import Smoother
 from detector.incidents.tracker import IncidentRules
 from models.evaluation.events import JudgeFor, Kind, Play
-from models.evaluation.judging import ScoredClip
 from models.evaluation.measuring import Measured
-from models.statistics import Figures, poisson_upper, share
+from models.evaluation.scoring import ScoredClip
+from models.statistics import Interval, Reasons, poisson_upper, share
 
 BUDGETS_PER_HOUR = (120.0, 60.0, 30.0, 10.0)
 PER_HOUR = 15.0
-"""The budget of the figures by event: of 10, 15 and 30 the one whose F1 is nearest to that of one
-threshold for all (0.48 to 0.47 by folds, 0.44 to 0.47 across cities), tried on this very footage. A
-fight scene's normal seconds, played to and fro, are that place at its busiest; a street's whole
-day is mostly quiet."""
+"""The budget of the figures by event: its F1 is nearest to that of one threshold for all."""
 
 ONE_A_WEEK = 1 / (7 * 24)
 UNBOUND = 4.0
 """Log-odds: no reach at all, to see what a budget would ask for."""
 
 LEAST_HOURS = 0.5
-"""Of less footage a half shows a handful of incidents, and of other scenes: surv_fight (1.8 h) and
-vioperu (0.6 h) keep their budgets on the other half, sets of minutes miss them by a factor of 4."""
+"""Of normal footage in a set; sets of minutes miss their budgets by a factor of 4."""
 
 SPLITS = 50
 ROUNDS = 200
@@ -65,6 +61,70 @@ class Counted:
     kind: Kind
     hours: float
     openings: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Realised:
+    """What opening at one level comes to on some scenes."""
+
+    false_incidents: float
+    hours: float
+    fights: int
+    fights_reached: int
+    controls: int
+    controls_quiet: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a budget of false incidents comes to on scenes that nothing was learnt from.
+
+    `threshold`: mean of `SPLITS` halvings, without reach. `realised_per_hour`: what the other half
+    raised, with its 95 % Poisson interval. `fights_reached`: the share that reached the
+    threshold. `threshold_with_fights`: with a tenth of the fights among what is learnt from.
+    """
+
+    threshold: float
+    threshold_within_reach: float
+    realised_per_hour: float | None
+    realised_interval: Interval | None
+    fights_reached: float | None
+    fights_reached_within_reach: float | None
+    threshold_with_fights: float
+
+
+@dataclass(frozen=True, slots=True)
+class OneAWeek:
+    """The threshold that one false incident a week would ask for, 95 % by resampling scenes."""
+
+    threshold: float
+    interval: Interval
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Fights that reached a threshold, and controls that did not."""
+
+    recall: float | None
+    specificity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetCalibration:
+    """What calibration comes to on one data set; `budgets` by false incidents an hour.
+
+    `fixed`: one threshold for all; `learnt`: for `PER_HOUR`, within reach and without.
+    """
+
+    hours: float
+    scenes: int
+    shipped: Realised | None
+    budgets: dict[str, Budget] | None
+    one_a_week: OneAWeek | None
+    fixed: Shares
+    learnt: Shares
+    learnt_without_reach: Shares
 
 
 def thresholds_by_scene(
@@ -92,57 +152,55 @@ def thresholds_by_scene(
 
 def judge_by_scene(measured: Measured) -> JudgeFor:
     """Each scene judged at the threshold that was learnt from other scenes of its set."""
-    thresholds = thresholds_by_scene(measured.plays, measured.scored[0].judge.rules())
+    thresholds = thresholds_by_scene(measured.plays, measured.scored[0].classifier.rules())
 
     def judge(scored: ScoredClip) -> CameraJudge:
         learnt = thresholds.get(scored.clip.scene, {})
         rules = {
             label: own.opening_at(learnt.get(label, own.open_threshold))
-            for label, own in scored.judge.rules().items()
+            for label, own in scored.classifier.rules().items()
         }
         return CameraJudge(scored.clip.scene, rules)
 
     return judge
 
 
-def demonstration(measured: Measured, label: str, seed: int = 0) -> Figures:
-    """For each data set, what budgets come to on scenes that nothing was learnt from.
-
-    `budgets`: by false incidents an hour, the threshold (mean of `SPLITS` halvings, without
-    reach), what the other half really raised with its 95 % Poisson interval, the share of
-    fights that reached the threshold, and where it would lie with a tenth of the fights among
-    what is learnt from. `one_a_week`: what that would ask for, 95 % by resampling scenes.
-    """
-    index, rules = measured.labels.index(label), measured.scored[0].judge.rules()[label]
-    values, reasons = {}, {}
-    for name, plays in _by_dataset(measured.plays).items():
-        counted = [_count(play, index, rules) for play in plays]
-        values[name] = {**_of_set(counted, rules, seed), **_compared(counted, rules)}
-        if values[name]["budgets"] is None:
+def demonstration(
+    measured: Measured, label: str, seed: int = 0
+) -> tuple[dict[str, SetCalibration], Reasons]:
+    """For each data set, what budgets come to on scenes that nothing was learnt from."""
+    index, rules = measured.labels.index(label), measured.scored[0].classifier.rules()[label]
+    sets: dict[str, SetCalibration] = {}
+    reasons: Reasons = {}
+    by_dataset = _by_dataset(measured.plays)
+    for name, plays in tqdm(by_dataset.items(), desc="budgets", unit="set", disable=None):
+        sets[name] = _of_set([_count(play, index, rules) for play in plays], rules, seed)
+        if sets[name].budgets is None:
             reasons[name] = (
                 f"its normal footage is less than {LEAST_HOURS:g} h or of a single scene: too "
                 "little to learn from a half and measure on the other"
             )
-    return Figures(values, reasons)
+    return sets, reasons
 
 
-def _of_set(counted: Sequence[Counted], rules: IncidentRules, seed: int) -> dict[str, Any]:
+def _of_set(counted: Sequence[Counted], rules: IncidentRules, seed: int) -> SetCalibration:
     normal = _normal(counted)
     scenes = sorted({c.scene for c in normal})
     hours = sum(c.hours for c in normal)
-    if len(scenes) < 2 or hours < LEAST_HOURS:
-        nothing = {"shipped": None, "budgets": None, "one_a_week": None}
-        return {"hours": hours, "scenes": len(scenes), **nothing}
-    return {
-        "hours": hours,
-        "scenes": len(scenes),
-        "shipped": _realised(counted, set(scenes), log_odds(rules.open_threshold)),
-        "budgets": {
-            f"{budget:g}": _budget(counted, scenes, rules, budget, seed)
-            for budget in BUDGETS_PER_HOUR
-        },
-        "one_a_week": _week(normal, scenes, rules, seed),
+    enough = len(scenes) > 1 and hours >= LEAST_HOURS
+    budgets = {
+        f"{budget:g}": _budget(counted, scenes, rules, budget, seed)
+        for budget in (BUDGETS_PER_HOUR if enough else ())
     }
+    level = log_odds(rules.open_threshold)
+    return SetCalibration(
+        hours=hours,
+        scenes=len(scenes),
+        shipped=_realised(counted, set(scenes), level) if enough else None,
+        budgets=budgets or None,
+        one_a_week=_week(normal, scenes, rules, seed) if enough else None,
+        **_compared(counted, rules),
+    )
 
 
 def _budget(
@@ -151,7 +209,7 @@ def _budget(
     rules: IncidentRules,
     per_hour: float,
     seed: int,
-) -> dict[str, Any]:
+) -> Budget:
     rng = np.random.default_rng(seed)
     shipped = log_odds(rules.open_threshold)
     normal = _normal(counted)
@@ -170,34 +228,34 @@ def _budget(
             within.append(bound)
             mixed.append(level_for(fought, shipped, per_hour, 0.0, UNBOUND))
             realised = _realised(counted, test, level)
-            false += realised["false_incidents"]
-            hours += realised["hours"]
-            found += realised["fights_reached"]
-            found_within += _realised(counted, test, bound)["fights_reached"]
+            false += realised.false_incidents
+            hours += realised.hours
+            found += realised.fights_reached
+            found_within += _realised(counted, test, bound).fights_reached
     false, found, found_within = false / SPLITS, found / SPLITS, found_within / SPLITS
     watched = hours / SPLITS
-    return {
-        "threshold": probability_of(float(np.mean(levels))),
-        "threshold_within_reach": probability_of(float(np.mean(within))),
-        "realised_per_hour": share(false, watched),
-        "realised_interval": _poisson_interval(round(false), watched),
-        "fights_reached": share(found, len(fights)),
-        "fights_reached_within_reach": share(found_within, len(fights)),
-        "threshold_with_fights": probability_of(float(np.mean(mixed))),
-    }
+    return Budget(
+        threshold=probability_of(float(np.mean(levels))),
+        threshold_within_reach=probability_of(float(np.mean(within))),
+        realised_per_hour=share(false, watched),
+        realised_interval=_poisson_interval(round(false), watched),
+        fights_reached=share(found, len(fights)),
+        fights_reached_within_reach=share(found_within, len(fights)),
+        threshold_with_fights=probability_of(float(np.mean(mixed))),
+    )
 
 
-def _poisson_interval(events: int, hours: float) -> list[float] | None:
+def _poisson_interval(events: int, hours: float) -> Interval | None:
     """95 % interval of a rate of which `events` were counted (Garwood 1936)."""
     if not hours:
         return None
     low = poisson_upper(events - 1, 0.025) if events else 0.0
-    return [low / hours, poisson_upper(events, 0.975) / hours]
+    return low / hours, poisson_upper(events, 0.975) / hours
 
 
 def _week(
     normal: Sequence[Counted], scenes: Sequence[str], rules: IncidentRules, seed: int
-) -> dict[str, Any]:
+) -> OneAWeek:
     """The threshold for one a week: an extrapolation by the fitted tail, and its uncertainty."""
     rng = np.random.default_rng(seed)
     shipped = log_odds(rules.open_threshold)
@@ -207,21 +265,22 @@ def _week(
         again = [c for scene in rng.choice(list(scenes), len(scenes)) for c in by_scene[scene]]
         drawn.append(level_for(_evidence(again), shipped, ONE_A_WEEK, 0.0, UNBOUND))
     level = level_for(_evidence(normal), shipped, ONE_A_WEEK, 0.0, UNBOUND)
-    return {
-        "threshold": probability_of(level),
-        "interval": [probability_of(float(q)) for q in np.quantile(drawn, (0.025, 0.975))],
-        "method": "extrapolated: normal tail of log-odds, bootstrap over scenes",
-    }
+    low, high = (probability_of(float(q)) for q in np.quantile(drawn, (0.025, 0.975)))
+    return OneAWeek(
+        threshold=probability_of(level),
+        interval=(low, high),
+        method="extrapolated: normal tail of log-odds, bootstrap over scenes",
+    )
 
 
-def _compared(counted: Sequence[Counted], rules: IncidentRules) -> dict[str, Any]:
+def _compared(counted: Sequence[Counted], rules: IncidentRules) -> dict[str, Shares]:
     """Recall of fights and specificity on controls: at the fixed threshold, at learnt ones.
 
     `fixed`, `learnt` for `PER_HOUR` within reach, and `learnt_without_reach`.
     """
     halves = _halves([c.scene for c in counted])
     shipped = log_odds(rules.open_threshold)
-    parts: dict[str, list[dict[str, float]]] = {}
+    parts: dict[str, list[Realised]] = {}
     for learn, test in (halves, halves[::-1]):
         evidence = _evidence(_normal(counted), learn)
         for kind, level in (
@@ -231,21 +290,16 @@ def _compared(counted: Sequence[Counted], rules: IncidentRules) -> dict[str, Any
         ):
             parts.setdefault(kind, []).append(_realised(counted, test, level))
 
-    def total(own: Sequence[dict[str, float]], key: str) -> float:
-        return sum(part[key] for part in own)
-
     return {
-        kind: {
-            "recall": share(total(own, "fights_reached"), total(own, "fights")),
-            "specificity": share(total(own, "controls_quiet"), total(own, "controls")),
-        }
+        kind: Shares(
+            recall=share(sum(p.fights_reached for p in own), sum(p.fights for p in own)),
+            specificity=share(sum(p.controls_quiet for p in own), sum(p.controls for p in own)),
+        )
         for kind, own in parts.items()
     }
 
 
-def _realised(
-    counted: Sequence[Counted], scenes: Collection[str], level: float
-) -> dict[str, float]:
+def _realised(counted: Sequence[Counted], scenes: Collection[str], level: float) -> Realised:
     """What opening at `level` comes to on `scenes`."""
     inside = [c for c in counted if c.scene in scenes]
     normal = _normal(inside)
@@ -255,14 +309,14 @@ def _realised(
     def opened(own: Counted) -> float:
         return float(own.openings[np.abs(LEVELS - level).argmin()])
 
-    return {
-        "false_incidents": sum(opened(c) for c in normal),
-        "hours": sum(c.hours for c in normal),
-        "fights": len(fights),
-        "fights_reached": sum(bool(opened(c)) for c in fights),
-        "controls": len(controls),
-        "controls_quiet": sum(not opened(c) for c in controls),
-    }
+    return Realised(
+        false_incidents=sum(opened(c) for c in normal),
+        hours=sum(c.hours for c in normal),
+        fights=len(fights),
+        fights_reached=sum(bool(opened(c)) for c in fights),
+        controls=len(controls),
+        controls_quiet=sum(not opened(c) for c in controls),
+    )
 
 
 def _count(play: Play, label_index: int, rules: IncidentRules) -> Counted:

@@ -11,16 +11,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
 
 from detector.footage.recording import EPOCH
 from detector.incidents.judge import CameraJudge
 from detector.types import Phase
 from models.data.clips import Event
-from models.evaluation.judging import ScoredClip
-from models.statistics import Figures, false_rate, ratio_interval, share
+from models.evaluation.scoring import ScoredClip
+from models.statistics import (
+    FalseRate,
+    Interval,
+    Reasons,
+    false_rate,
+    missing,
+    ratio_interval,
+    share,
+)
 
 GRACE_S = 2.0
 """An incident that opens this long after a fight's end still counts for it."""
@@ -71,13 +80,44 @@ class Outcome:
     outside_s: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class EventFigures:
+    """Incidents against events, over streams, controls and recordings of so many hours.
+
+    `fights_left_out`: those that no stream could be made of, for want of normal footage.
+    """
+
+    f1: float | None
+    f1_interval: Interval | None
+    recall: float | None
+    recall_interval: Interval | None
+    precision: float | None
+    median_delay_s: float | None
+    p95_delay_s: float | None
+    fights: int
+    found: int
+    false_incidents: int
+    streams: int
+    controls: int
+    recordings: int
+    fights_left_out: int
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class NormalFigures(FalseRate):
+    """False incidents on `clips` in which nothing happens, or outside of what does."""
+
+    clips: int
+
+
 JudgeFor = Callable[[ScoredClip], CameraJudge]
 """How a camera is judged: fixed rules, or rules that were calibrated for its scene."""
 
 
 def fixed_rules(scored: ScoredClip) -> CameraJudge:
     """The weights' own rules, the same for every camera."""
-    return CameraJudge(scored.clip.scene, scored.judge.rules())
+    return CameraJudge(scored.clip.scene, scored.classifier.rules())
 
 
 def openings(scored: ScoredClip, judge: CameraJudge) -> list[tuple[str, float]]:
@@ -94,7 +134,7 @@ def outcomes(
 ) -> dict[str, list[Outcome]]:
     """Every play's outcome, for each label: hits by its own events only."""
     found: dict[str, list[Outcome]] = {label: [] for label in labels}
-    for play in plays:
+    for play in tqdm(plays, desc="incidents", unit="stream", disable=None):
         opened = openings(play.scored, judge_for(play.scored))
         for label in labels:
             found[label].append(_outcome(play, label, [at for own, at in opened if own == label]))
@@ -121,7 +161,9 @@ def _covers(event: Event, at_s: float) -> bool:
     return event.start_s <= at_s <= event.end_s + GRACE_S
 
 
-def event_figures(found: Sequence[Outcome], label: str, left_out: int) -> Figures:
+def event_figures(
+    found: Sequence[Outcome], label: str, left_out: int
+) -> tuple[EventFigures, Reasons]:
     """Recall, precision, F1 and delays over streams, controls and recordings with events.
 
     `left_out`: fights that no stream could be made of, for want of normal footage.
@@ -131,27 +173,27 @@ def event_figures(found: Sequence[Outcome], label: str, left_out: int) -> Figure
     delays = [fight.delay_s for fight in fights if fight.delay_s is not None]
     hits, false = len(delays), sum(len(outcome.false_s) for outcome in taken)
     table = _by_scene(taken)
-    values: dict[str, Any] = {
-        "f1": share(2 * hits, hits + false + len(fights)) if fights else None,
-        "f1_interval": ratio_interval(2 * table[1], table.sum(axis=0)),
-        "recall": share(hits, len(fights)),
-        "recall_interval": ratio_interval(table[1], table[0]),
-        "precision": share(hits, hits + false) if fights else None,
-        "median_delay_s": float(np.median(delays)) if delays else None,
-        "p95_delay_s": float(np.quantile(delays, 0.95)) if delays else None,
-        "fights": len(fights),
-        "found": hits,
-        "false_incidents": false,
-        "streams": _count(taken, Kind.STREAM),
-        "controls": _count(taken, Kind.CONTROL),
-        "recordings": _count(taken, Kind.RECORDING),
-        "fights_left_out": left_out,
-        "hours": sum(outcome.play.seconds for outcome in taken) / 3600,
-    }
-    return Figures(values, _event_reasons(values, label, left_out))
+    figures = EventFigures(
+        f1=share(2 * hits, hits + false + len(fights)) if fights else None,
+        f1_interval=ratio_interval(2 * table[1], table.sum(axis=0)),
+        recall=share(hits, len(fights)),
+        recall_interval=ratio_interval(table[1], table[0]),
+        precision=share(hits, hits + false) if fights else None,
+        median_delay_s=float(np.median(delays)) if delays else None,
+        p95_delay_s=float(np.quantile(delays, 0.95)) if delays else None,
+        fights=len(fights),
+        found=hits,
+        false_incidents=false,
+        streams=_count(taken, Kind.STREAM),
+        controls=_count(taken, Kind.CONTROL),
+        recordings=_count(taken, Kind.RECORDING),
+        fights_left_out=left_out,
+        hours=sum(outcome.play.seconds for outcome in taken) / 3600,
+    )
+    return figures, _event_reasons(figures, label)
 
 
-def _by_scene(taken: Sequence[Outcome]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _by_scene(taken: Sequence[Outcome]) -> NDArray[np.float64]:
     """Fights, hits and false incidents of each scene, [3, scenes]."""
     rows: dict[str, list[int]] = {}
     for outcome in taken:
@@ -162,19 +204,18 @@ def _by_scene(taken: Sequence[Outcome]) -> np.ndarray[Any, np.dtype[np.float64]]
     return np.array(list(rows.values()), np.float64).reshape(-1, 3).T
 
 
-def _event_reasons(values: dict[str, Any], label: str, left_out: int) -> dict[str, str]:
-    if values["fights"]:
+def _event_reasons(figures: EventFigures, label: str) -> Reasons:
+    if figures.fights:
         why = "no fight was found, so none has a delay"
-    elif left_out:
+    elif figures.fights_left_out:
         why = f"no scene has both {label} and normal footage, to play one within the other"
     else:
         why = f"nothing in it is labelled {label}"
-    reasons = {name: why for name, value in values.items() if value is None}
-    if values["fights"]:
-        for name in ("f1_interval", "recall_interval"):
-            if values[name] is None:
-                reasons[name] = "all of it is of one scene, so none can be resampled"
-        if values["precision"] is None:
+    reasons = dict.fromkeys(missing(figures), why)
+    if figures.fights:
+        for name in {"f1_interval", "recall_interval"} & set(reasons):
+            reasons[name] = "all of it is of one scene, so none can be resampled"
+        if "precision" in reasons:
             reasons["precision"] = "no incident was raised"
     return reasons
 
@@ -183,15 +224,22 @@ def _count(taken: Sequence[Outcome], kind: Kind) -> int:
     return sum(outcome.play.kind is kind for outcome in taken)
 
 
-def normal_figures(found: Sequence[Outcome]) -> Figures:
+def normal_figures(found: Sequence[Outcome]) -> tuple[NormalFigures, Reasons]:
     """False incidents an hour of footage in which nothing happens.
 
     Normal clips as they are, and recordings outside their events.
     """
     taken = [o for o in found if o.play.kind in (Kind.NORMAL, Kind.RECORDING)]
     seconds = sum(max(0.0, o.play.seconds - _covered_s(o.play.events)) for o in taken)
-    figures = false_rate(sum(len(o.outside_s) for o in taken), seconds / 3600)
-    return Figures({**figures.values, "clips": len(taken)}, figures.reasons)
+    rate, reasons = false_rate(sum(len(o.outside_s) for o in taken), seconds / 3600)
+    figures = NormalFigures(
+        rate.false_incidents_per_hour,
+        rate.hours,
+        rate.false_incidents,
+        rate.upper_95_per_hour,
+        clips=len(taken),
+    )
+    return figures, reasons
 
 
 def _covered_s(events: Sequence[Event]) -> float:

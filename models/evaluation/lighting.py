@@ -23,16 +23,10 @@ SIDE = 96
 
 GREY_CHROMA = 0.037
 """Distance of the strongest from the weakest channel, mean over the picture and as a share of
-its mean grey level, below which a picture has no colour.
-
-Infrared pictures lie below 0.035 (two clips of one camera, tinted by compression, at 0.05), the
-palest in colour at 0.041."""
+its mean grey level, below which a picture has no colour (the palest in colour: 0.041)."""
 
 DARK_LUMA = 85.0
-"""Mean grey level (0 to 255) below which a coloured picture is dark: a third of the scale.
-
-Streets at night with their lamps lie at 60 to 90; of the clips below it two in three are
-night, the rest dim rooms and pictures with black borders."""
+"""Mean grey level (0 to 255) below which a coloured picture is dark; streets at night: 60 to 90."""
 
 
 def lighting_of(path: Path) -> str:

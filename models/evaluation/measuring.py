@@ -1,6 +1,6 @@
 """Scores clips and plays streams: all that figures are then taken from.
 
-Every clip is judged once; every fight is played between normal footage of its scene, every
+Every clip is scored once; every fight is played between normal footage of its scene, every
 normal clip and untrimmed recording as it is. Counts nothing: see `models.evaluation.evaluation`.
 """
 
@@ -16,35 +16,35 @@ from config.errors import ConfigError
 from detector.footage.recording import recorded_seconds
 from models.data.clips import Clip, Event
 from models.evaluation.events import Kind, Play
-from models.evaluation.judging import Judge, ScoredClip, network_of, score, score_clips
+from models.evaluation.scoring import ClassifierFor, ScoredClip, network_of, score, score_clips
 from models.evaluation.streams import StreamBuilder, StreamEmbedder, footage_of, normal_footage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """What one judge made of the clips: the figures are taken from here.
+    """The clips, scored and played: the figures are taken from here.
 
     `left_out`: clips of an event in whose scene there is no normal footage.
     """
 
-    judge: Judge
+    classifier_for: ClassifierFor
     labels: tuple[str, ...]
     scored: Sequence[ScoredClip]
     plays: Sequence[Play]
     left_out: Sequence[Clip]
 
 
-def measure(clips: Sequence[Clip], judge: Judge) -> Measured:
+def measure(clips: Sequence[Clip], classifier_for: ClassifierFor) -> Measured:
     """Score all clips and all streams that can be built of them."""
-    scored = score_clips(clips, judge, "clips")
+    scored = score_clips(clips, classifier_for, "clips")
     if not scored:
         raise ConfigError("none of the clips can be read as video; see what was said of each")
-    labels = scored[0].judge.head.labels
+    labels = scored[0].classifier.head.labels
     known = set(labels)
     alone = [_alone(own, known) for own in scored]
-    streams, left_out = _streams([own.clip for own in scored], judge, known)
+    streams, left_out = _streams([own.clip for own in scored], classifier_for, known)
     plays = [play for play in alone if play is not None] + streams
-    return Measured(judge, labels, scored, plays, left_out)
+    return Measured(classifier_for, labels, scored, plays, left_out)
 
 
 def _alone(scored: ScoredClip, known: set[str]) -> Play | None:
@@ -58,7 +58,9 @@ def _alone(scored: ScoredClip, known: set[str]) -> Play | None:
     return Play(Kind.RECORDING if events else Kind.NORMAL, scored, events, seconds)
 
 
-def _streams(clips: Sequence[Clip], judge: Judge, known: set[str]) -> tuple[list[Play], list[Clip]]:
+def _streams(
+    clips: Sequence[Clip], classifier_for: ClassifierFor, known: set[str]
+) -> tuple[list[Play], list[Clip]]:
     """Streams and controls of every scene, and the event clips that none can be made of."""
     scenes: dict[str, tuple[list[Clip], list[Clip]]] = defaultdict(lambda: ([], []))
     for clip in clips:
@@ -75,14 +77,16 @@ def _streams(clips: Sequence[Clip], judge: Judge, known: set[str]) -> tuple[list
         disable=None,
     ) as progress:
         for fights, normals in scenes.values():
-            made = _scene_streams(fights, normals, judge) if fights and normals else []
+            made = _scene_streams(fights, normals, classifier_for) if fights and normals else []
             plays += made
             left_out += [] if made else fights
             progress.update(len(fights))
     return plays, left_out
 
 
-def _scene_streams(fights: Sequence[Clip], normals: Sequence[Clip], judge: Judge) -> list[Play]:
+def _scene_streams(
+    fights: Sequence[Clip], normals: Sequence[Clip], classifier_for: ClassifierFor
+) -> list[Play]:
     """The streams of one scene; none where its normal clips are too short for a view."""
     normal = normal_footage(normals)
     if not normal:
@@ -92,7 +96,7 @@ def _scene_streams(fights: Sequence[Clip], normals: Sequence[Clip], judge: Judge
     embedders: dict[str, StreamEmbedder] = {}
     plays = []
     for clip in fights:
-        classifier = judge(clip)
+        classifier = classifier_for(clip)
         assert classifier is not None  # it has been scored
         network = network_of(classifier)
         embedder = embedders.setdefault(network, StreamEmbedder(classifier.engine))

@@ -20,23 +20,24 @@ STYLE = """
   --ground: #15191d; --raised: #1f252b; --accent: #7db4e6; } }
 body { margin: 0 auto; max-width: 62rem; padding: 1.5rem; background: var(--ground);
   color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem;
-  border-bottom: 1px solid var(--line); } h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }
-p, li { max-width: 46rem; } .dim, figcaption { color: var(--dim); font-size: .9rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); gap: .8rem; }
-.tile { background: var(--raised); border-radius: .5rem; padding: .8rem 1rem; }
+h1 { font-size: 1.6rem; margin: 0 0 0.3rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 0.5rem;
+  border-bottom: 1px solid var(--line); } h3 { font-size: 1rem; margin: 1.4rem 0 0.3rem; }
+p, li { max-width: 46rem; } .dim, figcaption { color: var(--dim); font-size: 0.9rem; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); gap: 0.8rem; }
+.tile { background: var(--raised); border-radius: 0.5rem; padding: 0.8rem 1rem; }
 .tile b { display: block; font-size: 1.7rem; line-height: 1.2; }
+.warning { border-left: 0.3rem solid #b03a2e; padding-left: 0.8rem; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line);
+table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.25rem 0.7rem; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; } th:first-child, td:first-child { text-align: left; }
 th { color: var(--dim); font-weight: 600; } .text td, .text th { text-align: left; }
 .text td:last-child { white-space: normal; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr));
   gap: 1rem; }
 figure { margin: 0; } figure img { width: 100%; height: auto; background: #fff;
-  border-radius: .4rem; } code { overflow-wrap: anywhere; }
-summary { cursor: pointer; color: var(--accent); margin: .6rem 0; }
+  border-radius: 0.4rem; } code { overflow-wrap: anywhere; }
+summary { cursor: pointer; color: var(--accent); margin: 0.6rem 0; }
 @media print { details > * { display: block; } }
 """
 

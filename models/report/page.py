@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
-from models.evaluation.events import GRACE_S
+from models.evaluation.events import GRACE_S, EventFigures, NormalFigures
+from models.evaluation.result import Evaluation, GroupFigures
 from models.evaluation.streams import JOINS, SEGMENT_S
-from models.report.markup import folded, framed, paragraph, table
-from models.report.wording import DASH, class_rows, number, span
+from models.report.appendix import facts, false_alarms, fights, gaps, prototype, scenes
+from models.report.markup import framed, paragraph, table
+from models.report.wording import DASH, class_rows, learnt_warning, number, span
 from models.statistics import DECISION, ROUNDS
-
-Metrics = Mapping[str, Any]
 
 CAPTIONS = {
     "roc": "How many fights are found (up) at how many false calls (across), at every threshold.",
@@ -28,70 +27,76 @@ CAPTIONS = {
 }
 
 
-def page(metrics: Metrics, pictures: Mapping[str, str]) -> str:
+def page(evaluation: Evaluation, pictures: Mapping[str, str]) -> str:
     """The page; `pictures`: data URIs by the names of `models.report.plots`."""
     parts = [
         "<h1>How good the alarms are</h1>",
-        _opening(metrics),
-        _tiles(metrics),
-        _what_was_measured(metrics),
-        _levels(metrics),
+        _opening(evaluation),
+        _warning(evaluation),
+        _tiles(evaluation),
+        _what_was_measured(evaluation),
+        _levels(evaluation),
         _pictures(pictures),
-        _events(metrics),
-        _groups("Per data set", metrics["by_dataset"]),
-        _groups("Per lighting", metrics["by_lighting"]),
-        _across(metrics),
-        _by_label(metrics),
-        _prototype(metrics),
-        _scenes(metrics),
-        _fights(metrics),
-        _false_alarms(metrics),
-        _gaps(metrics),
-        _facts(metrics),
+        _events(evaluation),
+        _groups("Per data set", evaluation.by_dataset),
+        _groups("Per lighting", evaluation.by_lighting),
+        _across(evaluation),
+        _by_label(evaluation),
+        prototype(evaluation),
+        scenes(evaluation),
+        fights(evaluation),
+        false_alarms(evaluation),
+        gaps(evaluation),
+        facts(evaluation),
     ]
     return framed("Jikimi: how good the alarms are", "\n".join(part for part in parts if part))
 
 
-def _opening(metrics: Metrics) -> str:
-    model = metrics["model"]
-    labels = ", ".join(f"{count} {name}" for name, count in metrics["labels"].items())
+def _opening(evaluation: Evaluation) -> str:
+    model = evaluation.model
+    labels = ", ".join(f"{count} {name}" for name, count in evaluation.labels.items())
     judged = (
-        f"{model['models']} models of one training run, each judging only scenes that it has "
+        f"{model.models} models of one training run, each judging only scenes that it has "
         "not learnt from"
-        if model["models"] > 1
+        if model.models > 1
         else "one set of weights; if it has learnt from these clips, the figures flatter it"
     )
     return paragraph(
-        f"{metrics['clips']} clips of {metrics['scenes']} scenes ({labels}) were judged by "
-        f"{model['name']} ({judged}). Jikimi {metrics['jikimi']}, {metrics['created']}.",
+        f"{evaluation.clips} clips of {evaluation.scenes} scenes ({labels}) were judged by "
+        f"{model.name} ({judged}). Jikimi {evaluation.jikimi}, {evaluation.created}.",
         "dim",
     )
 
 
-def _tiles(metrics: Metrics) -> str:
-    clip, event, normal = metrics["clip"], metrics["event"], metrics["normal"]
+def _warning(evaluation: Evaluation) -> str:
+    warning = learnt_warning(evaluation.learnt_clips, evaluation.clips)
+    return paragraph(f"Warning: {warning}.", "warning") if warning else ""
+
+
+def _tiles(evaluation: Evaluation) -> str:
+    clip, event, normal = evaluation.clip, evaluation.event, evaluation.normal
     tiles = [
         (
             "fights found",
-            _percent(event["recall"]),
-            f"{event['found']} of {event['fights']} played",
+            _percent(event.recall),
+            f"{event.found} of {event.fights} played",
         ),
-        ("F1 of incidents", number(event["f1"]), span(event["f1_interval"])),
+        ("F1 of incidents", number(event.f1), span(event.f1_interval)),
         (
             "seconds to the alarm",
-            number(event["median_delay_s"]),
-            f"median; 95 % within {number(event['p95_delay_s'], 's')}",
+            number(event.median_delay_s),
+            f"median; 95 % within {number(event.p95_delay_s, 's')}",
         ),
         (
             "false incidents an hour",
-            number(normal["false_incidents_per_hour"]),
+            number(normal.false_incidents_per_hour),
             (
-                f"in {number(normal['hours'])} h of normal footage; the true rate may be up to "
-                f"{number(normal['upper_95_per_hour'])} (95 %)"
+                f"in {number(normal.hours)} h of normal footage; the true rate may be up to "
+                f"{number(normal.upper_95_per_hour)} (95 %)"
             ),
         ),
-        ("ranking of clips (AUC)", number(clip["auc"]), span(clip["auc_interval"])),
-        ("clips called rightly", _percent(clip["accuracy"]), f"of {clip['n']}"),
+        ("ranking of clips (AUC)", number(clip.auc), span(clip.auc_interval)),
+        ("clips called rightly", _percent(clip.accuracy), f"of {clip.n}"),
     ]
     inner = "".join(
         f'<div class="tile">{escape(name)}<b>{escape(value)}</b>'
@@ -101,13 +106,13 @@ def _tiles(metrics: Metrics) -> str:
     return f'<div class="tiles">{inner}</div>'
 
 
-def _what_was_measured(metrics: Metrics) -> str:
-    event, label = metrics["event"], metrics["label"]
+def _what_was_measured(evaluation: Evaluation) -> str:
+    event, label = evaluation.event, evaluation.label
     half_s = 2 * SEGMENT_S
     left_out = (
-        f" {event['fights_left_out']} further clips of {label} took no part, for their scenes have "
+        f" {event.fights_left_out} further clips of {label} took no part, for their scenes have "
         "no normal footage."
-        if event["fights_left_out"]
+        if event.fights_left_out
         else ""
     )
     said = {
@@ -137,25 +142,41 @@ def _what_was_measured(metrics: Metrics) -> str:
     return f"<h2>What was measured</h2><ul>{items}</ul>"
 
 
-def _levels(metrics: Metrics) -> str:
+def _levels(evaluation: Evaluation) -> str:
     head = ["", "AUC", "95 %", "average precision", "accuracy", "recall", "specificity", "F1", "n"]
-    keys = ("average_precision", "accuracy", "recall", "specificity", "f1", "n")
     rows = [
-        [name, number(f["auc"]), span(f["auc_interval"]), *(number(f[key]) for key in keys)]
-        for name, f in (("clips", metrics["clip"]), ("views", metrics["frame"]))
+        [
+            name,
+            number(level.auc),
+            span(level.auc_interval),
+            number(level.average_precision),
+            number(level.accuracy),
+            number(level.recall),
+            number(level.specificity),
+            number(level.f1),
+            number(level.n),
+        ]
+        for name, level in (("clips", evaluation.clip), ("views", evaluation.frame))
     ]
     parts = ["<h2>Clips and views</h2>", table(head, rows)]
-    for name, f in (("Clips", metrics["clip"]), ("Views", metrics["frame"])):
+    for name, level in (("Clips", evaluation.clip), ("Views", evaluation.frame)):
         classes = [
-            [cls, *(number(value) for value in row)] for cls, row in class_rows(f, metrics["label"])
+            [
+                row.name,
+                number(row.precision),
+                number(row.recall),
+                number(row.f1),
+                number(row.support),
+            ]
+            for row in class_rows(level, evaluation.label)
         ]
-        cells = f["confusion"]
+        counted = level.confusion
         parts += [
             f"<h3>{name}: classification report</h3>",
             table(["", "precision", "recall", "F1", "support"], classes),
             paragraph(
-                f"Found {cells['tp']}, missed {cells['fn']}; wrongly called {cells['fp']}, "
-                f"rightly left {cells['tn']}.",
+                f"Found {counted.tp}, missed {counted.fn}; wrongly called {counted.fp}, "
+                f"rightly left {counted.tn}.",
                 "dim",
             ),
         ]
@@ -173,16 +194,15 @@ def _pictures(pictures: Mapping[str, str]) -> str:
     return f'<div class="pictures">{inner}</div>'
 
 
-def _events(metrics: Metrics) -> str:
-    variants = [("one threshold for all cameras", metrics["event"], metrics["normal"])]
-    if metrics["event_calibrated"]:
-        variants.append(
-            ("calibrated per camera", metrics["event_calibrated"], metrics["normal_calibrated"])
-        )
+def _events(evaluation: Evaluation) -> str:
+    variants = [("one threshold for all cameras", evaluation.event, evaluation.normal)]
+    if evaluation.event_calibrated and evaluation.normal_calibrated:
+        calibrated = (evaluation.event_calibrated, evaluation.normal_calibrated)
+        variants.append(("calibrated per camera", *calibrated))
     return "<h2>Incidents</h2>" + _incidents(variants)
 
 
-def _incidents(rows: Sequence[tuple[str, Metrics, Metrics]]) -> str:
+def _incidents(rows: Sequence[tuple[str, EventFigures, NormalFigures]]) -> str:
     """Fights found and false alarms of each row, in two tables: one would not fit a page."""
     return (
         "<h3>Fights, and what was raised beside them</h3>"
@@ -196,181 +216,62 @@ EVENT_HEAD = ("F1", "95 %", "recall", "precision", "found", "false", "median del
 NORMAL_HEAD = ("an hour", "at most (95 %)", "incidents", "hours", "clips")
 
 
-def _event_cells(event: Metrics) -> list[str]:
-    found = f"{event['found']} of {event['fights']}" if event["fights"] else DASH
+def _event_cells(event: EventFigures) -> list[str]:
+    found = f"{event.found} of {event.fights}" if event.fights else DASH
     return [
-        number(event["f1"]),
-        span(event["f1_interval"]),
-        number(event["recall"]),
-        number(event["precision"]),
+        number(event.f1),
+        span(event.f1_interval),
+        number(event.recall),
+        number(event.precision),
         found,
-        number(event["false_incidents"]) if event["fights"] else DASH,
-        number(event["median_delay_s"], "s") if event["median_delay_s"] is not None else DASH,
-        number(event["p95_delay_s"], "s") if event["p95_delay_s"] is not None else DASH,
+        number(event.false_incidents) if event.fights else DASH,
+        number(event.median_delay_s, "s") if event.median_delay_s is not None else DASH,
+        number(event.p95_delay_s, "s") if event.p95_delay_s is not None else DASH,
     ]
 
 
-def _normal_cells(normal: Metrics) -> list[str]:
-    keys = ("false_incidents_per_hour", "upper_95_per_hour", "false_incidents", "hours", "clips")
-    return [number(normal[key]) for key in keys]
+def _normal_cells(normal: NormalFigures) -> list[str]:
+    return [
+        number(normal.false_incidents_per_hour),
+        number(normal.upper_95_per_hour),
+        number(normal.false_incidents),
+        number(normal.hours),
+        number(normal.clips),
+    ]
 
 
-def _groups(title: str, groups: Metrics, told: str = "") -> str:
+def _groups(title: str, groups: Mapping[str, GroupFigures], told: str = "") -> str:
     if not groups:
         return ""
     head = ["", "clips", "AUC", "95 %", "accuracy", "recall", "specificity"]
-    keys = ("accuracy", "recall", "specificity")
     clips = [
         [
             name,
-            number(own["clip"]["n"]),
-            number(own["clip"]["auc"]),
-            span(own["clip"]["auc_interval"]),
-            *(number(own["clip"][key]) for key in keys),
+            number(own.clip.n),
+            number(own.clip.auc),
+            span(own.clip.auc_interval),
+            number(own.clip.accuracy),
+            number(own.clip.recall),
+            number(own.clip.specificity),
         ]
         for name, own in groups.items()
     ]
-    rows = [(name, own["event"], own["normal"]) for name, own in groups.items()]
+    rows = [(name, own.event, own.normal) for name, own in groups.items()]
     note = paragraph(told, "dim") if told else ""
     return f"<h2>{escape(title)}</h2>" + note + table(head, clips) + _incidents(rows)
 
 
-def _across(metrics: Metrics) -> str:
-    if not metrics["across"]:
+def _across(evaluation: Evaluation) -> str:
+    if not evaluation.across:
         return ""
-    return _groups("Trained without the set", metrics["across"], ACROSS)
+    return _groups("Trained without the set", evaluation.across, ACROSS)
 
 
 ACROSS = "Each set judged by a model that was trained without it: what to expect of a new city."
 
 
-def _by_label(metrics: Metrics) -> str:
-    return _groups(
-        "Further labels",
-        {name: own for name, own in metrics["by_label"].items() if own is not None},
-    )
-
-
-def _prototype(metrics: Metrics) -> str:
-    given = metrics.get("prototype")
-    if not given:
-        return ""
-    rows = [
-        [
-            f"{name.replace('_', ' ')}, {level}",
-            *(number(figures.get(key)) for key in PROTOTYPE_KEYS),
-        ]
-        for name, levels in given.items()
-        if isinstance(levels, Mapping)
-        for level, figures in levels.items()
-        if isinstance(figures, Mapping)
-    ]
-    told = paragraph(
-        "The prototype scored single colour pictures, and let pictures of one video stand on "
-        "both sides of its split: a still picture tells which camera it is, so the figure is "
-        "high and says nothing of a new camera. Split by camera, the same method shows what it "
-        "can do."
-    )
-    head = ["", "AUC", "accuracy", "recall", "specificity", "F1"]
-    return "<h2>The prototype's method</h2>" + told + table(head, rows)
-
-
-PROTOTYPE_KEYS = ("auc", "accuracy", "recall", "specificity", "f1")
-
-
-def _scenes(metrics: Metrics) -> str:
-    head = ["", "clips", "AUC", "recall", "specificity", "found", "false", "false an hour", "hours"]
-    rows = []
-    for name, own in metrics["by_scene"].items():
-        clip, event, normal = own["clip"], own["event"], own["normal"]
-        found = f"{event['found']} of {event['fights']}" if event["fights"] else DASH
-        rows.append(
-            [
-                name,
-                number(clip["n"]),
-                *(number(clip[key]) for key in ("auc", "recall", "specificity")),
-                found,
-                number(event["false_incidents"]) if event["fights"] else DASH,
-                number(normal["false_incidents_per_hour"]),
-                number(normal["hours"]),
-            ]
-        )
-    return "<h2>Per scene</h2>" + folded(f"{len(rows)} scenes", table(head, rows))
-
-
-def _fights(metrics: Metrics) -> str:
-    events = metrics["events"]
-    if not events:
-        return ""
-    missed = [event for event in events if event["delay_s"] is None]
-    found = [event for event in events if event["delay_s"] is not None]
-    head = ["clip", "scene", "data set", "lighting", "alarm after"]
-    rows = [
-        [
-            event["clip"],
-            event["scene"],
-            event["dataset"],
-            event["lighting"] or DASH,
-            "missed" if event["delay_s"] is None else number(event["delay_s"], "s"),
-        ]
-        for event in [*missed, *found]
-    ]
-    title = f"{len(missed)} missed, {len(found)} found"
-    return "<h2>The fights</h2>" + folded(title, table(head, rows, "text"))
-
-
-def _false_alarms(metrics: Metrics) -> str:
-    alarms = metrics["false_alarms"]
-    head = ["clip", "scene", "played as", "second"]
-    rows = [
-        [alarm["clip"], alarm["scene"], alarm["kind"], number(alarm["at_s"])] for alarm in alarms
-    ]
-    return "<h2>False alarms</h2>" + (
-        folded(f"{len(rows)} false incidents", table(head, rows, "text"))
-        if rows
-        else paragraph("None.")
-    )
-
-
-def _gaps(metrics: Metrics) -> str:
-    parts = ["<h2>What could not be told, and why</h2>"]
-    if metrics["skipped"]:
-        names = "".join(f"<li><code>{escape(name)}</code></li>" for name in metrics["skipped"])
-        parts.append(f"<p>Not readable as video, left out:</p><ul>{names}</ul>")
-    by_reason: dict[str, list[str]] = {}
-    for path, why in metrics["reasons"].items():
-        by_reason.setdefault(why, []).append(path)
-    items = "".join(
-        f"<li>{escape(why)}<br>{_paths(paths)}</li>" for why, paths in by_reason.items()
-    )
-    return "".join(parts) + f"<ul>{items}</ul>"
-
-
-def _paths(paths: Sequence[str]) -> str:
-    listed = ", ".join(f"<code>{escape(path)}</code>" for path in paths)
-    inner = f'<span class="dim">{listed}</span>'
-    return inner if len(paths) <= 4 else folded(f"{len(paths)} figures", inner)
-
-
-def _facts(metrics: Metrics) -> str:
-    model = metrics["model"]
-    rows = [
-        ["model", f"{model['name']}, {model['created']}"],
-        ["labels it knows", ", ".join(model["labels"])],
-        ["network (SHA-256)", model["network_sha256"]],
-        ["heads (SHA-256)", ", ".join(model["head_sha256"])],
-        *(
-            [
-                f"rules for {name}",
-                (
-                    f"opens at {rules['open_threshold']}, closes at {rules['close_threshold']}, "
-                    f"lasts {rules['min_duration_s']} s, merges within {rules['merge_gap_s']} s"
-                ),
-            ]
-            for name, rules in metrics["thresholds"].items()
-        ),
-    ]
-    return "<h2>What was judged</h2>" + table(["", ""], rows, "text")
+def _by_label(evaluation: Evaluation) -> str:
+    return _groups("Further labels", evaluation.by_label)
 
 
 def _percent(value: float | None) -> str:

@@ -15,22 +15,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from detector.inference.head import Floats, LinearHead
 from detector.inference.weights import load_classifier
 from models.data.clips import Clip
+from models.data.digests import clip_digests
 from models.statistics import confusion, roc_auc
-from models.training.frozen import taught
+from models.training.examples import Example, example_weights
+from models.training.frozen import load_examples
 from models.training.head import UNKNOWN_LOGIT, probabilities_of
-from models.training.lessons import Lesson, lesson_weights
 from models.training.recipe import FOLDS, Recipe
+from models.weights.fitted import FittedOn, fitted_on, known_digests
 from models.weights.network import frozen_network, sidecar_of
 from models.weights.sidecar import weights_name, write_sidecar
 
 NEW_PULL = 8.0
 """Of a label that the start does not know: what the usual strength comes to."""
 
-Judged = Sequence[tuple[Lesson, Floats]]
+Judged = Sequence[tuple[Example, Floats]]
 
 
 def adapt(
@@ -52,8 +55,8 @@ def adapt(
     first = _whole(path, start.sidecar.labels, sorted({*wanted} - {*start.sidecar.labels}))
     name = weights_name(first.labels)
     network = frozen_network(str(path), out / name, clips, cache)
-    site = taught(clips, network.engines["litert"], recipe, cache)
-    known = taught(reference, network.engines["litert"], replace(recipe, copies=0), cache)
+    site = load_examples(clips, network.engines["litert"], recipe, cache)
+    known = load_examples(reference, network.engines["litert"], replace(recipe, copies=0), cache)
     head = pulled(first, start.sidecar.labels, site, recipe)
     after, how = _left_out(first, start.sidecar.labels, site, recipe)
     figures = {
@@ -67,7 +70,11 @@ def adapt(
             "before": _measured(_judged(first, known), first.labels),
             "after": _measured(_judged(head, known), first.labels),
         }
-    told = {"started from": start.sidecar.name, **facts}
+    before = fitted_on(start.sidecar)
+    digests = clip_digests(clips)
+    own = known_digests((example.clip for example in site), digests)
+    fitted = FittedOn(before.head | own, before.network)
+    told = {"started from": start.sidecar.name, **facts, **fitted.as_json()}
     return write_sidecar(
         out,
         f"{start.sidecar.name}-adapted",
@@ -79,25 +86,27 @@ def adapt(
 
 
 def pulled(
-    first: LinearHead, known: Sequence[str], lessons: Sequence[Lesson], recipe: Recipe
+    first: LinearHead, known: Sequence[str], examples: Sequence[Example], recipe: Recipe
 ) -> LinearHead:
-    """The head that says of the lessons what they are, and else what `first` says.
+    """The head that says of the examples what they are, and else what `first` says.
 
     `first` and the result are calibrated (slope 1, intercept 0); `known`: the labels that
     `first` was fitted on.
     """
     from scipy.optimize import minimize  # noqa: PLC0415 (training only)
 
-    kept = [lesson for lesson in lessons if len(lesson.values)]
+    kept = [example for example in examples if len(example.values)]
     if not kept:
         return first
-    counts = [len(lesson.values) + len(lesson.copies) for lesson in kept]
-    weights = np.repeat(lesson_weights([le.clip for le in kept], recipe) / counts, counts)
-    values = np.concatenate([part for le in kept for part in (le.values, le.copies)])
+    counts = [len(example.values) + len(example.copies) for example in kept]
+    weights = np.repeat(
+        example_weights([example.clip for example in kept], recipe) / counts, counts
+    )
+    values = np.concatenate([part for example in kept for part in (example.values, example.copies)])
     standard = np.asarray((values - first.mean) / first.scale, np.float64)
     weight, bias = first.weight.copy(), first.bias.copy()
     for column, label in enumerate(first.labels):
-        truth = np.repeat([label in lesson.labels for lesson in kept], counts)
+        truth = np.repeat([label in example.labels for example in kept], counts)
         begin = np.append(weight[:, column], bias[column]).astype(np.float64)
         pull = recipe.pull if label in known else NEW_PULL
         found = minimize(_cost, begin, (begin, pull, standard, truth, weights), jac=True)
@@ -161,33 +170,35 @@ def _whole(path: Path, labels: Sequence[str], new: Sequence[str]) -> LinearHead:
 
 
 def _left_out(
-    first: LinearHead, known: Sequence[str], site: Sequence[Lesson], recipe: Recipe
+    first: LinearHead, known: Sequence[str], site: Sequence[Example], recipe: Recipe
 ) -> tuple[Judged, str]:
-    """The site's lessons judged by heads that did not see their scene, where there are two."""
-    scenes = sorted({lesson.clip.scene for lesson in site})
+    """The site's examples judged by heads that did not see their scene, where there are two."""
+    scenes = sorted({example.clip.scene for example in site})
     if len(scenes) < 2:
         head = pulled(first, known, site, recipe)
         return _judged(head, site), "on what it learnt from (one scene only)"
     groups = min(FOLDS, len(scenes))
     group = {scene: number % groups for number, scene in enumerate(scenes)}
-    judged: list[tuple[Lesson, Floats]] = []
-    for number in range(groups):
-        rest = [le for le in site if group[le.clip.scene] != number]
-        own = [le for le in site if group[le.clip.scene] == number]
+    judged: list[tuple[Example, Floats]] = []
+    for number in tqdm(range(groups), desc="scenes left out", unit="head", disable=None):
+        rest = [example for example in site if group[example.clip.scene] != number]
+        own = [example for example in site if group[example.clip.scene] == number]
         judged += _judged(pulled(first, known, rest, recipe), own)
     return judged, "scenes left out"
 
 
-def _judged(head: LinearHead, lessons: Sequence[Lesson]) -> Judged:
-    return [(lesson, probabilities_of(head, lesson.values)) for lesson in lessons]
+def _judged(head: LinearHead, examples: Sequence[Example]) -> Judged:
+    return [(example, probabilities_of(head, example.values)) for example in examples]
 
 
 def _measured(judged: Judged, labels: Sequence[str]) -> dict[str, Any]:
     """Clips by their mean probability; what happens in a recording counts like a clip of it."""
-    means = np.array([own.sum(axis=0) * le.moving / max(1, len(own)) for le, own in judged])
+    means = np.array(
+        [own.sum(axis=0) * example.moving / max(1, len(own)) for example, own in judged]
+    )
     found = {}
     for column, label in enumerate(labels):
-        shown = np.array([label in lesson.labels for lesson, _ in judged])
+        shown = np.array([label in example.labels for example, _ in judged])
         scores = means[:, column].astype(np.float64)
         decided = confusion(scores, shown)
         found[label] = {

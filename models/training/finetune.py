@@ -24,19 +24,21 @@ from config.errors import ConfigError
 from detector.inference.head import LinearHead
 from models.data.augment import augmented
 from models.data.clips import Clip
+from models.data.digests import clip_digests
 from models.data.views import ViewFile, store_views
-from models.training.frozen import main_sets, taught
+from models.training.examples import Example, example_weights, labels_of
+from models.training.frozen import load_examples, main_sets
 from models.training.head import calibrate, fit_head, logits_of, probabilities_of
 from models.training.learning_curves import write_curves
-from models.training.lessons import Lesson, labels_of, lesson_weights
 from models.training.loop import Batch, fit
 from models.training.out_of_fold import out_of_fold_figures
 from models.training.recipe import FOLDS, Recipe, fold_of
 from models.weights.architecture import NAME, embedding_network, train_from, with_head
+from models.weights.fitted import FittedOn, known_digests
 from models.weights.network import frozen_network, keras_source, write_network
 from models.weights.sidecar import weights_name, write_sidecar
 
-MAX_SHELVED = 90_000
+MAX_STORED = 90_000
 """Views on disk at most: 2.5 GB."""
 
 VALIDATION_VIEWS = 8
@@ -58,11 +60,12 @@ def train_network(
     Without `cross_validate` one network is trained, else one a fold and a main set too.
     """
     start = frozen_network(recipe.pretrained, out / "start", clips, cache)
-    lessons = taught(clips, start.engines["litert"], recipe, cache)
-    readable = list(dict.fromkeys(lesson.clip for lesson in lessons))
+    examples = load_examples(clips, start.engines["litert"], recipe, cache)
+    readable = list(dict.fromkeys(example.clip for example in examples))
     labels_of(readable, labels)
-    most = max(1, min(recipe.learning.views_per_clip, MAX_SHELVED // len(readable)))
+    most = max(1, min(recipe.learning.views_per_clip, MAX_STORED // len(readable)))
     files = store_views(readable, most, cache)
+    digests = clip_digests(readable)
     parts: dict[str, list[Clip]] = {}
     if cross_validate:
         for fold in range(FOLDS):
@@ -71,19 +74,23 @@ def train_network(
             rest = [clip for clip in readable if clip.dataset != dataset]
             if any(clip.labels for clip in rest):
                 parts[f"without/{dataset}"] = rest
-    judged: list[tuple[Lesson, Any]] = []
+    judged: list[tuple[Example, Any]] = []
     for place, own in {**parts, ".": readable}.items():
         whole = "all" if place == "." else place
         tqdm.write(f"training {whole} on {len(own)} clips", file=sys.stderr)
-        head, engines = _fit_part(own, lessons, files, labels, recipe, out, place, cache)
+        head, engines = _fit_part(own, examples, files, labels, recipe, out, place, cache)
         if place.startswith("folds/"):
             unseen = [clip for clip in readable if clip not in set(own)]
             judged += [
-                (lesson, probabilities_of(head, lesson.values))
-                for lesson in taught(unseen, engines["litert"], replace(recipe, copies=0), cache)
+                (example, probabilities_of(head, example.values))
+                for example in load_examples(
+                    unseen, engines["litert"], replace(recipe, copies=0), cache
+                )
             ]
+        fitted = known_digests(own, digests)
+        clips_known = FittedOn(head=fitted, network=fitted | start.fitted).as_json()
         told = {
-            "training": {**facts, "part": place},
+            "training": {**facts, "part": place, **clips_known},
             "figures": out_of_fold_figures(judged, labels),
         }
         name = f"{weights_name(labels)}-{NAME}-finetuned"
@@ -95,7 +102,7 @@ def train_network(
 
 def _fit_part(
     clips: Sequence[Clip],
-    lessons: Sequence[Lesson],
+    examples: Sequence[Example],
     files: Sequence[ViewFile],
     labels: Sequence[str],
     recipe: Recipe,
@@ -107,16 +114,18 @@ def _fit_part(
     import keras  # noqa: PLC0415 (four seconds, and only training has it)
 
     held = validation_fold(clips, labels, recipe.seed + len(place))
-    learners = {clip for clip in clips if fold_of(clip) != held}
-    watched = set(clips) - learners
+    training = {clip for clip in clips if fold_of(clip) != held}
+    validation = set(clips) - training
     keras.utils.set_random_seed(recipe.seed)
     network = embedding_network(keras_source(recipe.pretrained))
-    first = fit_head([le for le in lessons if le.clip in learners], labels, recipe)
-    strength = recipe.strength * sum(len(le.values) for le in lessons if le.clip in learners)
+    first = fit_head([example for example in examples if example.clip in training], labels, recipe)
+    strength = recipe.strength * sum(
+        len(example.values) for example in examples if example.clip in training
+    )
     model = with_head(network, first, 1 / strength)
     train_from(network, recipe.train)
-    own = [stored for stored in files if stored.clip in learners]
-    others = [stored for stored in files if stored.clip in watched]
+    own = [stored for stored in files if stored.clip in training]
+    others = [stored for stored in files if stored.clip in validation]
     history = fit(
         model,
         lambda epoch: drawn(own, labels, recipe, epoch),
@@ -130,9 +139,15 @@ def _fit_part(
     weight, bias = (np.asarray(array) for array in model.get_layer("head").get_weights())
     head = replace(first, weight=weight, bias=bias)
     engines = write_network(network, folder / weights_name(labels), list(clips), cache)
-    heard = taught(sorted(watched, key=lambda clip: clip.name), engines["litert"],
-                   replace(recipe, copies=0), cache)  # fmt: skip
-    return calibrate(head, [(le, logits_of(head, le.values)) for le in heard]), engines
+    held_out = load_examples(
+        sorted(validation, key=lambda clip: clip.name),
+        engines["litert"],
+        replace(recipe, copies=0),
+        cache,
+    )
+    return calibrate(
+        head, [(example, logits_of(head, example.values)) for example in held_out]
+    ), engines
 
 
 def validation_fold(clips: Sequence[Clip], labels: Sequence[str], seed: int) -> int:
@@ -189,7 +204,7 @@ def evenly_shown(
 def balanced(files: Sequence[ViewFile], recipe: Recipe) -> NDArray[np.float64]:
     """The chance [n] of each stored: those of each set of labels together have the same."""
     weigh = replace(recipe, scene_balance=recipe.learning.scene_balance)
-    weights = lesson_weights([stored.clip for stored in files], weigh)
+    weights = example_weights([stored.clip for stored in files], weigh)
     meanings = [stored.labels for stored in files]
     for meaning in set(meanings):
         same = np.array([own == meaning for own in meanings])

@@ -19,7 +19,9 @@ from detector.inference.engine import LiteRTEngine
 from detector.inference.head import LinearHead
 from models.data.augmented import embed_copies
 from models.data.clips import Clip
+from models.data.digests import clip_digests
 from models.data.embeddings import embed_clip
+from models.training.examples import MAX_VIEWS, Example, examples_of, labels_of
 from models.training.head import (
     calibrate,
     calibration_of,
@@ -27,9 +29,9 @@ from models.training.head import (
     out_of_fold_logits,
     probabilities_of,
 )
-from models.training.lessons import MAX_VIEWS, Lesson, labels_of, lessons_of
 from models.training.out_of_fold import out_of_fold_figures
 from models.training.recipe import FOLDS, Recipe, fold_of
+from models.weights.fitted import FittedOn, known_digests
 from models.weights.network import frozen_network
 from models.weights.sidecar import sha256_of, weights_name, write_sidecar
 
@@ -46,40 +48,50 @@ def train_frozen(
 ) -> Path:
     """Fit heads on the clips and write the run into `out`; the path of its sidecar."""
     network = frozen_network(recipe.pretrained, out / weights_name(labels), clips, cache)
-    lessons = taught(clips, network.engines["litert"], recipe, cache)
-    labels_of([lesson.clip for lesson in lessons], labels)  # some clips could not be read
-    heads = fold_heads(lessons, labels, recipe)
-    said = out_of_fold_logits(lessons, heads)
-    # One calibration for all folds, two numbers a label that rank nothing: with one each, folds
-    # do not stand on one scale, and the AUC over all of them is 0.857 instead of 0.863 (vioperu).
-    slope, intercept = calibration_of(said, labels)
+    examples = load_examples(clips, network.engines["litert"], recipe, cache)
+    labels_of([example.clip for example in examples], labels)  # some clips could not be read
+    heads = fold_heads(examples, labels, recipe)
+    logits = out_of_fold_logits(examples, heads)
+    # One calibration for all folds: with one each, folds do not stand on one scale.
+    slope, intercept = calibration_of(logits, labels)
     heads = {k: replace(head, slope=slope, intercept=intercept) for k, head in heads.items()}
-    judged = [(le, probabilities_of(heads[fold_of(le.clip)], le.values)) for le, _ in said]
+    judged = [
+        (example, probabilities_of(heads[fold_of(example.clip)], example.values))
+        for example, _ in logits
+    ]
     figures = out_of_fold_figures(judged, labels)
     name = f"{weights_name(labels)}-{network.name}-linear"
 
-    def write(folder: Path, head: LinearHead, **left_out: Any) -> Path:
-        told = {"training": {**facts, **left_out}, "figures": figures}
+    digests = clip_digests(example.clip for example in examples)
+
+    def write(folder: Path, head: LinearHead, own: Sequence[Example], **left_out: Any) -> Path:
+        fitted = FittedOn(known_digests((e.clip for e in own), digests), network.fitted)
+        told = {"training": {**facts, **left_out, **fitted.as_json()}, "figures": figures}
         return write_sidecar(folder, name, network.engines, head, told)
 
     if cross_validate:
         if set(heads) != set(range(FOLDS)):
             raise ConfigError("all clips fall into one fold; cross-validation needs more scenes")
         for fold, head in heads.items():
-            write(out / "folds" / str(fold), head, left_out_fold=fold)
+            rest = [example for example in examples if fold_of(example.clip) != fold]
+            write(out / "folds" / str(fold), head, rest, left_out_fold=fold)
         for dataset in main_sets(clips):
-            rest = [lesson for lesson in lessons if lesson.clip.dataset != dataset]
-            if any(lesson.labels for lesson in rest):
-                write(out / "without" / dataset, _fitted(rest, labels, recipe), left_out=dataset)
-    whole = fit_head(lessons, labels, recipe)
-    return write(out, replace(whole, slope=slope, intercept=intercept))
+            rest = [example for example in examples if example.clip.dataset != dataset]
+            if any(example.labels for example in rest):
+                head = _fitted(rest, labels, recipe)
+                write(out / "without" / dataset, head, rest, left_out=dataset)
+    tqdm.write(f"fitting the head on all {len(examples)} examples", file=sys.stderr)
+    whole = fit_head(examples, labels, recipe)
+    return write(out, replace(whole, slope=slope, intercept=intercept), examples)
 
 
-def taught(clips: Sequence[Clip], network: Path, recipe: Recipe, cache: Path) -> list[Lesson]:
-    """The lessons of every readable clip; unreadable ones are named on the terminal, skipped."""
+def load_examples(
+    clips: Sequence[Clip], network: Path, recipe: Recipe, cache: Path
+) -> list[Example]:
+    """The examples of every readable clip; unreadable ones are named on the terminal, skipped."""
     engine, digest = LiteRTEngine(network), sha256_of(network)
     most = max(1, MAX_VIEWS // max(1, len(clips) * (1 + recipe.copies)))
-    lessons: list[Lesson] = []
+    examples: list[Example] = []
     with tqdm(clips, desc="clips", unit="clip", disable=None) as progress:
         for clip in progress:
             try:
@@ -88,17 +100,17 @@ def taught(clips: Sequence[Clip], network: Path, recipe: Recipe, cache: Path) ->
             except StreamError as error:
                 tqdm.write(f"skipped: {error}", file=sys.stderr)
                 continue
-            lessons += lessons_of(embedded, copies, most)
-    return lessons
+            examples += examples_of(embedded, copies, most)
+    return examples
 
 
 def fold_heads(
-    lessons: Sequence[Lesson], labels: Sequence[str], recipe: Recipe
+    examples: Sequence[Example], labels: Sequence[str], recipe: Recipe
 ) -> dict[int, LinearHead]:
     """For each fold the head fitted without it, not calibrated; none where nothing is left."""
     heads = {}
     for fold in tqdm(range(FOLDS), desc="folds", unit="head", disable=None):
-        rest = [lesson for lesson in lessons if fold_of(lesson.clip) != fold]
+        rest = [example for example in examples if fold_of(example.clip) != fold]
         if rest:
             heads[fold] = fit_head(rest, labels, recipe)
     return heads
@@ -110,6 +122,6 @@ def main_sets(clips: Sequence[Clip]) -> list[str]:
     return sorted(sets) if len({clip.dataset for clip in clips}) > 1 else []
 
 
-def _fitted(lessons: Sequence[Lesson], labels: Sequence[str], recipe: Recipe) -> LinearHead:
-    said = out_of_fold_logits(lessons, fold_heads(lessons, labels, recipe))
-    return calibrate(fit_head(lessons, labels, recipe), said)
+def _fitted(examples: Sequence[Example], labels: Sequence[str], recipe: Recipe) -> LinearHead:
+    logits = out_of_fold_logits(examples, fold_heads(examples, labels, recipe))
+    return calibrate(fit_head(examples, labels, recipe), logits)

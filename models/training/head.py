@@ -1,6 +1,6 @@
 """The linear head on the embeddings: fitted, calibrated, small enough to explain.
 
-Standardise, then one L2 logistic regression a label, in which every lesson weighs the same
+Standardise, then one L2 logistic regression a label, in which every example weighs the same
 however long it is. What comes out is the daemon's own `LinearHead`. Needs scikit-learn.
 """
 
@@ -15,24 +15,24 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from detector.inference.head import Floats, LinearHead
-from models.training.lessons import Lesson, lesson_weights
+from models.training.examples import Example, example_weights
 from models.training.recipe import Recipe, fold_of
 
 UNKNOWN_LOGIT = -4.0
 """What a head says of a label that none of its clips shows: 2 %."""
 
 
-def fit_head(lessons: Sequence[Lesson], labels: Sequence[str], recipe: Recipe) -> LinearHead:
+def fit_head(examples: Sequence[Example], labels: Sequence[str], recipe: Recipe) -> LinearHead:
     """The head that tells views of each label from all others; not calibrated yet."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (training only)
 
-    kept = [lesson for lesson in lessons if len(lesson.values)]
-    values = np.concatenate([part for le in kept for part in (le.values, le.copies)])
-    counts = [len(lesson.values) + len(lesson.copies) for lesson in kept]
-    shares = lesson_weights([lesson.clip for lesson in kept], recipe) / counts
+    kept = [example for example in examples if len(example.values)]
+    values = np.concatenate([part for example in kept for part in (example.values, example.copies)])
+    counts = [len(example.values) + len(example.copies) for example in kept]
+    shares = example_weights([example.clip for example in kept], recipe) / counts
     weights = np.repeat(shares, counts)
     # Copies make no more evidence: the penalty is the one that suits the views themselves.
-    weights *= sum(len(lesson.values) for lesson in kept) / weights.sum()
+    weights *= sum(len(example.values) for example in kept) / weights.sum()
     mean = np.average(values, axis=0, weights=weights)
     standard = values - mean
     variance = np.einsum("i,ij,ij->j", weights, standard, standard) / weights.sum()
@@ -40,7 +40,7 @@ def fit_head(lessons: Sequence[Lesson], labels: Sequence[str], recipe: Recipe) -
     standard /= scale
     weight, bias = np.zeros((len(mean), len(labels))), np.full(len(labels), UNKNOWN_LOGIT)
     for column, label in enumerate(labels):
-        targets = np.repeat([label in lesson.labels for lesson in kept], counts)
+        targets = np.repeat([label in example.labels for example in kept], counts)
         if targets.any() and not targets.all():
             model = LogisticRegression(C=recipe.strength, max_iter=2000)
             model.fit(standard, targets, sample_weight=weights)
@@ -68,29 +68,29 @@ def probabilities_of(head: LinearHead, values: Floats) -> Floats:
 
 
 def out_of_fold_logits(
-    lessons: Sequence[Lesson], heads: dict[int, LinearHead]
-) -> list[tuple[Lesson, Floats]]:
-    """What the head of each lesson's fold, fitted without it, says of its views [n, labels].
+    examples: Sequence[Example], heads: dict[int, LinearHead]
+) -> list[tuple[Example, Floats]]:
+    """What the head of each example's fold, fitted without it, says of its views [n, labels].
 
     Not a number where that head has seen no clip of the label.
     """
-    said = []
-    for lesson in lessons:
-        if head := heads.get(fold_of(lesson.clip)):
-            logits = logits_of(head, lesson.values)
+    found = []
+    for example in examples:
+        if head := heads.get(fold_of(example.clip)):
+            logits = logits_of(head, example.values)
             logits[:, ~head.weight.any(axis=0)] = np.nan
-            said.append((lesson, logits))
-    return said
+            found.append((example, logits))
+    return found
 
 
-def calibrate(head: LinearHead, said: Sequence[tuple[Lesson, Floats]]) -> LinearHead:
-    """The head with Platt scaling a label, fitted on what heads said of lessons new to them."""
-    slope, intercept = calibration_of(said, head.labels)
+def calibrate(head: LinearHead, logits: Sequence[tuple[Example, Floats]]) -> LinearHead:
+    """The head with Platt scaling a label, fitted on what heads said of examples new to them."""
+    slope, intercept = calibration_of(logits, head.labels)
     return replace(head, slope=slope, intercept=intercept)
 
 
 def calibration_of(
-    said: Sequence[tuple[Lesson, Floats]], labels: Sequence[str]
+    logits: Sequence[tuple[Example, Floats]], labels: Sequence[str]
 ) -> tuple[Floats, Floats]:
     """The slope and intercept [labels] that make probabilities of logits.
 
@@ -98,12 +98,12 @@ def calibration_of(
     """
     slope, intercept = np.ones(len(labels), np.float32), np.zeros(len(labels), np.float32)
     for column, label in enumerate(labels):
-        heard = [
-            (lesson, own[:, column])
-            for lesson, own in said
+        own_logits = [
+            (example, own[:, column])
+            for example, own in logits
             if len(own) and not np.isnan(own[0, column])
         ]
-        found = _platt(heard, label)
+        found = _platt(own_logits, label)
         if found is None:
             tqdm.write(
                 f"label {label} is not calibrated: its clips are too few or too hard",
@@ -114,16 +114,16 @@ def calibration_of(
     return slope, intercept
 
 
-def _platt(said: Sequence[tuple[Lesson, NDArray[np.float32]]], label: str) -> list[float] | None:
+def _platt(logits: Sequence[tuple[Example, NDArray[np.float32]]], label: str) -> list[float] | None:
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (training only)
 
-    truths = [label in lesson.labels for lesson, _ in said]
+    truths = [label in example.labels for example, _ in logits]
     if len(set(truths)) < 2:
         return None
-    counts = [len(own) for _, own in said]
+    counts = [len(own) for _, own in logits]
     model = LogisticRegression(C=1e6)
     model.fit(
-        np.concatenate([own for _, own in said])[:, None],
+        np.concatenate([own for _, own in logits])[:, None],
         np.repeat(truths, counts),
         sample_weight=np.repeat([1 / count for count in counts], counts),
     )

@@ -79,11 +79,11 @@ def fit(
     while not progress.ended:
         number = progress.epoch
         bar = tqdm(batches(number), desc=f"epoch {number + 1}", unit="batch", disable=None)
-        taught = [float(step(batch)) for batch in bar]
+        batch_losses = [float(step(batch)) for batch in bar]
         tried = [(float(measure(batch)), float(batch[2].sum())) for batch in validation()]
         loss = float(np.average([one for one, _ in tried], weights=[many for _, many in tried]))
         rate = float(optimiser.learning_rate)
-        row = {"epoch": number + 1, "loss": float(np.mean(taught)), "validation_loss": loss}
+        row = {"epoch": number + 1, "loss": float(np.mean(batch_losses)), "validation_loss": loss}
         progress.history.append({**row, "learning_rate": rate})
         if loss < progress.best_loss:
             progress.best_loss, progress.since_best, progress.since_drop = loss, 0, 0

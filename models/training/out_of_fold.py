@@ -15,22 +15,22 @@ import numpy as np
 from detector.inference.head import Floats
 from models.data.clips import NORMAL, Clip
 from models.statistics import auc_interval, roc_auc
-from models.training.lessons import Lesson
+from models.training.examples import Example
 
 
 def out_of_fold_figures(
-    judged: Sequence[tuple[Lesson, Floats]], labels: Sequence[str]
+    judged: Sequence[tuple[Example, Floats]], labels: Sequence[str]
 ) -> dict[str, Any]:
     """AUC over the clips of each data set and label, with its 95 % interval by scenes.
 
-    `judged`: lessons with the probabilities [n, labels] that a head fitted without them gives.
+    `judged`: examples with the probabilities [n, labels] that a head fitted without them gives.
     A clip's score is the mean over all its views, 0 where nothing moves. Sets without both
     kinds of clips have no figure; untrimmed recordings are events, not clips.
     """
     scores: dict[Clip, Floats] = {
-        lesson.clip: probabilities.sum(axis=0) * lesson.moving / max(1, len(probabilities))
-        for lesson, probabilities in judged
-        if not lesson.clip.untrimmed
+        example.clip: probabilities.sum(axis=0) * example.moving / max(1, len(probabilities))
+        for example, probabilities in judged
+        if not example.clip.untrimmed
     }
     found: dict[str, Any] = {}
     for dataset in dict.fromkeys(clip.dataset for clip in scores):

@@ -46,7 +46,7 @@ computed once make it a matter of minutes, and frozen layers see the same kind o
 
 DROPOUT = 0.2
 RATE = 1e-2
-"""Of a single layer on features that stay; with 1e-3 it was not done after 40 epochs."""
+"""Of a single layer on features that stay."""
 
 HELD_BACK = 0.2
 
@@ -77,14 +77,14 @@ def train_prototype(
     its_way = {"frame": _figures(scores[held], truth[held])}
 
     for fold in range(FOLDS):
-        tested, watched = folds == fold, folds == (fold + 1) % FOLDS
-        learners = ~tested & ~watched
+        tested, validation = folds == fold, folds == (fold + 1) % FOLDS
+        training = ~tested & ~validation
         if not tested.any():
             continue
-        if len(set(truth[learners])) < 2 or not watched.any():
+        if len(set(truth[training])) < 2 or not validation.any():
             raise ConfigError("too few scenes to split them by camera")
         place = out / "split_by_camera" / str(fold)
-        scores[tested] = _scores(features, truth, learners, watched, tested, recipe, place)
+        scores[tested] = _scores(features, truth, training, validation, tested, recipe, place)
     means = np.bincount(of_clip, scores) / np.bincount(of_clip)
     shown = np.array([label in p.clip.labels for p in pictures])
     by_camera = {"frame": _figures(scores, truth), "clip": _figures(means, shown)}
@@ -96,13 +96,13 @@ def train_prototype(
 def _scores(
     features: Floats,
     truth: NDArray[np.bool_],
-    learners: NDArray[np.bool_],
-    watched: NDArray[np.bool_],
+    training: NDArray[np.bool_],
+    validation: NDArray[np.bool_],
     tested: NDArray[np.bool_],
     recipe: Recipe,
     place: Path,
 ) -> NDArray[np.float64]:
-    """Probabilities of the tested pictures by a model taught on the learners."""
+    """Probabilities of the tested pictures by a model trained on `training`."""
     import keras  # noqa: PLC0415 (four seconds, and only training has it)
 
     keras.utils.set_random_seed(recipe.seed)
@@ -110,7 +110,7 @@ def _scores(
     logits = keras.layers.Dense(1)(keras.layers.Dropout(DROPOUT)(inputs))
     model = keras.Model(inputs, logits)
     learning = replace(recipe.learning, rate=RATE)
-    numbers = np.flatnonzero(learners)
+    numbers = np.flatnonzero(training)
 
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng([recipe.seed, epoch])
@@ -123,15 +123,15 @@ def _scores(
     history = fit(
         model,
         batches,
-        lambda: iter([_batch(features[0, watched], truth[watched])]),
+        lambda: iter([_batch(features[0, validation], truth[validation])]),
         learning,
         place / "checkpoint.npz",
         hashlib.sha256(numbers.tobytes() + repr(recipe).encode()).hexdigest(),
     )
     (place / "checkpoint.npz").unlink()
     write_curves(place, history)
-    said = np.asarray(model(features[0, tested], training=False))[:, 0].astype(np.float64)
-    return np.asarray(1 / (1 + np.exp(-said)), np.float64)
+    logits = np.asarray(model(features[0, tested], training=False))[:, 0].astype(np.float64)
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float64)
 
 
 def _batch(features: Floats, truth: NDArray[np.bool_]) -> Batch:

@@ -1,6 +1,6 @@
 """What decides the outcome of a training, but the footage: settings and folds.
 
-Plain values with their defaults and the measurements behind them; nothing is done here.
+Plain values with their defaults, measured in README.md; nothing is done here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FOLDS = 5
 MAIN_SETS = ("surv_fight", "vioperu")
 FIXED_CAMERAS = (*MAIN_SETS, "more_cctv", "more_fixed", "intel_sample_videos", "untrimmed")
 """Sets of fixed cameras at their own speed: what the daemon watches and the shipped weights are
-trained on (`--sets`). With the others too, cameras never seen rank worse (0.874 → 0.835)."""
+trained on (`--sets`)."""
 
 HEAD_ONLY = "head"
 """`Recipe.train`: the network stays as it is, only the linear head is fitted."""
@@ -54,17 +54,12 @@ class Recipe:
     `labels`: what is to be told apart; none named: every label of the clips. Others count as
     normal, and teach what is none of these.
     `copies`: augmented copies of each clip's views that the head is fitted on too.
-    `strength`: inverse weight of the head's L2 penalty (scikit-learn's C): 576 numbers from
-    few scenes overfit; flat from 0.003 to 0.03.
-    `further_weight`: what a clip without a fold weighs beside one that has one. Such sets teach
-    normal days of other cameras but hold hardly a fight: at full weight two cities' ranking
-    of each other suffers (0.891 → 0.859 one way), at none other cameras alarm more.
+    `strength`: inverse weight of the head's L2 penalty (scikit-learn's C).
+    `further_weight`: what a clip without a fold weighs beside one that has one.
     `scene_balance`: a clip weighs its scene's clips to the power of minus this; 1: every
-    scene the same. For the head 0.25 gave nothing on average, 1 cost 0.01.
+    scene the same.
     `pull`: of `--start-from`: half of it times the squared change of the head's weights stands
-    against the clips' losses, one a clip. From one city's head into 15 and all cameras of the
-    other, 3 to 300 were tried: 300 did best on cameras left out (0.825 → 0.858 and 0.850; the
-    other way 0.874 → 0.904 and 0.911), four cameras did no harm, and it forgot least.
+    against the clips' losses, one a clip.
     """
 
     train: str = HEAD_ONLY

@@ -16,8 +16,8 @@ from typing import Any
 from config.errors import ConfigError
 from detector.motion.view import VIEW_RECIPE
 from models.data.clips import Clip, read_clips
+from models.training.examples import labels_of
 from models.training.frozen import train_frozen
-from models.training.lessons import labels_of
 from models.training.recipe import HEAD_ONLY, Recipe
 from models.weights.sidecar import write_json
 

@@ -6,6 +6,7 @@ TensorFlow (`make train-env`).
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ CUT_LAYER = "block_13_expand_relu"
 NAME = "mobilenetv2-block13"
 
 DROPOUT = 0.2
+
+IMAGENET = "imagenet"
+
+DOWNLOAD_TIMEOUT_S = 30.0
+"""Of silence; Keras alone would wait for ever."""
 
 
 def embedding_network(pretrained: str) -> Any:
@@ -43,22 +49,45 @@ def backbone(pretrained: str) -> Any:
     `pretrained`: a weights file of `keras.applications.MobileNetV2` (α = 1, no top), or
     "imagenet" to have Keras fetch its own. Raises ModelError where the file does not fit.
     """
+    check_pretrained(pretrained)
+    if pretrained == IMAGENET:
+        return _fetched()
+    network = _mobilenet(None)
+    try:
+        network.load_weights(pretrained)
+    except (ValueError, OSError) as error:
+        raise ModelError(f"{pretrained}: not weights of MobileNetV2 α=1 ({error})") from error
+    return network
+
+
+def check_pretrained(pretrained: str) -> None:
+    """Raise ModelError where `pretrained` is neither a file nor the word imagenet."""
+    if pretrained != IMAGENET and not Path(pretrained).is_file():
+        raise ModelError(f"{pretrained}: no such weights file; give one, or the word imagenet")
+
+
+def _fetched() -> Any:
+    """MobileNetV2 with the weights that Keras downloads once, and then keeps."""
+    usual_s = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_S)
+    try:
+        return _mobilenet(IMAGENET)
+    except Exception as error:  # Keras raises nothing narrower where a download fails
+        raise ModelError(
+            f"imagenet: Keras cannot download its weights ({error}); without internet give a "
+            "MobileNetV2 weights file (--pretrained FILE.h5), or take the shipped network "
+            "(--pretrained shipped)"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(usual_s)
+
+
+def _mobilenet(weights: str | None) -> Any:
     import keras  # noqa: PLC0415 (four seconds, and only training has it)
 
-    if pretrained != "imagenet" and not Path(pretrained).is_file():
-        raise ModelError(f"{pretrained}: no such weights file; give one, or the word imagenet")
-    network = keras.applications.MobileNetV2(
-        input_shape=(VIEW_SIDE, VIEW_SIDE, 3),
-        alpha=1.0,
-        include_top=False,
-        weights="imagenet" if pretrained == "imagenet" else None,
+    return keras.applications.MobileNetV2(
+        input_shape=(VIEW_SIDE, VIEW_SIDE, 3), alpha=1.0, include_top=False, weights=weights
     )
-    if pretrained != "imagenet":
-        try:
-            network.load_weights(pretrained)
-        except (ValueError, OSError) as error:
-            raise ModelError(f"{pretrained}: not weights of MobileNetV2 α=1 ({error})") from error
-    return network
 
 
 def train_from(network: Any, layer: str) -> None:

@@ -7,18 +7,21 @@ what the `tensorflow` engine, later exports and fine-tuning start from.
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from config.errors import ConfigError, ModelError
 from detector.inference.engine import Engine, Floats, LiteRTEngine
 from detector.inference.weights import load_classifier, shipped_weights
 from models.data.clips import Clip
 from models.data.views import spread, store_views
+from models.weights.fitted import fitted_on
 
 SHIPPED = "shipped"
 PARITY_TOLERANCE = 1e-3
@@ -30,10 +33,14 @@ PARITY_VIEWS = 64
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Its `name`, for people, and its file for each engine."""
+    """Its `name`, for people, its file for each engine, and the clips it was fine-tuned on.
+
+    `fitted`: their digests; none of ImageNet's.
+    """
 
     name: str
     engines: Mapping[str, Path]
+    fitted: frozenset[str] = frozenset()
 
 
 def keras_source(pretrained: str) -> str:
@@ -69,6 +76,7 @@ def frozen_network(pretrained: str, stem: Path, clips: Sequence[Clip], cache: Pa
     if sidecar is None:
         from models.weights.architecture import NAME, embedding_network  # noqa: PLC0415 (loads Keras)
 
+        tqdm.write("making the network, in TensorFlow", file=sys.stderr)
         return Network(NAME, write_network(embedding_network(pretrained), stem, clips, cache))
     known = load_classifier(sidecar).sidecar
     engines = {}
@@ -76,7 +84,8 @@ def frozen_network(pretrained: str, stem: Path, clips: Sequence[Clip], cache: Pa
         if engine in known.engines:
             engines[engine] = stem.with_suffix(suffix)
             shutil.copyfile(sidecar.parent / known.engines[engine].file, engines[engine])
-    return Network(known.name.removesuffix("-linear").partition("-")[2] or known.name, engines)
+    name = known.name.removesuffix("-linear").partition("-")[2] or known.name
+    return Network(name, engines, fitted_on(known).network)
 
 
 def write_network(network: Any, stem: Path, clips: Sequence[Clip], cache: Path) -> dict[str, Path]:
@@ -87,6 +96,7 @@ def write_network(network: Any, stem: Path, clips: Sequence[Clip], cache: Path) 
     from models.weights.convert import to_litert  # noqa: PLC0415 (loads TensorFlow)
 
     engines = {"litert": stem.with_suffix(".tflite"), "tensorflow": stem.with_suffix(".keras")}
+    tqdm.write("converting the network for LiteRT", file=sys.stderr)
     engines["litert"].write_bytes(to_litert(network))
     network.save(engines["tensorflow"])
     views = spread(store_views(some_clips(clips), PARITY_VIEWS, cache), PARITY_VIEWS)

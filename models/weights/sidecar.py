@@ -25,8 +25,7 @@ OPEN_THRESHOLD = 0.65
 """Where an incident opens, measured for violence; a label of your own starts with it too."""
 
 CLOSE_SHARE = 0.9
-"""Where it closes, as a share of that. The merge gap, not a low threshold, holds the pauses of a
-fight; closing late only lets a false alarm cover the fight that follows (F1 0.45 at 0.7)."""
+"""Where it closes, as a share of that; the merge gap holds the pauses of a fight."""
 
 
 def write_sidecar(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models import statistics as metrics
+from models import statistics
 from models.statistics import (
     Values,
     auc_interval,
@@ -51,23 +51,23 @@ def test_curves_and_areas_are_those_of_scikit_learn() -> None:
     assert roc_curve(scores, positive) == pytest.approx(np.stack([false, true], axis=1))
     precision, recall, _ = sklearn.precision_recall_curve(positive, scores)
     assert pr_curve(scores, positive)[::-1] == pytest.approx(np.stack([recall, precision], axis=1))
-    figures = classification(scores, positive, np.zeros(len(scores)), "violence").values
+    figures, _ = classification(scores, positive, np.zeros(len(scores)), "violence")
     called = scores >= 0.5
-    assert figures["f1"] == pytest.approx(sklearn.f1_score(positive, called))
-    assert figures["recall"] == pytest.approx(sklearn.recall_score(positive, called))
-    assert figures["accuracy"] == pytest.approx(sklearn.accuracy_score(positive, called))
-    counted = figures["confusion"]
-    assert [counted[key] for key in ("tn", "fp", "fn", "tp")] == list(
+    assert figures.f1 == pytest.approx(sklearn.f1_score(positive, called))
+    assert figures.recall == pytest.approx(sklearn.recall_score(positive, called))
+    assert figures.accuracy == pytest.approx(sklearn.accuracy_score(positive, called))
+    counted = figures.confusion
+    assert [counted.tn, counted.fp, counted.fn, counted.tp] == list(
         sklearn.confusion_matrix(positive, called).ravel()
     )
 
 
 def test_the_interval_is_that_of_resampled_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "ROUNDS", 60)
+    monkeypatch.setattr(statistics, "ROUNDS", 60)
     scores, positive, scenes = drawn()
     names, scene = np.unique(scenes, return_inverse=True)
     by_hand = []
-    for weights in metrics._draws(len(names), seed=0):
+    for weights in statistics._draws(len(names), seed=0):
         taken = np.repeat(np.arange(len(scores)), weights[scene].astype(int))
         by_hand.append(roc_auc(scores[taken], positive[taken]))
     expected = np.quantile(np.array(by_hand, float), (0.025, 0.975))
@@ -80,17 +80,17 @@ def test_an_interval_of_many_views_is_that_of_all_scores(monkeypatch: pytest.Mon
     scores, scenes = rng.random(6000) + 0.2 * positive, rng.integers(0, 40, 6000)
     found = auc_interval(scores, positive, scenes)
     assert found is not None
-    monkeypatch.setattr(metrics, "SCORE_LEVELS", len(scores))
+    monkeypatch.setattr(statistics, "SCORE_LEVELS", len(scores))
     assert found == pytest.approx(auc_interval(scores, positive, scenes), abs=0.001)
     assert found[0] < roc_auc(scores, positive) < found[1]  # type: ignore[operator]
 
 
 def test_one_scene_gives_a_figure_and_no_interval() -> None:
     scores, positive, _ = drawn()
-    figures = classification(scores, positive, np.zeros(len(scores)), "violence")
-    assert figures.values["auc"] is not None
-    assert figures.values["auc_interval"] is None
-    assert "one scene" in figures.reasons["auc_interval"]
+    figures, reasons = classification(scores, positive, np.zeros(len(scores)), "violence")
+    assert figures.auc is not None
+    assert figures.auc_interval is None
+    assert "one scene" in reasons["auc_interval"]
     assert ratio_interval(np.array([1.0]), np.array([2.0])) is None
 
 
@@ -103,15 +103,16 @@ def test_one_scene_gives_a_figure_and_no_interval() -> None:
 )
 def test_of_one_class_only_what_it_supports_is_told(positive: bool, known: str, why: str) -> None:
     flags = np.full(4, positive)
-    figures = classification(np.array([0.1, 0.2, 0.7, 0.9]), flags, np.arange(4), "fall")
-    assert figures.values[known] == 0.5
+    scores = np.array([0.1, 0.2, 0.7, 0.9])
+    figures, reasons = classification(scores, flags, np.arange(4), "fall")
+    assert getattr(figures, known) == 0.5
     unknown = {"auc", "average_precision", "accuracy", "f1", "recall", "specificity"} - {known}
     for name in unknown:
-        assert figures.values[name] is None
-        assert figures.reasons[name] == why
-    nothing = classification(np.zeros(0), np.zeros(0, bool), np.zeros(0), "fall")
-    assert nothing.values["n"] == 0
-    assert nothing.reasons["recall"] == "there is nothing of it to judge"
+        assert getattr(figures, name) is None
+        assert reasons[name] == why
+    nothing, reasons = classification(np.zeros(0), np.zeros(0, bool), np.zeros(0), "fall")
+    assert nothing.n == 0
+    assert reasons["recall"] == "there is nothing of it to judge"
 
 
 @pytest.mark.parametrize(
@@ -128,26 +129,26 @@ def test_many_events_are_bounded_too() -> None:
 
 
 def test_no_false_incident_in_two_hours_is_not_none_ever() -> None:
-    figures = false_rate(0, 2.0)
-    assert figures.values["false_incidents_per_hour"] == 0
-    assert figures.values["upper_95_per_hour"] == pytest.approx(1.498, abs=1e-3)
-    nothing = false_rate(0, 0.0)
-    assert nothing.values["upper_95_per_hour"] is None
-    assert "no footage" in nothing.reasons["upper_95_per_hour"]
+    rate, _ = false_rate(0, 2.0)
+    assert rate.false_incidents_per_hour == 0
+    assert rate.upper_95_per_hour == pytest.approx(1.498, abs=1e-3)
+    nothing, reasons = false_rate(0, 0.0)
+    assert nothing.upper_95_per_hour is None
+    assert "no footage" in reasons["upper_95_per_hour"]
 
 
 def test_reliability_weighs_bins_by_what_they_hold() -> None:
     scores = np.array([0.05, 0.05, 0.05, 1.0])
     told = reliability(scores, np.array([False, False, False, False]))
-    assert told["expected_calibration_error"] == pytest.approx(0.75 * 0.05 + 0.25)
-    assert [one["n"] for one in told["bins"]] == [3, 0, 0, 0, 0, 0, 0, 0, 0, 1]
-    assert told["bins"][1]["mean_score"] is None
-    assert reliability(np.zeros(0), np.zeros(0, bool))["expected_calibration_error"] is None
+    assert told.expected_calibration_error == pytest.approx(0.75 * 0.05 + 0.25)
+    assert [one.n for one in told.bins] == [3, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+    assert told.bins[1].mean_score is None
+    assert reliability(np.zeros(0), np.zeros(0, bool)).expected_calibration_error is None
 
 
 def test_a_thinned_curve_keeps_its_ends() -> None:
     curve = np.stack([np.linspace(0, 1, 5000), np.linspace(1, 0, 5000)], axis=1)
     short = thinned(curve)
-    assert len(short) == metrics.CURVE_POINTS
+    assert len(short) == statistics.CURVE_POINTS
     assert (short[0], short[-1]) == ([0, 1], [1, 0])
     assert thinned(curve[:3]) == [[0, 1], [0.0002, 0.9998], [0.0004, 0.9996]]

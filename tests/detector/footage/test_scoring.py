@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +19,8 @@ from numpy.typing import NDArray
 
 from config.errors import JikimiError, StreamError
 from config.settings import DetectionSettings
+from detector.capture.demo.stream import render
+from detector.cli.score import seconds_bar
 from detector.footage.drawing import AMBER, RED, annotate, draw, plot
 from detector.footage.scoring import CHUNK, FileScore, Moment, score_file
 from detector.inference.weights import Classifier, load_classifier, shipped_weights
@@ -34,11 +39,11 @@ def brawl_score(brawl_video: Path, classifier: Classifier) -> FileScore:
 
 
 def test_the_one_brawl_is_found_where_it_is(brawl_score: FileScore) -> None:
-    [episode] = brawl_score.episodes
-    assert episode.label == "violence"
-    assert 3 < episode.start_s < 5
-    assert 6 <= episode.end_s < 8
-    assert episode.peak > 0.9
+    [incident] = brawl_score.incidents
+    assert incident.label == "violence"
+    assert 3 < incident.start_s < 5
+    assert 6 <= incident.end_s < 8
+    assert incident.peak > 0.9
     assert brawl_score.duration_s == pytest.approx(12, abs=0.1)
     for moment in brawl_score.moments:
         if moment.at_s < 3 or moment.at_s > 6.6:
@@ -69,17 +74,17 @@ def test_the_json_is_the_documented_one(brawl_video: Path, brawl_score: FileScor
 
 
 def test_what_the_operator_states_counts(brawl_video: Path, classifier: Classifier) -> None:
-    assert score(brawl_video, classifier, min_duration_s=60).episodes == []
+    assert score(brawl_video, classifier, min_duration_s=60).incidents == []
     elsewhere = [(0.0, 0.0), (0.2, 0.0), (0.2, 1.0), (0.0, 1.0)]
-    assert score(brawl_video, classifier, watch=[elsewhere]).episodes == []
+    assert score(brawl_video, classifier, watch=[elsewhere]).incidents == []
 
 
 def test_a_fight_that_goes_on_to_the_end_is_closed_there(
     make_video: Any, brawl_pictures: Any, classifier: Classifier
 ) -> None:
     path = make_video(brawl_pictures(5, 25, active=(1, 5)))
-    [episode] = score(path, classifier).episodes
-    assert episode.end_s > 4.5
+    [incident] = score(path, classifier).incidents
+    assert incident.end_s > 4.5
 
 
 def test_a_video_too_short_for_a_view_has_no_scores(
@@ -128,6 +133,62 @@ def test_a_head_that_looks_back_sees_the_views_one_by_one(
     )
 
 
+def test_five_lines_of_python_score_a_file(
+    make_video: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """The snippet in the room's README, on the demo's brawl."""
+    filmed = (np.asarray(render("scuffle", 14 + i / 8), np.uint8) for i in range(16 * 8))
+    video = make_video(filmed, 8, name="yard.mp4")
+    monkeypatch.chdir(video.parent)
+    snippet = """\
+from pathlib import Path
+from detector.footage.scoring import score_file
+from detector.inference.weights import load_classifier
+
+for incident in score_file(Path("yard.mp4"), load_classifier()).incidents:
+    print(f"{incident.label} from {incident.start_s:.1f} to {incident.end_s:.1f} s")
+"""
+    exec(snippet, {})
+    said = capsys.readouterr().out
+    assert re.fullmatch(r"violence from \d+\.\d to \d+\.\d s\n", said)
+    assert 6 < float(said.split()[2]) < 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--plot", "out.png"], "pip install 'jikimi[plot]'"),
+        (["--annotate", "absent/out.mp4"], "absent/out.mp4: cannot be written"),
+    ],
+)
+def test_what_is_lacking_is_told_before_a_file_is_scored(
+    brawl_video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Any,
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as if it were not installed
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("score", brawl_video, *arguments)
+    assert (code, out) == (1, "")
+    assert said in err
+
+
+@pytest.mark.parametrize(("length_s", "told"), [(1091.3, "112 of 1091 s"), (0.0, "112 s")])
+def test_progress_is_told_in_seconds(
+    monkeypatch: pytest.MonkeyPatch, length_s: float, told: str
+) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(written, "isatty", lambda: True)  # else no bar is drawn
+    monkeypatch.setattr(sys, "stderr", written)
+    with seconds_bar("yard.mp4", length_s) as bar:
+        bar.update(112.3)
+        bar.refresh()
+    assert f"yard.mp4: {told}" in written.getvalue()
+
+
 @pytest.mark.parametrize("name", ["out.mp4", "12:30.mkv"])
 def test_the_annotated_video_opens_and_shows_what_was_found(
     tmp_path: Path, brawl_video: Path, brawl_score: FileScore, name: str
@@ -139,10 +200,10 @@ def test_the_annotated_video_opens_and_shows_what_was_found(
     assert len(frames) == 300
     assert frames[-1][0] == pytest.approx(299 / 25, abs=0.05)
     assert {picture.shape for _, picture in frames} == {(240, 320, 3)}
-    [episode] = brawl_score.episodes
+    [incident] = brawl_score.incidents
     for time, picture in frames:
         bar = picture[-4, 8].astype(int)
-        if episode.start_s + 0.2 < time < 6:
+        if incident.start_s + 0.2 < time < 6:
             assert np.abs(bar - RED).max() < 40
         if time < 3:
             assert np.abs(bar - RED).max() > 40

@@ -83,7 +83,7 @@ def test_a_copy_under_another_scenes_name_is_found(
     copy = write(tmp_path / "copy.mp4", change(street(1)), fps=10, quality=36)
     elsewhere = write(tmp_path / "elsewhere.mp4", street(2))
     report = checked(tmp_path, clip(place, "a"), clip(copy, "b"), clip(elsewhere, "c"))
-    [found] = report.copies
+    [found] = report.duplicates
     assert {found.pair.first.scene, found.pair.second.scene} == {"a", "b"}
     assert found.pair.mirrored is turned
     assert report.leaks
@@ -92,8 +92,8 @@ def test_a_copy_under_another_scenes_name_is_found(
 
 def test_one_cameras_still_street_is_no_leak_within_its_scene(tmp_path: Path, place: Path) -> None:
     walk = write(tmp_path / "walk.mp4", street(1, walk=1))
-    assert not checked(tmp_path, clip(place, "a"), clip(walk, "a", "violence")).copies
-    [found] = checked(tmp_path, clip(place, "a"), clip(walk, "b", "violence")).copies
+    assert not checked(tmp_path, clip(place, "a"), clip(walk, "a", "violence")).duplicates
+    [found] = checked(tmp_path, clip(place, "a"), clip(walk, "b", "violence")).duplicates
     assert found.labels_differ
 
 
@@ -105,7 +105,7 @@ def test_a_copy_leaks_where_the_split_parts_it(
 ) -> None:
     copy = write(tmp_path / "copy.mp4", street(1), quality=30)
     report = checked(tmp_path, clip(place, "a", fold=folds[0]), clip(copy, "b", fold=folds[1]))
-    assert len(report.copies) == 1
+    assert len(report.duplicates) == 1
     assert report.leaks is leaks
 
 
@@ -123,7 +123,7 @@ def test_black_and_plain_frames_are_like_nothing(tmp_path: Path) -> None:
             yield np.full((120, 160, 3), grey, np.uint8)
 
     clips = [clip(write(tmp_path / f"{n}.mp4", black(n)), str(n)) for n in (0, 16, 120)]
-    assert not checked(tmp_path, *clips).copies
+    assert not checked(tmp_path, *clips).duplicates
 
 
 def test_every_scene_on_both_sides_is_named(tmp_path: Path, place: Path) -> None:

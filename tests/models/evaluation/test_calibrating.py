@@ -17,8 +17,8 @@ from models.evaluation.calibrating import (
     thresholds_by_scene,
 )
 from models.evaluation.events import Kind, Play, event_figures, fixed_rules, outcomes
-from models.evaluation.judging import ScoredClip
 from models.evaluation.measuring import Measured
+from models.evaluation.scoring import ScoredClip
 
 pytestmark = pytest.mark.slow
 
@@ -27,11 +27,13 @@ SECONDS = 120
 
 
 @pytest.fixture(scope="module")
-def judge() -> Classifier:
+def classifier() -> Classifier:
     return load_classifier(shipped_weights())
 
 
-def played(judge: Classifier, scene: str, dataset: str, kind: Kind, base: float, rng: Any) -> Play:
+def played(
+    classifier: Classifier, scene: str, dataset: str, kind: Kind, base: float, rng: Any
+) -> Play:
     """Two minutes of scores about `base` (log-odds), drawn anew each 10 s; a fight from 60 s."""
     times = np.arange(SECONDS * 8) / 8
     levels = np.repeat(base + rng.normal(0, 0.5, SECONDS // 10), 80)
@@ -42,31 +44,31 @@ def played(judge: Classifier, scene: str, dataset: str, kind: Kind, base: float,
     label = LABEL if events else "normal"
     clip = Clip(f"{scene}-{kind}", Path(scene), label, scene, dataset)
     probabilities = (1 / (1 + np.exp(-levels)))[:, None].astype(np.float32)
-    return Play(kind, ScoredClip(clip, times, probabilities, judge), events, SECONDS)
+    return Play(kind, ScoredClip(clip, times, probabilities, classifier), events, SECONDS)
 
 
-def two_cities(judge: Classifier) -> Measured:
+def two_cities(classifier: Classifier) -> Measured:
     """One city scores low, the other high; in each, fights stand out from its own normal days."""
     rng = np.random.default_rng(3)
     plays = [
-        played(judge, f"{city}{i}", city, kind, base, rng)
+        played(classifier, f"{city}{i}", city, kind, base, rng)
         for city, base in (("calm", -1.4), ("loud", 0.1))
         for i in range(30)
         for kind in (Kind.STREAM, Kind.CONTROL)
     ]
-    return Measured(lambda _: judge, (LABEL,), [p.scored for p in plays], plays, [])
+    return Measured(lambda _: classifier, (LABEL,), [p.scored for p in plays], plays, [])
 
 
 @pytest.fixture(scope="module")
-def measured(judge: Classifier) -> Measured:
-    return two_cities(judge)
+def measured(classifier: Classifier) -> Measured:
+    return two_cities(classifier)
 
 
 def test_each_scene_gets_the_threshold_of_its_own_city_from_others_of_it(
-    measured: Measured, judge: Classifier
+    measured: Measured, classifier: Classifier
 ) -> None:
-    learnt = thresholds_by_scene(measured.plays, judge.rules())
-    shipped = judge.rules()[LABEL].open_threshold
+    learnt = thresholds_by_scene(measured.plays, classifier.rules())
+    shipped = classifier.rules()[LABEL].open_threshold
     calm = {scene: own[LABEL] for scene, own in learnt.items() if scene.startswith("calm")}
     loud = {scene: own[LABEL] for scene, own in learnt.items() if scene.startswith("loud")}
     assert len(calm) == len(loud) == 30
@@ -76,15 +78,17 @@ def test_each_scene_gets_the_threshold_of_its_own_city_from_others_of_it(
     assert max(reached) <= REACH + 1e-6
 
 
-def test_a_scene_has_no_say_in_its_own_threshold(measured: Measured, judge: Classifier) -> None:
-    before = thresholds_by_scene(measured.plays, judge.rules())
+def test_a_scene_has_no_say_in_its_own_threshold(
+    measured: Measured, classifier: Classifier
+) -> None:
+    before = thresholds_by_scene(measured.plays, classifier.rules())
     louder = [
-        played(judge, "loud0", "loud", p.kind, 3.0, np.random.default_rng(0))
+        played(classifier, "loud0", "loud", p.kind, 3.0, np.random.default_rng(0))
         if p.scored.clip.scene == "loud0"
         else p
         for p in measured.plays
     ]
-    after = thresholds_by_scene(louder, judge.rules())
+    after = thresholds_by_scene(louder, classifier.rules())
     assert after["loud0"] == before["loud0"]
     assert any(after[scene] != before[scene] for scene in before if scene != "loud0")
 
@@ -97,37 +101,44 @@ def test_learnt_thresholds_find_more_in_one_city_and_alarm_less_in_the_other(
 
     def figures(found: Any, city: str) -> Any:
         own = [o for o in found if o.play.scored.clip.dataset == city]
-        return event_figures(own, LABEL, 0).values
+        return event_figures(own, LABEL, 0)[0]
 
-    assert figures(learnt, "calm")["recall"] > figures(fixed, "calm")["recall"]
-    false = "false_incidents"
-    assert figures(learnt, "loud")[false] < figures(fixed, "loud")[false]
+    assert figures(learnt, "calm").recall > figures(fixed, "calm").recall
+    assert figures(learnt, "loud").false_incidents < figures(fixed, "loud").false_incidents
 
 
 def test_budgets_are_kept_on_scenes_that_nothing_was_learnt_from(measured: Measured) -> None:
-    shown = demonstration(measured, LABEL)
-    assert shown.reasons == {}
+    sets, reasons = demonstration(measured, LABEL)
+    assert reasons == {}
     for city in ("calm", "loud"):
+        budgets = sets[city].budgets
+        assert budgets is not None
         for budget in (30, 10):
-            figures = shown.values[city]["budgets"][f"{budget}"]
-            low, high = figures["realised_interval"]
-            assert low < figures["realised_per_hour"] < high
+            figures = budgets[f"{budget}"]
+            assert figures.realised_interval is not None
+            assert figures.realised_per_hour is not None
+            low, high = figures.realised_interval
+            assert low < figures.realised_per_hour < high
             # ten an hour are five in the half hour that is learnt from, and three are forgiven
-            assert budget / 2 < figures["realised_per_hour"] < 2 * budget
-            moved = log_odds(figures["threshold_with_fights"]) - log_odds(figures["threshold"])
+            assert budget / 2 < figures.realised_per_hour < 2 * budget
+            moved = log_odds(figures.threshold_with_fights) - log_odds(figures.threshold)
             assert -0.05 < moved < 0.35
-        strict, lax = (shown.values[city]["budgets"][b]["threshold"] for b in ("10", "120"))
+        strict, lax = (budgets[b].threshold for b in ("10", "120"))
         assert strict > lax
-        week = shown.values[city]["one_a_week"]
-        assert week["interval"][0] <= week["threshold"] <= week["interval"][1]
-        assert week["threshold"] > strict
-    assert shown.values["calm"]["learnt"]["recall"] > shown.values["calm"]["fixed"]["recall"]
+        week = sets[city].one_a_week
+        assert week is not None
+        assert week.interval[0] <= week.threshold <= week.interval[1]
+        assert week.threshold > strict
+    learnt, fixed = sets["calm"].learnt.recall, sets["calm"].fixed.recall
+    assert learnt is not None
+    assert fixed is not None
+    assert learnt > fixed
 
 
-def test_minutes_of_footage_show_no_budget_and_say_why(judge: Classifier) -> None:
+def test_minutes_of_footage_show_no_budget_and_say_why(classifier: Classifier) -> None:
     rng = np.random.default_rng(0)
-    plays = [played(judge, f"s{i}", "tiny", Kind.NORMAL, -1.0, rng) for i in range(3)]
-    measured = Measured(lambda _: judge, (LABEL,), [p.scored for p in plays], plays, [])
-    shown = demonstration(measured, LABEL)
-    assert shown.values["tiny"]["budgets"] is None
-    assert "0.5 h" in shown.reasons["tiny"]
+    plays = [played(classifier, f"s{i}", "tiny", Kind.NORMAL, -1.0, rng) for i in range(3)]
+    measured = Measured(lambda _: classifier, (LABEL,), [p.scored for p in plays], plays, [])
+    sets, reasons = demonstration(measured, LABEL)
+    assert sets["tiny"].budgets is None
+    assert "0.5 h" in reasons["tiny"]

@@ -14,12 +14,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 import models.report.plots
 from detector.capture.demo.stream import render
 from detector.cli import main
 from detector.inference.weights import load_classifier, shipped_weights
 from models.evaluation.lighting import lighting_of
+from models.evaluation.result import Evaluation
 from models.report.report import write_report
 from models.training.recipe import FOLDS
 
@@ -147,10 +149,14 @@ def test_the_page_stands_by_itself(
 
 
 def test_without_matplotlib_the_rest_is_written(evaluate: Any, tmp_path: Path) -> None:
-    found = evaluate(*SCENES)
-    assert not list((tmp_path / "out").glob("*.png"))
-    assert "jikimi[plot]" in write_report(found, tmp_path / "again")
-    assert (tmp_path / "again/report.html").is_file()
+    evaluate(*SCENES)
+    out = tmp_path / "out"
+    assert not list(out.glob("*.png"))
+    written = (out / "metrics.json").read_bytes()
+    evaluation = TypeAdapter(Evaluation).validate_json(written)
+    assert "jikimi[plot]" in write_report(evaluation, tmp_path / "again")
+    for name in ("metrics.json", "report.html"):
+        assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
 
 
 def test_only_normal_footage_gives_false_alarms_and_reasons(evaluate: Any) -> None:

@@ -18,7 +18,7 @@ from detector.motion.view import MotionTracker
 from detector.types import Sample
 from models.data.clips import Clip, Event
 from models.evaluation.events import Kind, Outcome, Play, event_figures, normal_figures, outcomes
-from models.evaluation.judging import ScoredClip
+from models.evaluation.scoring import ScoredClip
 from models.evaluation.streams import JOINS, Footage, Script, StreamBuilder, StreamEmbedder
 
 RULES = IncidentRules(open_threshold=0.6, close_threshold=0.4, min_duration_s=0, merge_gap_s=3)
@@ -205,23 +205,24 @@ def test_false_incidents_on_controls_cost_precision(classifier: Classifier) -> N
         play(classifier, Kind.STREAM, [], FIGHT, "b"),
         play(classifier, Kind.CONTROL, [(31, 34)], (), "b"),
     ]
-    figures = event_figures(plays, "violence", left_out=3).values
-    assert (figures["fights"], figures["found"], figures["false_incidents"]) == (2, 1, 1)
-    assert (figures["recall"], figures["precision"], figures["f1"]) == (0.5, 0.5, 0.5)
-    assert (figures["streams"], figures["controls"], figures["fights_left_out"]) == (2, 2, 3)
-    assert figures["hours"] == pytest.approx(4 / 60)
-    assert figures["recall_interval"] == [0, 1]
+    figures = event_figures(plays, "violence", left_out=3)[0]
+    assert (figures.fights, figures.found, figures.false_incidents) == (2, 1, 1)
+    assert (figures.recall, figures.precision, figures.f1) == (0.5, 0.5, 0.5)
+    assert (figures.streams, figures.controls, figures.fights_left_out) == (2, 2, 3)
+    assert figures.hours == pytest.approx(4 / 60)
+    assert figures.recall_interval == (0, 1)
 
 
 def test_what_no_stream_could_be_made_of_is_said(classifier: Classifier) -> None:
-    figures = event_figures([], "violence", left_out=2)
-    assert figures.values["f1"] is None
-    assert "no scene has both violence and normal" in figures.reasons["f1"]
-    missed = event_figures([play(classifier, Kind.STREAM, [], FIGHT)], "violence", 0)
-    assert missed.values["f1"] == 0
-    assert missed.values["median_delay_s"] is None
-    assert "no fight was found" in missed.reasons["median_delay_s"]
-    assert missed.reasons["precision"] == "no incident was raised"
+    figures, reasons = event_figures([], "violence", left_out=2)
+    assert figures.f1 is None
+    assert "no scene has both violence and normal" in reasons["f1"]
+    plays = [play(classifier, Kind.STREAM, [], FIGHT)]
+    missed, missed_reasons = event_figures(plays, "violence", 0)
+    assert missed.f1 == 0
+    assert missed.median_delay_s is None
+    assert "no fight was found" in missed_reasons["median_delay_s"]
+    assert missed_reasons["precision"] == "no incident was raised"
 
 
 def test_normal_hours_leave_out_what_happens(classifier: Classifier) -> None:
@@ -230,7 +231,7 @@ def test_normal_hours_leave_out_what_happens(classifier: Classifier) -> None:
         play(classifier, Kind.RECORDING, [(31, 34), (50, 54)], FIGHT),
         play(classifier, Kind.CONTROL, [(10, 14)]),
     ]
-    figures = normal_figures(plays).values
-    assert figures["false_incidents"] == 2
-    assert figures["hours"] == pytest.approx((60 + 60 - 4) / 3600, abs=1e-4)
-    assert figures["clips"] == 2
+    figures = normal_figures(plays)[0]
+    assert figures.false_incidents == 2
+    assert figures.hours == pytest.approx((60 + 60 - 4) / 3600, abs=1e-4)
+    assert figures.clips == 2

@@ -12,11 +12,13 @@ import pytest
 from detector.cli import main
 from detector.inference.head import LinearHead
 from detector.inference.weights import load_classifier
-from models.data.clips import Clip
+from models.data.clips import Clip, read_clips
+from models.data.digests import clip_digests
 from models.training.adapting import pulled
+from models.training.examples import Example
 from models.training.head import probabilities_of
-from models.training.lessons import Lesson
 from models.training.recipe import Recipe
+from models.weights.fitted import fitted_on
 
 pytest.importorskip("scipy", reason="SciPy is not installed (make train-env)")
 
@@ -32,10 +34,10 @@ def head(*labels: str) -> LinearHead:
     return LinearHead(labels, zeros, zeros + 1, weight, -2 * ones, ones, 0 * ones)
 
 
-def lessons(count: int, at: tuple[float, float], label: str) -> list[Lesson]:
+def examples(count: int, at: tuple[float, float], label: str) -> list[Example]:
     values = np.array([at], np.float32)
     return [
-        Lesson(
+        Example(
             clip := Clip(f"{i}", Path("x"), label, f"{i}", "own"),
             clip.labels,
             values,
@@ -56,7 +58,7 @@ def test_few_clips_move_it_little_and_many_go_their_way() -> None:
     hug = (2.0, 3.0)
     assert says(first, hug)[0] > 0.85
     few, many = (
-        pulled(first, ["violence"], lessons(count, hug, "normal"), Recipe()) for count in (3, 3000)
+        pulled(first, ["violence"], examples(count, hug, "normal"), Recipe()) for count in (3, 3000)
     )
     assert says(few, hug)[0] > 0.8
     assert says(many, hug)[0] < 0.2
@@ -70,7 +72,7 @@ def test_nothing_learnt_is_nothing_changed() -> None:
 
 
 def test_a_new_label_is_learnt_from_a_few_dozen_clips() -> None:
-    own = [*lessons(40, (0.0, 3.0), "fall"), *lessons(40, (0.0, 0.0), "normal")]
+    own = [*examples(40, (0.0, 3.0), "fall"), *examples(40, (0.0, 0.0), "normal")]
     found = pulled(head("violence", "fall"), ["violence"], own, Recipe())
     assert says(found, (0.0, 3.0))[1] > 0.5 > says(found, (0.0, 0.0))[1]
 
@@ -97,6 +99,8 @@ def test_the_shipped_weights_are_adapted_and_measured_on_both(
         own.head(own.engine.embed(views), [None] * 5)[:, 0] for own in (shipped, classifier)
     )
     assert 0 < np.abs(before - after).max() < 0.3
+    own = set(clip_digests(read_clips(data)).values())
+    assert fitted_on(classifier.sidecar).head == fitted_on(shipped.sidecar).head | own
     figures = json.loads(sidecar.read_text())["figures"]["adapted"]
     assert figures["reference"]["after"]["violence"]["clips"] == 12
 

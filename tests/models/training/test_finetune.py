@@ -18,6 +18,7 @@ from models.data.clips import Clip, read_clips
 from models.data.views import Thinning, ViewFile, spread, store_views
 from models.training.finetune import balanced, drawn, validation_fold
 from models.training.recipe import FOLDS, Learning, Recipe, fold_of
+from models.weights.fitted import fitted_on
 
 needs_tensorflow = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None,
@@ -25,14 +26,14 @@ needs_tensorflow = pytest.mark.skipif(
 )
 
 
-def shelf(label: str, scene: str, number: int = 0) -> ViewFile:
+def view_file(label: str, scene: str, number: int = 0) -> ViewFile:
     clip = Clip(f"{label}{scene}{number}", Path("x"), label, scene, "own", 0)
     return ViewFile(clip, clip.labels, Path("x"), 4)
 
 
 def test_labels_have_the_same_chance_and_scenes_what_is_asked() -> None:
-    files = [shelf("normal", "a", i) for i in range(9)] + [shelf("violence", "a")]
-    files.append(shelf("normal", "b"))
+    files = [view_file("normal", "a", i) for i in range(9)] + [view_file("violence", "a")]
+    files.append(view_file("normal", "b"))
     chances = balanced(files, Recipe(learning=Learning(scene_balance=1)))
     assert chances.sum() == pytest.approx(1)
     assert chances[9] == pytest.approx(1 / 2)
@@ -135,6 +136,9 @@ def test_fine_tuning_leaves_weights_curves_and_a_history(
     with (run / "history.csv").open() as lines:
         assert [row["epoch"] for row in csv.DictReader(lines)] == ["1", "2"]
     assert not list(run.glob("checkpoints/*"))
+    known = fitted_on(classifier.sidecar)
+    assert known.head == known.network  # the network learnt from them too
+    assert known.network
     start = load_classifier(run / "violence.json").engine
     views = np.random.default_rng(2).uniform(-1, 1, (2, 96, 96, 3)).astype(np.float32)
     from models.weights.architecture import embedding_network

@@ -108,7 +108,7 @@ def test_three_labels_are_scored_and_raise_their_own_incidents(
     sidecar = tmp_path / "run/classifier.json"
     assert load_classifier(sidecar).head.labels == ("violence", "fall")
     opened = {
-        act: {episode.label for episode in scored(data / f"city/{act}1.mp4", sidecar).episodes}
+        act: {own.label for own in scored(data / f"city/{act}1.mp4", sidecar).incidents}
         for act in ("violence", "fall", "normal")
     }
     assert opened == {"violence": {"violence"}, "fall": {"fall"}, "normal": set()}

@@ -16,6 +16,9 @@ from config.settings import DetectionSettings
 from detector.footage.scoring import score_file
 from detector.inference.weights import load_classifier, shipped_weights
 from detector.motion.view import VIEW_RECIPE
+from models.data.clips import read_clips
+from models.data.digests import clip_digests
+from models.weights.fitted import fitted_on
 
 DATA = Path(__file__).parents[3] / ".." / "shared" / "data"
 PROMISED_AUC = {"surv_fight": 0.90, "vioperu": 0.83}
@@ -65,6 +68,21 @@ def test_training_names_its_sets(sidecar: dict[str, Any]) -> None:
     sets = sidecar["training"]["sets"]
     assert {"surv_fight", "vioperu"} <= set(sets)
     assert all(entry["scenes"] <= entry["clips"] for entry in sets.values())
+
+
+def test_clips_it_learnt_from_are_known_by_content(sidecar: dict[str, Any]) -> None:
+    known = fitted_on(load_classifier().sidecar)
+    assert len(known.head) == sum(s["clips"] for s in sidecar["training"]["sets"].values())
+    assert not known.network  # ImageNet's, as it came
+
+
+@pytest.mark.skipif(
+    not (DATA / "manifest.csv").is_file(), reason="the footage in ../shared/data is not here"
+)
+def test_of_the_shared_footage_it_knows_what_it_learnt_from(sidecar: dict[str, Any]) -> None:
+    known = fitted_on(load_classifier().sidecar).clips
+    for clip, digest in clip_digests(read_clips(DATA)[::7]).items():
+        assert (digest in known) == (clip.dataset in sidecar["training"]["sets"])
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8, 11])

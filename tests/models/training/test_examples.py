@@ -1,4 +1,4 @@
-"""What a head is taught of each clip, and how much each clip weighs."""
+"""Which training examples a clip makes, and how much each clip weighs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from config.errors import ConfigError
 from models.data.clips import Clip, Event
 from models.data.embeddings import Embedded
-from models.training.lessons import labels_of, lesson_weights, lessons_of
+from models.training.examples import example_weights, examples_of, labels_of
 from models.training.recipe import FOLDS, Recipe, fold_of
 
 
@@ -35,47 +35,47 @@ def test_every_clip_of_a_scene_falls_into_one_fold() -> None:
     assert fold_of(clip("a", fold=3)) == 3
 
 
-def test_a_trimmed_clip_is_one_lesson_of_its_moving_views() -> None:
-    [lesson] = lessons_of(embedded(clip("a", "fall"), [True, False, True, True]), [], 99)
-    assert lesson.labels == {"fall"}
-    assert lesson.values[:, 0].tolist() == [0, 2, 3]
-    assert lesson.moving == pytest.approx(3 / 4)
+def test_a_trimmed_clip_is_one_example_of_its_moving_views() -> None:
+    [example] = examples_of(embedded(clip("a", "fall"), [True, False, True, True]), [], 99)
+    assert example.labels == {"fall"}
+    assert example.values[:, 0].tolist() == [0, 2, 3]
+    assert example.moving == pytest.approx(3 / 4)
 
 
 def test_an_untrimmed_recording_is_normal_outside_its_events() -> None:
     day = clip("day", "normal", "yard", None, Event("violence", 2, 4), Event("fall", 7, 7.5))
     found = {
-        tuple(lesson.labels): lesson.values[:, 0].tolist()
-        for lesson in lessons_of(embedded(day, [True] * 9), [], 99)
+        tuple(example.labels): example.values[:, 0].tolist()
+        for example in examples_of(embedded(day, [True] * 9), [], 99)
     }
     assert found == {(): [0, 1, 5, 6, 8], ("violence",): [2, 3, 4], ("fall",): [7]}
 
 
 def test_a_long_clip_is_thinned_evenly_and_its_copies_alike() -> None:
     long = embedded(clip("a"), [True] * 101)
-    [lesson] = lessons_of(long, [long.values + 1000, long.values + 2000], 5)
-    assert lesson.values[:, 0].tolist() == [0, 25, 50, 75, 100]
-    assert lesson.copies[:, 0].tolist() == [
+    [example] = examples_of(long, [long.values + 1000, long.values + 2000], 5)
+    assert example.values[:, 0].tolist() == [0, 25, 50, 75, 100]
+    assert example.copies[:, 0].tolist() == [
         *(1000, 1025, 1050, 1075, 1100),
         *(2000, 2025, 2050, 2075, 2100),
     ]
 
 
-def test_a_still_clip_is_a_lesson_without_views() -> None:
-    [lesson] = lessons_of(embedded(clip("a", "fall"), [False] * 3), [], 9)
-    assert (len(lesson.values), lesson.moving) == (0, 0)
+def test_a_still_clip_is_an_example_without_views() -> None:
+    [example] = examples_of(embedded(clip("a", "fall"), [False] * 3), [], 9)
+    assert (len(example.values), example.moving) == (0, 0)
 
 
 def test_clips_without_a_fold_weigh_less_only_beside_others() -> None:
     recipe = Recipe()
     further = [clip("a"), clip("b")]
-    assert lesson_weights(further, recipe).tolist() == [1, 1]
-    assert lesson_weights([*further, clip("c", fold=1)], recipe).tolist() == [0.5, 0.5, 1]
+    assert example_weights(further, recipe).tolist() == [1, 1]
+    assert example_weights([*further, clip("c", fold=1)], recipe).tolist() == [0.5, 0.5, 1]
 
 
 def test_scenes_can_be_balanced() -> None:
     clips = [clip("a", scene="x"), clip("b", scene="x"), clip("c", scene="y")]
-    assert lesson_weights(clips, Recipe(scene_balance=1)).tolist() == [0.5, 0.5, 1]
+    assert example_weights(clips, Recipe(scene_balance=1)).tolist() == [0.5, 0.5, 1]
 
 
 def test_labels_are_the_footage_s_or_those_wanted() -> None:

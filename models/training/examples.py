@@ -1,6 +1,6 @@
-"""Clips as a head is taught them: stretches of one meaning each, as heavy as each other.
+"""Training examples: the views of a clip that show the same labels, each example as heavy.
 
-A clip of one label is one lesson. An untrimmed recording is one for each thing that happens and
+A clip of one label is one example. An untrimmed recording is one for each thing that happens and
 one for the rest, or a brawl of ten seconds would weigh nothing beside its hour. Knows no network.
 """
 
@@ -25,8 +25,8 @@ MAX_VIEWS = 150_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
-    """Views of one clip that mean the same.
+class Example:
+    """Views of one clip that show the same labels.
 
     `labels`: what happens in them, nothing where normal. `values`: [n, d] float32, their
     embeddings; `copies`: [m, d], those of their augmented copies, for fitting only.
@@ -66,28 +66,28 @@ def labels_of(clips: Iterable[Clip], wanted: Sequence[str] = ()) -> tuple[str, .
     return tuple(sorted(scenes, key=lambda label: (label != SHIPPED_LABEL, label)))
 
 
-def lessons_of(embedded: Embedded, copies: Sequence[Floats], most: int) -> list[Lesson]:
-    """The lessons of one clip, each of at most `most` views, evenly spaced.
+def examples_of(embedded: Embedded, copies: Sequence[Floats], most: int) -> list[Example]:
+    """The examples of one clip, each of at most `most` views, evenly spaced.
 
     `copies`: embeddings [n, d] of augmented copies, of the same views as `embedded.values`.
     """
-    meanings = [labels_at(embedded.clip, at_s) for at_s in embedded.times_s]
-    moving = [labels for labels, moves in zip(meanings, embedded.moving, strict=True) if moves]
-    lessons = []
-    for labels in dict.fromkeys(meanings or [embedded.clip.labels]):
+    shown = [labels_at(embedded.clip, at_s) for at_s in embedded.times_s]
+    moving = [labels for labels, moves in zip(shown, embedded.moving, strict=True) if moves]
+    examples = []
+    for labels in dict.fromkeys(shown or [embedded.clip.labels]):
         views = np.flatnonzero([own == labels for own in moving])
         chosen = evenly(views, most)
         taken = [values[chosen] for values in copies] or [embedded.values[:0]]
-        lessons.append(
-            Lesson(
+        examples.append(
+            Example(
                 embedded.clip,
                 labels,
                 embedded.values[chosen],
                 np.concatenate(taken),
-                len(views) / max(1, meanings.count(labels)),
+                len(views) / max(1, shown.count(labels)),
             )
         )
-    return lessons
+    return examples
 
 
 def evenly(values: NDArray[np.int64], most: int) -> NDArray[np.int64]:
@@ -97,8 +97,8 @@ def evenly(values: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     return values[np.linspace(0, len(values) - 1, most).round().astype(np.int64)]
 
 
-def lesson_weights(clips: Sequence[Clip], recipe: Recipe) -> NDArray[np.float64]:
-    """What the lesson of each of `clips` [n] weighs, before its views share it.
+def example_weights(clips: Sequence[Clip], recipe: Recipe) -> NDArray[np.float64]:
+    """What the example of each of `clips` [n] weighs, before its views share it.
 
     Clips without a fold are further ones only beside others that have one.
     """

@@ -1,7 +1,7 @@
-"""Who judges a clip, and what it says: shipped or given weights, or the models of a run.
+"""Which classifier scores a clip, and its scores: shipped or given weights, or models of a run.
 
-A judge is a function from a clip to a classifier, so that fold models, fitted without the
-clip's scene, are measured by the same code as the weights that ship. Decides nothing about
+A function from a clip to its classifier, so that fold models, fitted without the clip's scene,
+are measured by the same code as the weights that ship. Decides nothing about
 right or wrong: see `models.statistics` and `models.evaluation.events`.
 """
 
@@ -25,13 +25,13 @@ from models.training.recipe import FOLDS, fold_of
 SIDECARS = ("violence.json", "classifier.json")
 """What a run may call its weights: as the shipped ones, or for other labels."""
 
-Judge = Callable[[Clip], Classifier | None]
-"""The classifier that may judge a clip; None where there is none for it."""
+ClassifierFor = Callable[[Clip], Classifier | None]
+"""The classifier that may score a clip; None where there is none for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredClip:
-    """A clip or a stream of clips with what its judge makes of every view.
+    """A clip or a stream of clips with what its classifier makes of every view.
 
     `times_s`: [n] seconds; `probabilities`: [n, labels] float32, 0 where nothing moves.
     """
@@ -39,7 +39,7 @@ class ScoredClip:
     clip: Clip
     times_s: NDArray[np.float64]
     probabilities: Floats
-    judge: Classifier
+    classifier: Classifier
 
 
 def network_of(classifier: Classifier) -> str:
@@ -47,13 +47,13 @@ def network_of(classifier: Classifier) -> str:
     return classifier.sidecar.engines["litert"].sha256
 
 
-def weights_judge(weights: Path | None) -> Judge:
+def weights_classifier(weights: Path | None) -> ClassifierFor:
     """One set of weights (the shipped ones if None) for every clip; raises ModelError."""
     classifier = load_classifier(weights)
     return lambda _: classifier
 
 
-def fold_judge(run: Path) -> Judge:
+def fold_classifiers(run: Path) -> ClassifierFor:
     """For each clip the model of `RUN/folds` that was fitted without its scene.
 
     Raises ConfigError where the run holds none, ModelError where one does not load.
@@ -68,7 +68,7 @@ def fold_judge(run: Path) -> Judge:
     return lambda clip: models[fold_of(clip)]
 
 
-def across_judge(run: Path) -> Judge:
+def across_classifiers(run: Path) -> ClassifierFor:
     """For each clip the model of `RUN/without` that was fitted without its data set, if any."""
     found = sorted(path for path in (run / "without").glob("*") if path.is_dir())
     models = _sharing_engines(_finished(path) for path in found)
@@ -76,20 +76,22 @@ def across_judge(run: Path) -> Judge:
     return lambda clip: of_set.get(clip.dataset)
 
 
-def score_clips(clips: Sequence[Clip], judge: Judge, what: str) -> list[ScoredClip]:
-    """Every readable clip that the judge has a classifier for, scored, in their order.
+def score_clips(
+    clips: Sequence[Clip], classifier_for: ClassifierFor, what: str
+) -> list[ScoredClip]:
+    """Every readable clip that there is a classifier for, scored, in their order.
 
     Unreadable ones are named on the terminal and left out.
     """
     by_network: dict[str, tuple[Engine, list[Clip]]] = {}
     for clip in clips:
-        if classifier := judge(clip):
+        if classifier := classifier_for(clip):
             network = network_of(classifier)
             by_network.setdefault(network, (classifier.engine, []))[1].append(clip)
     scored: dict[Clip, ScoredClip] = {}
     for network, (engine, own) in by_network.items():
         for embedded in embed_clips(own, engine, network, cache_dir(), what):
-            classifier = judge(embedded.clip)
+            classifier = classifier_for(embedded.clip)
             assert classifier is not None
             scored[embedded.clip] = score(embedded, classifier)
     return [scored[clip] for clip in clips if clip in scored]
