@@ -47,6 +47,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 FIXTURES_ARE_FINE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @FIXTURES_ARE_FINE
 @given(tree=st.dictionaries(KEYS, TREES, max_size=6))
 def test_any_tree(tree: object, path: Path, sink_options: Mapping[str, type[BaseModel]]) -> None:

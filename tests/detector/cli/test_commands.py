@@ -138,6 +138,7 @@ def test_one_broken_video_costs_the_others_nothing(
     assert cv2.imread(str(plot)) is not None
 
 
+@pytest.mark.slow
 def test_score_draws_what_it_is_asked_for(
     run: Run, tmp_path: Path, brawl_video: Path, make_weights: Any
 ) -> None:

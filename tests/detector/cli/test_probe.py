@@ -51,6 +51,7 @@ def test_a_picture_that_cannot_be_written_is_told_before_watching(
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_written_after_all_is_told_with_the_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -92,6 +92,7 @@ def test_a_file_that_is_found_needs_cameras_too(run: Run, places: list[Path]) ->
     assert f"{places[1]}: cameras: none are given" in err
 
 
+@pytest.mark.slow
 def test_cameras_of_the_command_line_come_on_top_of_the_files(tmp_path: Path) -> None:
     (tmp_path / "jikimi.yaml").write_text(
         "cameras: {yard: 'pattern://calm'}\nsinks: {mine: {type: log}}\n"

@@ -63,6 +63,7 @@ labels = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(labels)
 def test_what_was_learnt_comes_back(store: CalibrationStore, learnt: dict[str, Learnt]) -> None:

@@ -189,6 +189,7 @@ def test_progress_is_told_in_seconds(
     assert f"yard.mp4: {told}" in written.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.mp4", "12:30.mkv"])
 def test_the_annotated_video_opens_and_shows_what_was_found(
     tmp_path: Path, brawl_video: Path, brawl_score: FileScore, name: str

@@ -142,6 +142,7 @@ def test_without_evidence_the_shipped_threshold_holds_and_it_fades_as_evidence_g
     assert levels[-1] == pytest.approx(SHIPPED - REACH, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mean", [-1.6, -1.3])
 def test_the_budget_holds_on_later_days(mean: float) -> None:
     """Learnt in three days, tried on fourteen others; the tail is extrapolated, so to a factor."""
@@ -169,6 +170,7 @@ def test_a_fight_of_a_minute_while_it_learns_moves_next_to_nothing(hours: int) -
     assert abs(learnt(fought) - learnt(peaks)) < 0.1  # 0.6 would become 0.62
 
 
+@pytest.mark.slow
 def test_three_fights_a_day_move_next_to_nothing() -> None:
     peaks = busy_days(14, -1.2, 0.5)
     fought = peaks.copy()
@@ -180,6 +182,7 @@ def test_three_fights_a_day_move_next_to_nothing() -> None:
     assert abs(learnt(fought) - learnt(peaks)) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", [2, 6])
 @pytest.mark.parametrize("kind", ["rain", "stuck"])
 def test_a_day_of_rain_or_of_a_stuck_camera_is_left_out(kind: str, odd: int) -> None:
@@ -199,6 +202,7 @@ def test_headlights_that_a_tail_would_not_foretell_are_counted() -> None:
 # --- counting
 
 
+@pytest.mark.slow
 def test_what_is_counted_is_what_would_have_opened() -> None:
     """The tally's 64 thresholds against the daemon's own tracker at some of them."""
     rng = np.random.default_rng(5)
@@ -224,6 +228,7 @@ def test_time_not_watched_does_not_count() -> None:
     assert tally.evidence().hours == pytest.approx(20 / 3600)
 
 
+@pytest.mark.slow
 def test_two_weeks_are_remembered_and_no_more() -> None:
     tally = tally_of(np.full(round(20 * DAY_H * BLOCKS_PER_HOUR), -9.0))
     assert len(tally.days) == DAYS

@@ -55,6 +55,7 @@ def test_a_package_that_training_lacks_is_named_before_it_works(
     assert not (tmp_path / "cache/jikimi").exists()
 
 
+@pytest.mark.slow
 def test_pretrained_weights_that_are_not_there_are_named_before_it_works(
     run: Run, data: Path, tmp_path: Path
 ) -> None:

@@ -95,6 +95,7 @@ def test_an_embedding_does_not_depend_on_its_batch(batch: int) -> None:
     np.testing.assert_allclose(together, alone[:batch], atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (DATA / "manifest.csv").is_file(), reason="the footage in ../shared/data is not here"
 )

@@ -44,6 +44,7 @@ def _fastest(figure: fig.Figure, start_s: float, end_s: float) -> float:
     return float(np.linalg.norm(steps, axis=-1).max() * fig.POSES_HZ)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES)
 def test_a_picture_depends_on_its_time_only(scene: SceneName) -> None:
     times = (0.0, 3.0, 24.0, 24.04, 59.96, 60.0, 84.0)
@@ -96,6 +97,7 @@ def test_nobody_jumps_when_the_scene_starts_over(scene: SceneName) -> None:
             assert np.abs(before.joints[-1] - after.joints[0]).max() < 0.01
 
 
+@pytest.mark.slow
 def test_only_the_brawl_is_violent() -> None:
     for cycle in range(3):
         *others, left, right = figures("scuffle", cycle)
