@@ -113,6 +113,16 @@ def load_sinks(
     return settings.sinks
 
 
+def stated_state_dir(path: Path) -> Path | None:
+    """`state_dir` of the file alone, for who asks a running daemon; None where it states none.
+
+    What else the file says, or that it cannot be read, is the daemon's business.
+    """
+    tree, _ = read_yaml(path)
+    node = tree.children().get("state_dir")
+    return path.parent / node.value if node and isinstance(node.value, str) else None
+
+
 def in_order(mistakes: Sequence[Mistake]) -> list[Mistake]:
     """In the order of the file; of several at one place and key, the first one found."""
     first: dict[tuple[Place, str], Mistake] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import default_state_dir
+from detector.cli.settings import config_file
 
 
 def add_state_dir(command: argparse.ArgumentParser) -> None:
@@ -16,14 +17,25 @@ def add_state_dir(command: argparse.ArgumentParser) -> None:
         "--state-dir",
         type=Path,
         metavar="DIR",
-        help="state directory of the daemon (default: JIKIMI_STATE_DIR, else the user's own)",
+        help="state directory of the daemon (default: JIKIMI_STATE_DIR, else what the "
+        "configuration file says, else the user's own)",
     )
 
 
 def state_dir(chosen: argparse.Namespace) -> Path:
-    """Where the daemon that is meant keeps its files: `--state-dir`, environment, or default."""
-    stated = chosen.state_dir or os.environ.get("JIKIMI_STATE_DIR")
-    return Path(stated) if stated else default_state_dir()
+    """Where the daemon that is meant keeps its files.
+
+    `--state-dir`, the environment, the configuration file that `jikimi run` would take, or the
+    default: the first that says so.
+    """
+    if stated := chosen.state_dir or os.environ.get("JIKIMI_STATE_DIR"):
+        return Path(stated)
+    if file := config_file(None):
+        from config.load import stated_state_dir  # noqa: PLC0415 - half a second with pydantic
+
+        if found := stated_state_dir(file):
+            return found
+    return default_state_dir()
 
 
 def ask_daemon(chosen: argparse.Namespace, command: str, **details: Any) -> Any:

@@ -138,3 +138,17 @@ def test_the_state_directory_on_the_command_line_wins(
 ) -> None:
     serve(status=lambda _: STATUS)
     assert run("status", "--state-dir", tmp_path / "other")[0] == 6
+
+
+def test_the_daemon_of_the_configuration_file_is_asked(
+    run: Run, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(status=lambda _: STATUS)
+    monkeypatch.delenv("JIKIMI_STATE_DIR")
+    config = tmp_path / "config/jikimi/jikimi.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text("state_dir: ../..\ncameras: {gate: nonsense}\n")
+    assert run("status")[0] == 0
+    assert run("status", "--state-dir", tmp_path / "elsewhere")[0] == 6
+    config.write_text("cameras:\n  gate: rtsp://192.0.2.1/\n")
+    assert run("status")[0] == 6
