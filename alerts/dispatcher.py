@@ -21,8 +21,8 @@ from alerts.deadline import LEAVE_S, Deadline
 from alerts.deliveries import Delivery, ExerciseDeliveries
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
-from alerts.outbox import ALL_CAMERAS, Outbox
 from alerts.routing import routes
+from alerts.storage.outbox import ALL_CAMERAS, Outbox
 from alerts.worker import SinkState, SinkStatus, SinkWorker
 from config.settings import SinkSettings
 

@@ -24,9 +24,9 @@ from alerts.deadline import Deadline
 from alerts.deliveries import ExerciseDeliveries
 from alerts.message import AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
-from alerts.outbox import MAX_RETRY_S, Message, Outbox
 from alerts.registry import sink_type
 from alerts.sink import ConnectedSink, RejectedError, Sink, StateSink
+from alerts.storage.outbox import MAX_RETRY_S, Message, Outbox
 from config.errors import DeliveryError
 from config.secrets import scrub
 from config.settings import SinkSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -144,3 +144,31 @@ class ScriptedSiren(ScriptedSink):
 
     default_expiry_s: ClassVar[float | None] = 30.0
     phases: ClassVar[frozenset[str]] = frozenset({AlertPhase.OPENED})
+
+
+class Clock:
+    """A wall clock that the test turns."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def got(name: str, count: int) -> list[Alert]:
+    wait_for(lambda: name in ScriptedSink.made and len(ScriptedSink.made[name].got) >= count)
+    assert len(ScriptedSink.made[name].got) == count
+    return ScriptedSink.made[name].got
+
+
+def settled(dispatcher: Dispatcher) -> None:
+    """Everything submitted so far has been delivered or dropped."""
+    wait_for(lambda: all(status.depth == 0 for status in dispatcher.status()))
+
+
+def phases(name: str) -> list[AlertPhase]:
+    return [alert.phase for alert in ScriptedSink.made[name].got]

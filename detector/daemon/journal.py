@@ -1,7 +1,7 @@
 """Every incident, in SQLite: for `jikimi incidents`, and so that a crash leaves none open.
 
 Holds no pictures; entries older than `RETENTION` are deleted at start. Written in a thread of its
-own (`alerts.write_behind`), for no alarm may wait for the disk; whoever reads waits for it.
+own (`alerts.storage.write_behind`), for no alarm may wait for the disk; whoever reads waits for it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from alerts.deadline import Deadline
-from alerts.write_behind import WriteBehind
+from alerts.storage.write_behind import WriteBehind
 from config.errors import ConfigError, JikimiError
 from detector.types import Incident, Phase
 

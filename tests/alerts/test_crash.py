@@ -14,7 +14,7 @@ import pytest
 from alerting import PICTURE, Dispatching, ScriptedSink, make_alert, sink, wait_for
 
 from alerts.deadline import Deadline
-from alerts.outbox import Outbox
+from alerts.storage.outbox import Outbox
 from servers.mqtt import PROTOCOL, MqttBroker, Subscriber, free_port
 
 TESTS = Path(__file__).parents[1]

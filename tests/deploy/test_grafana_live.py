@@ -23,6 +23,7 @@ from dashboards import Period
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 
 from alerts.metrics import AlertMetrics
+from config.errors import DeliveryError
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
 from detector.types import CameraState, Score
 from servers.daemon import DaemonProcess, wait_until
@@ -110,7 +111,8 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         prometheus = stack.enter_context(Prometheus(folder, [daemon.port]))
         wait_until(lambda: prometheus.instant("up == 1"), "the first scrape")
         start_s = time.time()
-        assert daemon.jikimi("drill", "--camera", "calm").returncode == 0
+        # the siren of this run cannot work
+        assert daemon.jikimi("drill", "--camera", "calm").returncode == DeliveryError.exit_code
 
         def incidents() -> float:
             return daemon.metric("jikimi_incidents_total", camera="scuffle")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from config.errors import DeliveryError
 from servers import hanging
 from servers.daemon import DaemonProcess, wait_until
 from servers.mqtt import PROTOCOL, MqttBroker
@@ -114,7 +115,8 @@ def test_a_broker_away_with_alarms_waiting_and_a_siren_that_stays_silent(watched
     watched.broker.stop()
     watched.receiver.wait_for("JikimiSinkFailing", sink="police")
     for _ in range(6):
-        assert watched.daemon.jikimi("drill", "--camera", "demo").returncode == 0
+        drill = watched.daemon.jikimi("drill", "--camera", "demo")
+        assert drill.returncode == DeliveryError.exit_code
     watched.receiver.wait_for("JikimiAlarmExpired", sink="siren")
     grown = watched.receiver.wait_for("JikimiOutboxGrowing", sink="police")
     assert grown["annotations"]["summary"] == "Alarms for police pile up"

@@ -12,8 +12,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from alerts import write_behind
-from alerts.write_behind import Change
+from alerts.storage import write_behind
+from alerts.storage.write_behind import Change
 from detector.cli import command
 
 POLL_S = 0.1

@@ -1,6 +1,6 @@
 """Open the outbox's SQLite file whatever state it is in, and keep a second daemon off it.
 
-Only the file and its tables; what the rows mean is `alerts.outbox`'s business.
+Only the file and its tables; what the rows mean is `alerts.storage.outbox`'s business.
 """
 
 from __future__ import annotations

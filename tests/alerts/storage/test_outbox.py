@@ -23,12 +23,12 @@ from hypothesis.stateful import (
 )
 from structlog.testing import capture_logs
 
-from alerts import outbox as module
-from alerts import write_behind
 from alerts.admission import Stage
 from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
-from alerts.outbox import ALL_CAMERAS, Message, Outbox
+from alerts.storage import outbox as module
+from alerts.storage import write_behind
+from alerts.storage.outbox import ALL_CAMERAS, Message, Outbox
 from config.errors import ConfigError
 
 OPENED, UPDATED, CLOSED = AlertPhase.OPENED, AlertPhase.UPDATED, AlertPhase.CLOSED

@@ -3,7 +3,7 @@
 It stores and orders; when to try, and what a failure means, is `alerts.worker`'s business.
 Times are seconds since the epoch (UTC), passed in. Every method may be called from any thread.
 The queue is worked on in memory, and every change goes to the file right behind it
-(`alerts.write_behind`): neither an alarm nor a sink waits for the disk.
+(`alerts.storage.write_behind`): neither an alarm nor a sink waits for the disk.
 
 Order: within one sink and incident as they were put. Among incidents `opened` goes first, so
 that after an outage a new alarm does not wait behind old messages.
@@ -26,10 +26,10 @@ from typing import Any, TypeVar
 import structlog
 
 from alerts.admission import Stage
-from alerts.database import FileLock, memory_database, open_database
 from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
-from alerts.write_behind import WriteBehind, transaction
+from alerts.storage.database import FileLock, memory_database, open_database
+from alerts.storage.write_behind import WriteBehind, transaction
 
 MAX_IMAGE_BYTES = 64 * 2**20
 """About a thousand pictures of 640×360: an hour's outage of sixteen busy cameras."""
