@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from config.errors import ConfigError, UsageError
 from config.secrets import scrub
+from detector.cli.settings import CONFIG_HELP, config_file
 
 if TYPE_CHECKING:  # `jikimi --help` need not wait for them
     from alerts.sink import Problem
@@ -42,7 +43,7 @@ def add_commands(commands: Any) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the configuration, YAML")
+    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help=CONFIG_HELP)
     check.add_argument(
         "--schema", action="store_true", help="print the JSON schema of the file, for editors"
     )
@@ -57,10 +58,11 @@ def _check(chosen: argparse.Namespace) -> int:
     if chosen.schema:
         print(json.dumps(settings_schema(sink_options()), indent=2, ensure_ascii=False))
         return 0
-    if chosen.file is None:
+    file = config_file(chosen.file)
+    if file is None:
         raise UsageError("name the file to check, such as `jikimi check /etc/jikimi/jikimi.yaml`")
-    read = read_configuration(chosen.file, os.environ, [], sink_options())
-    found = list(_problems(read, chosen.file))
+    read = read_configuration(file, os.environ, [], sink_options())
+    found = list(_problems(read, file))
     errors = [_mistake(problem, read.tree) for problem in found if problem.severity == "error"]
     warnings = [_mistake(problem, read.tree) for problem in found if problem.severity == "warning"]
     errors = in_order([*read.mistakes, *errors])
@@ -69,7 +71,7 @@ def _check(chosen: argparse.Namespace) -> int:
             print(f"{word}: {scrub(str(mistake))}", file=sys.stderr)
     if errors or read.settings is None:
         return ConfigError.exit_code
-    _show(chosen.file, read.settings)
+    _show(file, read.settings)
     return 0
 
 

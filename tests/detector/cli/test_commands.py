@@ -205,7 +205,16 @@ def test_check_names_what_is_wrong_and_exits_2(run: Run, tmp_path: Path) -> None
     assert f"{file}:3" in err
     assert "sinsk" in err
     assert run("check", tmp_path / "absent.yaml")[0] == 2
+
+
+def test_check_without_a_file_takes_the_one_that_run_would(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("detector.cli.settings.SYSTEM_CONFIG", tmp_path / "no.yaml")
     assert run("check")[0] == 64
+    (tmp_path / "jikimi.yaml").write_text("cameras: {gate: pattern://calm}\n")
+    assert run("check")[1].startswith("jikimi.yaml: good: 1 camera(s)")
 
 
 def test_a_file_without_cameras_is_no_reason_to_watch_the_demo(run: Run, tmp_path: Path) -> None:
