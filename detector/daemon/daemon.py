@@ -5,23 +5,14 @@
 
 from __future__ import annotations
 
-import math
-import shutil
 import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from prometheus_client import (
-    CollectorRegistry,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-)
 from structlog import get_logger
 
 from alerts.deadline import LEAVE_S, Deadline
@@ -40,10 +31,16 @@ from detector.daemon.control import ControlServer
 from detector.daemon.health import Health
 from detector.daemon.journal import Journal
 from detector.daemon.observability.http import HttpServer
-from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
+from detector.daemon.observability.metrics import (
+    DetectorMetrics,
+    WorkerMetrics,
+    free_bytes,
+    process_registry,
+)
 from detector.daemon.observability.systemd import notify, watchdog_interval_s
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.signals import Signals
+from detector.daemon.state_dir import make_state_dir
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
 from detector.types import CameraState
@@ -70,8 +67,8 @@ class Daemon:
         self._started_at = datetime.now(UTC)
         self._signals = Signals()
         state_dir, sidecar = settings.state_dir, classifier.sidecar
-        _make_state_dir(state_dir)
-        registry = _metrics_registry()
+        make_state_dir(state_dir)
+        registry = process_registry()
         self._metrics = metrics = DetectorMetrics(registry)
         metrics.build.labels(version("jikimi"), sidecar.name, classifier.engine.name).set(1)
         # First, for its lock refuses a second daemon before that takes over anything else.
@@ -101,7 +98,7 @@ class Daemon:
         age = metrics.progress_age
         age.labels("inference").set_function(lambda: time.monotonic() - self._worker.progress_s)
         age.labels("supervisor").set_function(lambda: time.monotonic() - health.supervised_s)
-        metrics.disk_free.set_function(partial(_free_bytes, state_dir))
+        metrics.disk_free.set_function(partial(free_bytes, state_dir))
 
     def run(self, for_s: float | None = None, on_settled: Callable[[], None] | None = None) -> None:
         """Watch until SIGTERM or SIGINT, or for `for_s` seconds.
@@ -243,29 +240,3 @@ class Daemon:
             removed_or_changed=[camera.name for camera in gone],
             added_or_changed=[camera.name for camera in added],
         )
-
-
-def _make_state_dir(path: Path) -> None:
-    try:
-        (path / "calibration").mkdir(parents=True, exist_ok=True, mode=0o750)
-    except OSError as error:
-        raise ConfigError(
-            f"state_dir: cannot write to {path} ({error.strerror}); "
-            "make it writable or choose another (JIKIMI_STATE_DIR)"
-        ) from error
-
-
-def _metrics_registry() -> CollectorRegistry:
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    return registry
-
-
-def _free_bytes(folder: Path) -> float:
-    """Space that this user may still fill; NaN where the disk does not answer."""
-    try:
-        return float(shutil.disk_usage(folder).free)
-    except OSError:
-        return math.nan

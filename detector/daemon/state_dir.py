@@ -33,6 +33,17 @@ def claimed(state_dir: Path) -> Iterator[None]:
         os.close(lock)
 
 
+def make_state_dir(path: Path) -> None:
+    """Make it, and what the daemon keeps in it; raises ConfigError where that cannot be."""
+    try:
+        (path / "calibration").mkdir(parents=True, exist_ok=True, mode=0o750)
+    except OSError as error:
+        raise ConfigError(
+            f"state_dir: cannot write to {path} ({error.strerror}); "
+            "make it writable or choose another (JIKIMI_STATE_DIR)"
+        ) from error
+
+
 def _lock(lock: int, state_dir: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

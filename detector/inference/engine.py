@@ -89,16 +89,6 @@ class TensorFlowEngine:
         return np.asarray(self._embed(views).numpy(), np.float32)
 
 
-class MeanEngine:
-    """A stand-in that gives the mean of each view: for tests and for running without weights."""
-
-    name = "mean"
-
-    def embed(self, views: Floats) -> Floats:
-        """Views [n, 96, 96, 3] → [n, 1], the mean of the absolute pixels."""
-        return np.asarray(np.abs(views).mean(axis=(1, 2, 3))[:, None], np.float32)
-
-
 def _planned(model: Path, batch: int, threads: int) -> Interpreter:
     interpreter = Interpreter(model_path=str(model), num_threads=threads)
     [entry] = interpreter.get_input_details()

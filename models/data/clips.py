@@ -98,17 +98,6 @@ def read_unchecked(source: Path, folds: Path | None = None) -> list[Clip]:
     return _given_folds(clips, folds) if folds else clips
 
 
-def with_folds(clips: Iterable[Clip], folds: Path) -> list[Clip]:
-    """The clips with the folds that the CSV file `folds` (`path,fold`) gives them.
-
-    Raises ConfigError where one scene stands in two folds, or in a fold and in none: a
-    network that has seen a camera's normal days recognises the camera, not the fight.
-    """
-    folded = _given_folds(clips, folds)
-    _refuse_split(folded, folds)
-    return folded
-
-
 def split_scenes(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
     """The scenes on both sides of a split: of each, the first clip of every fold it stands in."""
     seen: dict[str, dict[int | None, Clip]] = {}

@@ -12,8 +12,8 @@ import pytest
 
 from config.errors import ModelError
 from detector.cli import main
-from detector.inference.engine import MeanEngine
 from detector.inference.weights import load_classifier
+from engines import MeanEngine
 from models import export as exporting
 from models.data.clips import Clip, read_clips
 from models.data.views import spread, store_views

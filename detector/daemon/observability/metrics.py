@@ -6,9 +6,17 @@ and alerting rules work from the first event, and is gone when the camera is rem
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import (
+    CollectorRegistry,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 from alerts.metric_families import MetricFamilies
 from detector.capture.idle.gate import Wake
@@ -255,3 +263,20 @@ class CaptureMetrics:
         """Decoding goes on; going through what was kept took `catch_up_s`."""
         self._metrics.wakes.labels(camera, why).inc()
         self._metrics.catch_up.labels(camera).inc(catch_up_s)
+
+
+def process_registry() -> CollectorRegistry:
+    """A registry that tells of this process, too."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+def free_bytes(folder: Path) -> float:
+    """Space that this user may still fill; NaN where the disk does not answer."""
+    try:
+        return float(shutil.disk_usage(folder).free)
+    except OSError:
+        return math.nan

@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from detector.inference import overload as load
-from detector.inference.engine import MeanEngine
 from detector.inference.worker import STALENESS_BUDGET_S, InferenceWorker, SampledView, ScoredView
 from detector.types import Box, MotionView, Sample
+from engines import MeanEngine
 
 DEADLINE_S = 10.0
 LABELS = ("violence",)

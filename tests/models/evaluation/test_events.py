@@ -12,10 +12,10 @@ import pytest
 from detector.footage.recording import EPOCH
 from detector.incidents.judge import CameraJudge
 from detector.incidents.tracker import IncidentRules
-from detector.inference.engine import MeanEngine
 from detector.inference.weights import Classifier, load_classifier
 from detector.motion.view import MotionTracker
 from detector.types import Sample
+from engines import MeanEngine
 from models.data.clips import Clip, Event
 from models.evaluation.events import Kind, Outcome, Play, event_figures, normal_figures, outcomes
 from models.evaluation.scoring import ScoredClip
