@@ -7,10 +7,13 @@ watched stands in the StreamError that `open_stream` raises.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
+
+import cv2
 
 from config.errors import StreamError
 from config.settings import CaptureSettings
@@ -21,8 +24,8 @@ from detector.capture.source import open_stream
 from detector.capture.streams import Arrival, Codec, Picture, Stream
 from detector.motion.greys import SampleClock
 from detector.motion.snapshot import snapshot
-from detector.motion.view import MotionTracker
-from detector.types import SAMPLE_RATE_HZ, Box, Sample
+from detector.motion.view import GREYS_PER_VIEW, MotionTracker
+from detector.types import SAMPLE_RATE_HZ, Box, Grey, Sample
 
 WATCH_S = 3.0
 
@@ -54,8 +57,8 @@ class ProbeReport:
     came. `bit_rate`: bits a second. `decode_ms`: CPU milliseconds for each second of stream;
     `key_frame_share`: the part of them (0…1) that decoding key frames alone would cost. All five
     are None, or 0 for `decode_ms`, where a source gives pictures instead of packets. `picture`:
-    JPEG of the newest picture in which something `moved`, the crop of its motion view drawn as in
-    alarms; of the newest at all where nothing did.
+    JPEG of where most `moved`, the crop of its motion view drawn as in alarms; of the newest
+    picture where nothing did.
     """
 
     codec: str
@@ -196,13 +199,18 @@ def advise(report: ProbeReport) -> list[str]:
 
 
 class _Viewer:
-    """Looks at pictures as the daemon would: `newest` of all, `moved` the newest with motion."""
+    """Looks at pictures as the daemon would: `newest` of all, `moved` where most has moved.
+
+    Of that motion view it keeps the middle picture: on its newest, what moved may have left.
+    """
 
     def __init__(self) -> None:
         self.newest: Picture | None = None
         self.moved: tuple[Picture, Box] | None = None
+        self._most = 0.0
         self._clock = SampleClock()
         self._tracker = MotionTracker()
+        self._sampled: deque[tuple[Picture, Grey]] = deque(maxlen=GREYS_PER_VIEW // 2 + 1)
 
     def look(self, picture: Picture) -> None:
         self.newest = picture
@@ -211,8 +219,11 @@ class _Viewer:
             utc = datetime.now(UTC)
             sample = Sample("probe", utc, picture.arrived_s, at_s, picture.grey())
             view = self._tracker.view_of(sample)
-            if view and view.moving:
-                self.moved = picture, view.box
+            self._sampled.append((picture, sample.grey))
+            middle, grey = self._sampled[0]
+            if view and view.moving and (much := cv2.norm(sample.grey, grey)) > self._most:
+                self._most = much
+                self.moved = middle, view.box
 
     def jpeg(self, newest: Picture) -> bytes:
         picture, box = self.moved or (newest, None)
