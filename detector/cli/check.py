@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from config.errors import ConfigError, UsageError
 from config.secrets import scrub
-from detector.cli.settings import CONFIG_HELP, config_file
+from detector.cli.settings import CONFIG_HELP, NO_CAMERAS, config_file
 
 if TYPE_CHECKING:  # `jikimi --help` need not wait for them
     from alerts.sink import Problem
@@ -32,7 +32,6 @@ USB camera: exit code 0. Check as the user that the daemon runs as, since files
 that this user may not read are errors."""
 
 EMPTY = "holds no settings; write lines such as cameras: and, further in, gate: rtsp://…"
-NO_CAMERAS = 'none are given; add one a line, such as "gate: rtsp://user:password@host/stream1"'
 
 
 def add_commands(commands: Any) -> None:

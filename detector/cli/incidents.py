@@ -9,7 +9,8 @@ from typing import Any
 
 from config.errors import ControlError
 from detector.cli.asking import add_state_dir, ask_daemon, state_dir
-from detector.cli.terminal import NAME_COLUMNS, columns, flow, padded
+from detector.cli.terminal import NAME_COLUMNS, flow, padded
+from detector.daemon.observability.columns import columns
 
 
 def add_commands(commands: Any) -> None:

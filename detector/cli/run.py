@@ -10,7 +10,7 @@ from typing import Any
 from config.errors import ConfigError, JikimiError
 from config.settings import CameraSettings, LogSettings, Settings, SinkSettings
 from config.urls import StreamUrl
-from detector.cli.settings import CONFIG_HELP, config_file, read_settings
+from detector.cli.settings import CONFIG_HELP, NO_CAMERAS, config_file, read_settings
 from detector.cli.status import summary
 
 DEMO_CAMERAS = ("calm", "scuffle")
@@ -120,10 +120,7 @@ def _settled(settings: Settings, config: Path | None) -> Settings:
     changes: dict[str, Any] = {}
     if not settings.cameras:
         if config is not None:
-            raise ConfigError(
-                f"{config}: cameras: none are given; add one a line, such as "
-                '"gate: rtsp://user:password@192.0.2.10/stream1"'
-            )
+            raise ConfigError(f"{config}: cameras: {NO_CAMERAS}")
         changes["cameras"] = [
             CameraSettings(name=name, url=StreamUrl.parse(f"pattern://{name}"), site=settings.site)
             for name in DEMO_CAMERAS

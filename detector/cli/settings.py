@@ -17,6 +17,9 @@ CONFIG_HELP = (
     f"(~/.config/…) and {SYSTEM_CONFIG}"
 )
 
+NO_CAMERAS = 'none are given; add one a line, such as "gate: rtsp://user:password@host/stream1"'
+"""What is wrong with a file's `cameras`, and what to do."""
+
 
 def read_settings(config: Path | None, cameras: Sequence[str] = ()) -> Settings:
     """The settings of file, environment and command line, with the sinks installed here."""

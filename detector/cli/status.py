@@ -7,7 +7,8 @@ import json
 from typing import Any
 
 from detector.cli.asking import add_state_dir, ask_daemon
-from detector.cli.terminal import NAME_COLUMNS, columns, flow, local_end, padded
+from detector.cli.terminal import NAME_COLUMNS, flow, local_end, padded
+from detector.daemon.observability.columns import columns
 
 INDENT = 12
 """Where what is said begins, right of what it is about."""

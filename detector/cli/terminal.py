@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
+
+from detector.daemon.observability.columns import columns
 
 GAP = "  "
 """Stands between the parts of a line."""
@@ -22,11 +23,6 @@ def local_end(utc: str, now: datetime | None = None) -> str:
     end = datetime.fromisoformat(utc).astimezone()
     today = (now or datetime.now().astimezone()).astimezone().date()
     return f"{end:%H:%M}" if end.date() == today else f"{end:%Y-%m-%d %H:%M}"
-
-
-def columns(text: str) -> int:
-    """How many columns of a terminal `text` takes: a Korean letter takes two."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def padded(text: str, width: int) -> str:

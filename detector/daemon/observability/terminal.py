@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+from detector.daemon.observability.columns import columns
 
 KIND_WIDTH = 6
 TEXT_COLUMN = len("12:03:41  ") + KIND_WIDTH + 2
@@ -63,10 +64,10 @@ def terminal_width() -> int | None:
     if not sys.stderr.isatty():
         return None
     try:
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
     except OSError:
-        columns = 0
-    return max(columns, LEAST_WIDTH) if columns else USUAL_WIDTH
+        width = 0
+    return max(width, LEAST_WIDTH) if width else USUAL_WIDTH
 
 
 def _is_detail(event: Mapping[str, Any]) -> bool:
@@ -160,15 +161,10 @@ def _printable(text: str) -> str:
 def _wrapped(text: str, width: int, newline: str) -> str:
     """Broken between words where more than `width` columns would be needed."""
     first, *words = text.split(" ")
-    lines, used = first, _columns(first)
+    lines, used = first, columns(first)
     for word in words:
-        if word and used + 1 + _columns(word) > width:
-            lines, used = lines.rstrip() + newline + word, KIND_WIDTH + 2 + _columns(word)
+        if word and used + 1 + columns(word) > width:
+            lines, used = lines.rstrip() + newline + word, KIND_WIDTH + 2 + columns(word)
         else:
-            lines, used = f"{lines} {word}", used + 1 + _columns(word)
+            lines, used = f"{lines} {word}", used + 1 + columns(word)
     return lines
-
-
-def _columns(text: str) -> int:
-    """What `text` takes on a terminal: Hangul and Han are two columns wide."""
-    return sum(1 + (unicodedata.east_asian_width(char) in "WF") for char in text)

@@ -12,8 +12,8 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from alerts.deadline import Deadline
-from detector.cli.terminal import columns
 from detector.daemon.journal import Journal
+from detector.daemon.observability.columns import columns
 from detector.types import Incident, Phase
 from journals import kept
 

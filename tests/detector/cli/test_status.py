@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from detector.cli.status import summary
-from detector.cli.terminal import columns
+from detector.daemon.observability.columns import columns
 
 Run = Callable[..., tuple[int, str, str]]
 Serve = Callable[..., Path]

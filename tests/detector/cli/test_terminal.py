@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from detector.cli.terminal import columns, flow, local_end, padded
+from detector.cli.terminal import flow, local_end, padded
+from detector.daemon.observability.columns import columns
 
 NOW = datetime(2026, 11, 27, 5, 0, tzinfo=UTC)  # 14:00 in Seoul
 
