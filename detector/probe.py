@@ -247,7 +247,8 @@ def _watch(stream: Stream, viewer: _Viewer) -> list[Observation]:
 
 
 def _stream_time(arrival: Arrival) -> float | None:
-    return arrival.at_s if arrival.key is None else arrival.pts_s
+    """None for a packet out of time: one of several of a stream that has time stamps."""
+    return arrival.at_s if arrival.key is None or arrival.pts_s is None else arrival.pts_s
 
 
 def _enough(seen: Sequence[Observation], watched_s: float) -> bool:

@@ -149,7 +149,7 @@ def test_a_clip_is_decoded_once(
     tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = fingerprint(clip(place, "a"), tmp_path / "cache")
-    monkeypatch.delattr(models.data.near_duplicates, "open_recording")
+    monkeypatch.delattr(models.data.near_duplicates, "opened_video")
     again = fingerprint(clip(place, "a"), tmp_path / "cache")
     assert (again.hashes == first.hashes).all()
     assert (again.width, again.height) == (320, 240)

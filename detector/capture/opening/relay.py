@@ -1,0 +1,189 @@
+"""A relay between libav and one camera, for one connection, that logs in for it.
+
+libav speaks RTSP with it on 127.0.0.1 and knows no password; the relay answers the camera's
+challenge in each request and hands everything else on as it is. It sees the camera's status
+codes, of which libav's errors tell little. RTSP over TCP only, in plain text or TLS.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import selectors
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from urllib.parse import unquote, urlsplit
+
+from config.urls import StreamUrl
+from detector.capture.opening.challenge import Answers, Challenge, best, challenges
+
+LONGEST_MESSAGE = 2**17
+"""Bytes of a request or its answer; RTSP's own are below 4 kB."""
+
+OK, UNAUTHORISED = 200, 401
+REDIRECTS = range(300, 400)
+
+_STATUS = re.compile(rb"RTSP/1\.\d (\d{3})")
+
+
+class LoginRelay:
+    """Connects to a camera and asks it for its stream; then waits for libav at `url`.
+
+    `asked`: the status of the answer to that, given without a log-in; `offered`: the log-ins that
+    came with it. `status`: the last one since that was not 200. Its thread ends, and closes all,
+    when either side closes.
+    """
+
+    def __init__(self, camera: StreamUrl, timeout_s: float) -> None:
+        """Connect; raises OSError or ValueError where that fails, or no RTSP comes back."""
+        parts = urlsplit(camera.url)
+        host = parts.hostname or ""
+        tls = parts.scheme == "rtsps"
+        port = parts.port or (322 if tls else 554)
+        place = f"[{host}]" if ":" in host else host
+        self._base = f"{parts.scheme}://{place}:{port}"
+        self._rest = parts.path + (f"?{parts.query}" if parts.query else "")
+        self._user = unquote(parts.username or "")
+        self._password = unquote(parts.password or "")
+        self._answers: Answers | None = None
+        self._waiting = b""
+        self._met = False
+        self._timeout_s = timeout_s
+        self.status = OK
+        self._camera = socket.create_connection((host, port), timeout_s)
+        try:
+            if tls:
+                self._camera = unverified().wrap_socket(self._camera, server_hostname=host)
+            head = self._describe()
+            self._heed(head)
+            self.asked = self.status
+            self.offered = challenges(_text(head))
+            self.status = OK
+            # Others on this machine could come first, but cannot know what to ask for.
+            self._listener = socket.create_server(("127.0.0.1", 0), backlog=1)
+        except BaseException:
+            self._camera.close()
+            raise
+        self._listener.settimeout(timeout_s)
+        own = self._listener.getsockname()[1]
+        self._own = f"rtsp://127.0.0.1:{own}/{secrets.token_hex(16)}"
+        self.url = self._own + self._rest
+        threading.Thread(target=self._run, name="login-relay", daemon=True).start()
+
+    @property
+    def answered(self) -> Challenge | None:
+        """The log-in that is given in each request, if any."""
+        return self._answers.challenge if self._answers else None
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether one of the log-ins that the camera asks for, if any, can be answered."""
+        return not self.offered or self._answers is not None
+
+    def close(self) -> None:
+        """End it; what is connected is told so. Harmless when repeated."""
+        for each in (self._listener, self._camera):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _describe(self) -> bytes:
+        """The head of the camera's answer to a request without a log-in."""
+        uri = self._base + self._rest
+        self._camera.sendall(
+            f"DESCRIBE {uri} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n".encode()
+        )
+        data = b""
+        while (wanted := _length(data)) is None or len(data) < wanted:
+            received = self._camera.recv(65536)
+            data += received
+            if not received or len(data) > LONGEST_MESSAGE:
+                raise ConnectionError("no answer in RTSP")
+        return data.partition(b"\r\n\r\n")[0]
+
+    def _run(self) -> None:
+        with suppress(OSError, ValueError), self._camera, self._listener:
+            client, _ = self._listener.accept()
+            self._listener.close()
+            with client, selectors.DefaultSelector() as ready:
+                client.settimeout(self._timeout_s)
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                ready.register(client, selectors.EVENT_READ)
+                ready.register(self._camera, selectors.EVENT_READ)
+                while self._pass_on(client, ready):
+                    pass
+
+    def _pass_on(self, client: socket.socket, ready: selectors.BaseSelector) -> bool:
+        """One step; whether both sides are still there."""
+        for key, _ in ready.select():
+            source = client if key.fileobj is client else self._camera
+            data = source.recv(65536)
+            if not data:
+                return False
+            if source is client:
+                self._camera.sendall(self._logged_in(data))
+            else:
+                self._heed(data)
+                client.sendall(data)
+        return True
+
+    def _logged_in(self, data: bytes) -> bytes:
+        """What libav sends, with the camera's address and the log-in in each request."""
+        out = b""
+        self._waiting += data
+        while (length := _length(self._waiting)) is not None and len(self._waiting) >= length:
+            message, self._waiting = self._waiting[:length], self._waiting[length:]
+            out += message if message.startswith(b"$") else self._request(message)
+        if len(self._waiting) > LONGEST_MESSAGE:
+            raise ValueError("too long for a request")
+        return out
+
+    def _request(self, message: bytes) -> bytes:
+        head, _, body = message.partition(b"\r\n\r\n")
+        line, *fields = _text(head).split("\r\n")
+        method, uri, version = line.split(" ")
+        if not self._met and not uri.startswith(self._own):
+            raise ValueError("a stranger")
+        self._met = True
+        if uri.startswith(self._own):
+            uri = self._base + uri.removeprefix(self._own)
+        if self._answers:
+            fields.append(f"Authorization: {self._answers.to(method, uri)}")
+        lines = [f"{method} {uri} {version}", *fields]
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body
+
+    def _heed(self, data: bytes) -> None:
+        """Note what the camera says amid its pictures: a status, a new nonce."""
+        for found in _STATUS.finditer(data):
+            status = int(found[1])
+            if status != OK:
+                self.status = status
+            if status == UNAUTHORISED:  # libav asks again by itself
+                head = data[found.start() :].partition(b"\r\n\r\n")[0]
+                asked = best(challenges(_text(head)))
+                self._answers = Answers(asked, self._user, self._password) if asked else None
+
+
+def _text(head: bytes) -> str:
+    """A head as text, whatever encoding a camera writes its realm in."""
+    return head.decode("utf-8", "surrogateescape")
+
+
+def _length(data: bytes) -> int | None:
+    """Bytes of the message or the interleaved packet that `data` begins with; None: not known."""
+    if data.startswith(b"$"):
+        return 4 + int.from_bytes(data[2:4], "big") if len(data) >= 4 else None
+    head, end, _ = data.partition(b"\r\n\r\n")
+    if not end:
+        return None
+    stated = re.search(rb"(?i)\r\ncontent-length:[ \t]*(\d{1,9})", head)
+    return len(head) + 4 + (int(stated[1]) if stated else 0)
+
+
+def unverified() -> ssl.SSLContext:
+    """As libav has it: cameras sign their certificates themselves."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
