@@ -107,11 +107,6 @@ def too_large(name: StreamUrl | Path, width: int, height: int) -> StreamError:
 
 def refused_by_status(url: StreamUrl, status: int) -> StreamError | None:
     """What an RTSP status means that libav has no word for; None: no more than libav says."""
-    if status in range(300, 400):
-        return StreamError(
-            f"{url}: the camera sends every request on to another address ({status}), in a circle "
-            "or to where nothing answers; check address and path"
-        )
     if said := _STATUSES.get(status):
         return StreamError(f"{url}: {said}")
     if status in range(400, 500):
@@ -120,6 +115,14 @@ def refused_by_status(url: StreamUrl, status: int) -> StreamError | None:
             "others view it"
         )
     return None
+
+
+def in_circles(url: StreamUrl) -> StreamError:
+    """Every answer is a redirection (status 3xx)."""
+    return StreamError(
+        f"{url}: the camera sends every request on to another address, in a circle; check the "
+        "path, and what the camera redirects to"
+    )
 
 
 def wrong_transport(url: StreamUrl, transport: str) -> StreamError:
@@ -160,8 +163,13 @@ def words(name: StreamUrl | Path, error: Exception) -> str:
     if isinstance(error, av.OSError) and error.errno == errno.EIO:
         if of_file:
             return "cannot be read; check the disk or the network folder it lies on"
-        return "no connection came about; check scheme, address, port and path"
+        circle = ", or it leads in a circle" if _is_http(name) else ""
+        return f"no connection came about{circle}; check scheme, address, port and path"
     return scrub(getattr(error, "strerror", None) or type(error).__name__).lower()
+
+
+def _is_http(name: StreamUrl | Path) -> bool:
+    return not isinstance(name, Path) and name.url.startswith(("http://", "https://"))
 
 
 def _rather_rtsp(url: StreamUrl, error: Exception) -> str:

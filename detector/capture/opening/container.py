@@ -6,7 +6,6 @@ import errno
 import http.client
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from detector.capture.decoder import LIMITED, MAX_PIXELS, is_decodable
 from detector.capture.errors import (
     CODEC,
     CODEC_OF_FILE,
+    in_circles,
     is_file,
     open_failure,
     refused_by_status,
@@ -30,7 +30,10 @@ from detector.capture.errors import (
     wrong_transport,
 )
 from detector.capture.opening.challenge import Challenge, challenges
-from detector.capture.opening.relay import REDIRECTS, UNAUTHORISED, LoginRelay, unverified
+from detector.capture.opening.relay import UNAUTHORISED, LoginRelay, redirected, unverified
+
+FAILURES = (av.FFmpegError, OSError, ValueError)
+"""What opening raises; the last for an address that libav cannot take."""
 
 PROTOCOL_NOT_SUPPORTED = errno.EPROTONOSUPPORT
 """libav's word for RTSP's status 461."""
@@ -39,6 +42,8 @@ ASK_S = 0.5
 """A camera that redirects answers within milliseconds; one that is gone must not cost more."""
 
 NO_VIDEO = "sends no video; check which stream the path names"
+
+MOST_REDIRECTS = 5
 
 _circling: set[str] = set()
 """Cameras (redacted) that sent libav round in circles, which it follows until its time is up:
@@ -57,13 +62,13 @@ def open_container(url: StreamUrl, capture: CaptureSettings) -> InputContainer:
     began_s = time.monotonic()
     try:
         return _opened(url.url, _options(url, capture), capture)
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except FAILURES as error:
         # libav reports a camera that never answered as one that sent rubbish
         late = time.monotonic() - began_s >= capture.open_timeout_s
         failure = open_failure(url, error, capture.open_timeout_s if late else None)
         asked_login = isinstance(error, av.HTTPUnauthorizedError)
         refused = isinstance(error, av.HTTPOtherClientError)
-        if getattr(error, "errno", 0) == PROTOCOL_NOT_SUPPORTED and is_rtsp(url):
+        if is_rtsp(url) and getattr(error, "errno", 0) == PROTOCOL_NOT_SUPPORTED:
             failure = wrong_transport(url, capture.transport)
     # From here on outside the handler: PyAV's own error holds the URL.
     if is_rtsp(url) and (asked_login or refused):
@@ -127,27 +132,30 @@ def _by_relay(url: StreamUrl, capture: CaptureSettings, failure: StreamError) ->
     if not relay.can_answer:
         relay.close()
         raise _unsupported(url, relay.offered) or failure
-    options = _options(url, capture) | {"rtsp_transport": "tcp"}
-    with suppress(av.FFmpegError, OSError, ValueError):
-        return _opened(relay.url, options, capture)
-    relay.close()
-    if relay.status == UNAUTHORISED and relay.answered:
-        raise refused_login(url, relay.answered.name)
-    raise refused_by_status(url, relay.status) or failure
+    try:
+        return _opened(relay.url, _options(url, capture) | {"rtsp_transport": "tcp"}, capture)
+    except FAILURES as error:
+        relay.close()
+        failure = open_failure(url, error, None)
+        if relay.status == UNAUTHORISED and relay.answered:
+            failure = refused_login(url, relay.answered.name)
+        elif isinstance(error, av.HTTPOtherClientError | av.HTTPServerError):
+            failure = refused_by_status(url, relay.status) or failure
+        elif getattr(error, "errno", 0) == PROTOCOL_NOT_SUPPORTED:
+            failure = wrong_transport(url, "tcp")
+    raise failure
 
 
 def _circles(url: StreamUrl) -> StreamError | None:
-    """What is wrong where the camera sends whoever asks on to another address."""
-    relay = _relay(url, ASK_S)
-    if relay is None or relay.asked not in REDIRECTS:
+    """What is wrong, where the camera sends whoever asks on and on."""
+    target: StreamUrl | None = url
+    for _ in range(MOST_REDIRECTS):
+        target = redirected(target, ASK_S) if target else None
+    if target is None:
         _circling.discard(str(url))
-        failure = None
-    else:
-        _circling.add(str(url))
-        failure = refused_by_status(url, relay.asked)
-    if relay:
-        relay.close()
-    return failure
+        return None
+    _circling.add(str(url))
+    return in_circles(url)
 
 
 def _relay(url: StreamUrl, timeout_s: float) -> LoginRelay | None:

@@ -28,23 +28,61 @@ REDIRECTS = range(300, 400)
 _STATUS = re.compile(rb"RTSP/1\.\d (\d{3})")
 
 
+def ask(camera: StreamUrl, timeout_s: float) -> tuple[socket.socket, bytes]:
+    """A new connection, and the head of the answer to a DESCRIBE without a log-in.
+
+    Raises OSError or ValueError where there is no connection, or no RTSP comes back.
+    """
+    base, rest = _address(camera)
+    parts = urlsplit(base)
+    host = parts.hostname or ""
+    connection = socket.create_connection((host, parts.port), timeout_s)
+    try:
+        if parts.scheme == "rtsps":
+            connection = unverified().wrap_socket(connection, server_hostname=host)
+        asked = f"DESCRIBE {base}{rest} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"
+        connection.sendall(asked.encode())
+        return connection, _answer(connection).partition(b"\r\n\r\n")[0]
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _answer(connection: socket.socket) -> bytes:
+    data = b""
+    while (wanted := _length(data)) is None or len(data) < wanted:
+        received = connection.recv(65536)
+        data += received
+        if not received or len(data) > LONGEST_MESSAGE:
+            raise ConnectionError("no answer in RTSP")
+    return data
+
+
+def redirected(camera: StreamUrl, timeout_s: float) -> StreamUrl | None:
+    """Where a camera sends whoever asks it; None where it does not, or does not answer."""
+    try:
+        connection, head = ask(camera, timeout_s)
+        connection.close()
+        status = _STATUS.match(head)
+        target = re.search(r"(?im)^location:[ \t]*(.*?)\r?$", _text(head))
+        if status and int(status[1]) in REDIRECTS and target:
+            return StreamUrl.parse(target[1])
+    except (OSError, ValueError):
+        pass
+    return None
+
+
 class LoginRelay:
     """Connects to a camera and asks it for its stream; then waits for libav at `url`.
 
-    `asked`: the status of the answer to that, given without a log-in; `offered`: the log-ins that
-    came with it. `status`: the last one since that was not 200. Its thread ends, and closes all,
-    when either side closes.
+    `offered`: the log-ins that it asks for; `status`: the last one that was not 200, after that.
+    Its thread ends, and closes all, when either side closes.
     """
 
     def __init__(self, camera: StreamUrl, timeout_s: float) -> None:
         """Connect; raises OSError or ValueError where that fails, or no RTSP comes back."""
         parts = urlsplit(camera.url)
-        host = parts.hostname or ""
-        tls = parts.scheme == "rtsps"
-        port = parts.port or (322 if tls else 554)
-        place = f"[{host}]" if ":" in host else host
-        self._base = f"{parts.scheme}://{place}:{port}"
-        self._rest = parts.path + (f"?{parts.query}" if parts.query else "")
+        self._base, self._rest = _address(camera)
         self._user = unquote(parts.username or "")
         self._password = unquote(parts.password or "")
         self._answers: Answers | None = None
@@ -52,20 +90,12 @@ class LoginRelay:
         self._met = False
         self._timeout_s = timeout_s
         self.status = OK
-        self._camera = socket.create_connection((host, port), timeout_s)
-        try:
-            if tls:
-                self._camera = unverified().wrap_socket(self._camera, server_hostname=host)
-            head = self._describe()
-            self._heed(head)
-            self.asked = self.status
-            self.offered = challenges(_text(head))
-            self.status = OK
-            # Others on this machine could come first, but cannot know what to ask for.
-            self._listener = socket.create_server(("127.0.0.1", 0), backlog=1)
-        except BaseException:
-            self._camera.close()
-            raise
+        self._camera, head = ask(camera, timeout_s)
+        self._heed(head)
+        self.offered = challenges(_text(head))
+        self.status = OK
+        # Others on this machine could come first, but cannot know what to ask for.
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1)
         self._listener.settimeout(timeout_s)
         own = self._listener.getsockname()[1]
         self._own = f"rtsp://127.0.0.1:{own}/{secrets.token_hex(16)}"
@@ -87,20 +117,6 @@ class LoginRelay:
         for each in (self._listener, self._camera):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-
-    def _describe(self) -> bytes:
-        """The head of the camera's answer to a request without a log-in."""
-        uri = self._base + self._rest
-        self._camera.sendall(
-            f"DESCRIBE {uri} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n".encode()
-        )
-        data = b""
-        while (wanted := _length(data)) is None or len(data) < wanted:
-            received = self._camera.recv(65536)
-            data += received
-            if not received or len(data) > LONGEST_MESSAGE:
-                raise ConnectionError("no answer in RTSP")
-        return data.partition(b"\r\n\r\n")[0]
 
     def _run(self) -> None:
         with suppress(OSError, ValueError), self._camera, self._listener:
@@ -163,6 +179,17 @@ class LoginRelay:
                 head = data[found.start() :].partition(b"\r\n\r\n")[0]
                 asked = best(challenges(_text(head)))
                 self._answers = Answers(asked, self._user, self._password) if asked else None
+
+
+def _address(camera: StreamUrl) -> tuple[str, str]:
+    """What stands before the path in requests, and the path."""
+    parts = urlsplit(camera.url)
+    host = parts.hostname or ""
+    place = f"[{host}]" if ":" in host else host
+    port = parts.port or (322 if parts.scheme == "rtsps" else 554)
+    return f"{parts.scheme}://{place}:{port}", parts.path + (
+        f"?{parts.query}" if parts.query else ""
+    )
 
 
 def _text(head: bytes) -> str:
