@@ -241,9 +241,7 @@ def test_a_web_camera_that_wants_sha256_says_so() -> None:
 def test_a_web_camera_that_redirects_in_circles_is_given_up_at_once() -> None:
     with (
         web(302, "Location", "/") as port,
-        pytest.raises(
-            StreamError, match="no connection came about, or it leads in a circle"
-        ),
+        pytest.raises(StreamError, match="no connection came about, or it leads in a circle"),
     ):
         open_stream(StreamUrl.parse(f"http://127.0.0.1:{port}/"), CAPTURE)
 
