@@ -21,7 +21,7 @@ from config.urls import StreamUrl
 from detector.capture.idle.gate import CATCH_UP_S
 from detector.capture.reordering import NEIGHBOURS
 from detector.capture.source import open_stream
-from detector.capture.streams import Arrival, Codec, Picture, Stream
+from detector.capture.streams import Codec, Picture, Stream
 from detector.motion.greys import SampleClock
 from detector.motion.snapshot import snapshot
 from detector.motion.view import GREYS_PER_VIEW, MotionTracker
