@@ -17,11 +17,11 @@ from av.video.stream import VideoStream
 from config.errors import StreamError
 from config.settings import CaptureSettings
 from config.urls import StreamUrl
-from detector.capture.decoder import LIMITED, MAX_PIXELS, Decoder
+from detector.capture.decoder import LIMITED, MAX_PIXELS, RESET_AFTER_ERRORS, Decoder
 from detector.capture.errors import read_failure, stalled, too_large
 from detector.capture.frames import AvFrame
 from detector.capture.opening.container import is_rtsp, open_container, video_of
-from detector.capture.packets import MOST_DAMAGED, GopBuffer, demuxed
+from detector.capture.packets import GopBuffer, demuxed
 from detector.capture.reordering import Reordering
 from detector.capture.streams import Arrival, Codec, Wanted
 from detector.motion.greys import GreyScaler
@@ -156,7 +156,7 @@ class AvStream:
         width, height = self._decoder.size
         if width * height > MAX_PIXELS:
             raise too_large(self._url, width, height)
-        if not width and self._decoder.errors >= MOST_DAMAGED:
+        if not width and self._decoder.errors >= RESET_AFTER_ERRORS:
             raise StreamError(f"{self._url}: {NO_PICTURE}")
 
     def _next(self) -> Packet[Any] | None:

@@ -21,8 +21,12 @@ MAX_BYTES = 8 * 2**20
 MAX_PACKETS = 750
 """30 s at 25 pictures a second: longer than any key frame interval a camera offers by default."""
 
-MOST_DAMAGED = 25
-"""Reads in a row that fail before a stream or a file is given up: its container is beyond help."""
+MOST_DAMAGED = 1000
+"""Reads in a row that fail before a stream or a file is given up; some readers look for the next
+packet 80 bytes at a time."""
+
+DAMAGE = (av.InvalidDataError, av.PatchWelcomeError, av.MemoryError)
+"""What libav makes of nonsense between packets: a size beyond all memory among it."""
 
 
 def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
@@ -35,7 +39,7 @@ def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]
     while True:
         try:
             packet = next(packets, None)
-        except av.InvalidDataError:
+        except DAMAGE:
             damaged += 1
             if damaged == MOST_DAMAGED:
                 raise

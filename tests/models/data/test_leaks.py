@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import models.data.near_duplicates
-from footage import Picture, write_video
+from footage import PHONE, Picture, show_turned, write_video
 from models.data.clips import Clip, Event
 from models.data.leaks import LeakReport, SetFacts, _facts, check
 from models.data.near_duplicates import Fingerprint, alike, fingerprint
@@ -88,6 +88,14 @@ def test_a_copy_under_another_scenes_name_is_found(
     assert found.pair.mirrored is turned
     assert report.leaks
     assert report.belong_together == [["a", "b"]]
+
+
+def test_a_copy_that_is_stored_lying_down_is_found(tmp_path: Path, place: Path) -> None:
+    lying = (np.ascontiguousarray(np.rot90(picture)) for picture in street(1))
+    phone = show_turned(write(tmp_path / "phone.mp4", lying), PHONE)
+    report = checked(tmp_path, clip(place, "a", fold=0), clip(phone, "b", fold=1))
+    [found] = report.duplicates
+    assert not found.pair.mirrored
 
 
 def test_one_cameras_still_street_is_no_leak_within_its_scene(tmp_path: Path, place: Path) -> None:
