@@ -224,8 +224,10 @@ def _recorded_orientation(url: StreamUrl) -> Orientation | None:
     if url.kind != "file" or not Path(url.url).is_file():
         return None
     with (
-        suppress(av.FFmpegError, OSError, ValueError, IndexError),
-        av.open(url.url, options=LIMITED) as found,
+        suppress(av.FFmpegError, OSError, ValueError, StreamError, StopIteration),
+        av.open(url.url, options=LIMITED, metadata_errors="ignore") as container,
     ):
-        return next((orientation_of(frame) for frame in found.decode(video=0)), None)
+        video = video_of(url, container)
+        video.codec_context.options = LIMITED
+        return orientation_of(next(container.decode(video)))
     return None

@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 import pytest
 
 from config.errors import StreamError, UnauthorisedError
@@ -21,6 +24,7 @@ from config.urls import StreamUrl
 from detector.capture.opening.challenge import Answers, Challenge, best, challenges
 from detector.capture.opening.relay import LoginRelay
 from detector.capture.source import open_stream
+from detector.capture.streams import Stream
 from servers.faults import SilentServer
 from servers.rtsp import free_port, make_clip
 from servers.scripted_rtsp import ScriptedCamera
@@ -35,7 +39,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def received(camera: ScriptedCamera, url: str | None = None, pictures: int = 30) -> int:
     """How many pictures come, up to `pictures`."""
-    stream = open_stream(StreamUrl.parse(url or camera.url()), CAPTURE)
+    return shown(open_stream(StreamUrl.parse(url or camera.url()), CAPTURE), pictures)
+
+
+def shown(stream: Stream, pictures: int) -> int:
+    """How many pictures it gives, up to `pictures`; then it is closed."""
     count = 0
     try:
         while count < pictures and stream.receive():
@@ -319,3 +327,42 @@ def test_challenges_on_one_line_are_told_apart() -> None:
         "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
     )
     assert best([Challenge(digest=True, algorithm="SHA-512-256")]) is None
+
+
+def test_jpeg_pictures_so_large_are_refused_with_words_too(tmp_path: Path) -> None:
+    """Their size is known to nobody but the decoder, which does not tell what it refused."""
+    _, jpeg = cv2.imencode(".jpg", np.zeros((8192, 5008), np.uint8))
+    path = tmp_path / "vast.mjpeg"
+    path.write_bytes(jpeg.tobytes() * 40)
+    stream = open_stream(StreamUrl.parse(str(path)), CAPTURE)
+    with pytest.raises(StreamError, match="no picture could be decoded: damaged, or larger than"):
+        shown(stream, 40)
+
+
+REFUSED_IN = """
+import re, sys
+from pathlib import Path
+from config.settings import CaptureSettings
+from config.urls import StreamUrl
+from detector.capture.source import open_stream
+small, vast = sys.argv[1:]
+
+def most():
+    return int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+
+stream = open_stream(StreamUrl.parse(small), CaptureSettings())
+stream.receive(), list(stream.pictures())
+before = most()
+try:
+    open_stream(StreamUrl.parse(vast), CaptureSettings())
+except Exception as error:
+    print(most() - before, error)
+"""
+
+
+def test_refusing_a_vast_picture_takes_no_memory_for_it(small: Path, vast: Path) -> None:
+    command = [sys.executable, "-c", REFUSED_IN, str(small), str(vast)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    taken_kb, said = done.stdout.split(" ", maxsplit=1)
+    assert "megapixels" in said
+    assert int(taken_kb) < 30_000  # the picture alone is 61,000

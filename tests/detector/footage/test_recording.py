@@ -220,7 +220,7 @@ def test_a_damaged_packet_costs_no_more_than_what_hangs_on_it(
 
 
 def test_damage_between_packets_is_passed_over(tmp_path: Path) -> None:
-    """The reader of the plainest container stumbles over a header, and finds the next by a \\n."""
+    """The reader of the plainest container stumbles over a header."""
     colour = b"\x80" * (64 * 24 - 1) + b"\n"
     frames = [b"FRAME\n" + bytes([60 + n]) * (64 * 48) + colour for n in range(50)]
     frames[20] = frames[20].replace(b"FRAME", b"FLAME")
