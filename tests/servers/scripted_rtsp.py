@@ -31,7 +31,7 @@ class ScriptedCamera(TcpServer):
     `answers`: status and reason by method, instead of 200. `digests`: the algorithms that it offers
     to log `user` in by, in this order; each connection has a nonce of its own, a new one after
     every `nonce_lasts` requests. `rtpmap`: what it says that it sends. `requests`: the methods
-    asked for so far.
+    asked for so far; `torn_down`: somebody said goodbye.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class ScriptedCamera(TcpServer):
         self._tls = tls
         self.user, self.password = "viewer", "p@ss:wörd/9"
         self.requests: list[str] = []
+        self.torn_down = threading.Event()
         scheme = "rtsps" if tls else "rtsp"
         self.address = f"{scheme}://127.0.0.1:{self.port}/live?ch=1"
 
@@ -70,6 +71,8 @@ class ScriptedCamera(TcpServer):
             for head in _requests(client):
                 method, uri = head.split()[:2]
                 self.requests.append(method)
+                if method == "TEARDOWN":
+                    self.torn_down.set()
                 if left == 0:
                     nonce, left = secrets.token_hex(8), self._nonce_lasts
                 left -= 1
