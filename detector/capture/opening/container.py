@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import http.client
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import av
 from av.container import InputContainer
@@ -29,8 +27,8 @@ from detector.capture.errors import (
     unsupported_login,
     wrong_transport,
 )
-from detector.capture.opening.challenge import Challenge, challenges
-from detector.capture.opening.relay import UNAUTHORISED, LoginRelay, redirected, unverified
+from detector.capture.opening.challenge import Challenge
+from detector.capture.opening.relay import UNAUTHORISED, LoginRelay, offered, redirected
 
 FAILURES = (av.FFmpegError, OSError, ValueError)
 """What opening raises; the last for an address that libav cannot take."""
@@ -75,8 +73,8 @@ def open_container(url: StreamUrl, capture: CaptureSettings) -> InputContainer:
         return _by_relay(url, capture, failure)
     if is_rtsp(url) and late:
         raise _circles(url) or failure
-    if asked_login:
-        raise _unsupported(url, _offered_by_http(url, capture)) or failure
+    if asked_login and _is_http(url):
+        raise _unsupported(url, offered(url, capture.open_timeout_s)) or failure
     raise failure
 
 
@@ -97,6 +95,10 @@ def is_rtsp(url: StreamUrl) -> bool:
     return url.url.lower().startswith(("rtsp://", "rtsps://"))
 
 
+def _is_http(url: StreamUrl) -> bool:
+    return url.url.lower().startswith(("http://", "https://"))
+
+
 def _opened(address: str, options: dict[str, str], capture: CaptureSettings) -> InputContainer:
     return av.open(
         address,
@@ -115,7 +117,7 @@ def _options(url: StreamUrl, capture: CaptureSettings) -> dict[str, str]:
         # Otherwise libav watches 25 pictures to find the frame rate, which is not needed: opening
         # takes 0.33 s instead of 1.13 s. `nobuffer` would throw the probed pictures away.
         options["fpsprobesize"] = "0"
-    elif url.url.lower().startswith(("http://", "https://")):
+    elif _is_http(url):
         options["http_proxy"] = ""  # no camera is behind the proxy that the environment names
     return options
 
@@ -165,24 +167,6 @@ def _relay(url: StreamUrl, timeout_s: float) -> LoginRelay | None:
         return None
 
 
-def _offered_by_http(url: StreamUrl, capture: CaptureSettings) -> list[Challenge]:
-    """The log-ins that a camera asks for; none where it does not say."""
-    parts = urlsplit(url.url)
-    host, timeout_s = parts.hostname or "", capture.open_timeout_s
-    connection = (
-        http.client.HTTPSConnection(host, parts.port, timeout=timeout_s, context=unverified())
-        if parts.scheme == "https"
-        else http.client.HTTPConnection(host, parts.port, timeout=timeout_s)
-    )
-    try:
-        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-        return challenges(connection.getresponse().headers.as_string())
-    except (OSError, http.client.HTTPException):
-        return []
-    finally:
-        connection.close()
-
-
-def _unsupported(url: StreamUrl, offered: Sequence[Challenge]) -> StreamError | None:
-    names = [one.name for one in offered if not one.known_to_libav]
+def _unsupported(url: StreamUrl, asked_for: Sequence[Challenge]) -> StreamError | None:
+    names = [one.name for one in asked_for if not one.known_to_libav]
     return unsupported_login(url, names) if names else None

@@ -13,6 +13,7 @@ import selectors
 import socket
 import ssl
 import threading
+import time
 from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
@@ -22,40 +23,58 @@ from detector.capture.opening.challenge import Answers, Challenge, best, challen
 LONGEST_MESSAGE = 2**17
 """Bytes of a request or its answer; RTSP's own are below 4 kB."""
 
+PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+
 OK, UNAUTHORISED = 200, 401
-REDIRECTS = range(300, 400)
 
 _STATUS = re.compile(rb"RTSP/1\.\d (\d{3})")
 
 
-def ask(camera: StreamUrl, timeout_s: float) -> tuple[socket.socket, bytes]:
-    """A new connection, and the head of the answer to a DESCRIBE without a log-in.
+def ask(camera: StreamUrl, timeout_s: float) -> tuple[socket.socket, str]:
+    """A new connection, and the head of the answer to a request for the stream, without a log-in.
 
-    Raises OSError or ValueError where there is no connection, or no RTSP comes back.
+    For web cameras as well. Raises OSError or ValueError where there is no connection, or no
+    answer within `timeout_s` after that.
     """
     base, rest = _address(camera)
     parts = urlsplit(base)
     host = parts.hostname or ""
     connection = socket.create_connection((host, parts.port), timeout_s)
     try:
-        if parts.scheme == "rtsps":
-            connection = unverified().wrap_socket(connection, server_hostname=host)
-        asked = f"DESCRIBE {base}{rest} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"
-        connection.sendall(asked.encode())
-        return connection, _answer(connection).partition(b"\r\n\r\n")[0]
+        if parts.scheme in {"rtsps", "https"}:
+            connection = _unverified().wrap_socket(connection, server_hostname=host)
+        if parts.scheme.startswith("http"):
+            request = f"GET {rest or '/'} HTTP/1.1\r\nHost: {parts.netloc}"
+        else:
+            request = f"DESCRIBE {base}{rest} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp"
+        connection.sendall(f"{request}\r\n\r\n".encode())
+        head = _text(_answer(connection, time.monotonic() + timeout_s).partition(b"\r\n\r\n")[0])
+        connection.settimeout(timeout_s)
     except BaseException:
         connection.close()
         raise
+    return connection, head
 
 
-def _answer(connection: socket.socket) -> bytes:
+def _answer(connection: socket.socket, until_s: float) -> bytes:
     data = b""
     while (wanted := _length(data)) is None or len(data) < wanted:
+        connection.settimeout(max(0.001, until_s - time.monotonic()))
         received = connection.recv(65536)
         data += received
         if not received or len(data) > LONGEST_MESSAGE:
-            raise ConnectionError("no answer in RTSP")
+            raise ConnectionError("no answer that can be read")
     return data
+
+
+def offered(camera: StreamUrl, timeout_s: float) -> list[Challenge]:
+    """The log-ins that a camera asks for; none where it asks for none or does not answer."""
+    try:
+        connection, head = ask(camera, timeout_s)
+    except (OSError, ValueError):
+        return []
+    connection.close()
+    return challenges(head)
 
 
 def redirected(camera: StreamUrl, timeout_s: float) -> StreamUrl | None:
@@ -63,9 +82,8 @@ def redirected(camera: StreamUrl, timeout_s: float) -> StreamUrl | None:
     try:
         connection, head = ask(camera, timeout_s)
         connection.close()
-        status = _STATUS.match(head)
-        target = re.search(r"(?im)^location:[ \t]*(.*?)\r?$", _text(head))
-        if status and int(status[1]) in REDIRECTS and target:
+        target = re.search(r"(?im)^location:[ \t]*(.*?)\r?$", head)
+        if re.match(r"RTSP/1\.\d 3\d\d", head) and target:
             return StreamUrl.parse(target[1])
     except (OSError, ValueError):
         pass
@@ -91,8 +109,8 @@ class LoginRelay:
         self._timeout_s = timeout_s
         self.status = OK
         self._camera, head = ask(camera, timeout_s)
-        self._heed(head)
-        self.offered = challenges(_text(head))
+        self._heed(head.encode("utf-8", "surrogateescape"))
+        self.offered = challenges(head)
         self.status = OK
         # Others on this machine could come first, but cannot know what to ask for.
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1)
@@ -186,7 +204,7 @@ def _address(camera: StreamUrl) -> tuple[str, str]:
     parts = urlsplit(camera.url)
     host = parts.hostname or ""
     place = f"[{host}]" if ":" in host else host
-    port = parts.port or (322 if parts.scheme == "rtsps" else 554)
+    port = parts.port or PORTS[parts.scheme]
     return f"{parts.scheme}://{place}:{port}", parts.path + (
         f"?{parts.query}" if parts.query else ""
     )
@@ -208,7 +226,7 @@ def _length(data: bytes) -> int | None:
     return len(head) + 4 + (int(stated[1]) if stated else 0)
 
 
-def unverified() -> ssl.SSLContext:
+def _unverified() -> ssl.SSLContext:
     """As libav has it: cameras sign their certificates themselves."""
     context = ssl.create_default_context()
     context.check_hostname = False

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,10 +22,11 @@ from config.errors import StreamError, UnauthorisedError
 from config.settings import CaptureSettings
 from config.urls import StreamUrl
 from detector.capture.opening.challenge import Answers, Challenge, best, challenges
-from detector.capture.opening.relay import LoginRelay
+from detector.capture.opening.relay import LoginRelay, ask
 from detector.capture.source import open_stream
 from detector.capture.streams import Stream
 from servers.faults import SilentServer
+from servers.relay import TcpServer
 from servers.rtsp import free_port, make_clip
 from servers.scripted_rtsp import ScriptedCamera
 
@@ -244,6 +245,22 @@ def test_a_web_camera_that_wants_sha256_says_so() -> None:
         url = StreamUrl.parse(f"http://u:secret@127.0.0.1:{port}/video")
         with pytest.raises(UnauthorisedError, match="user name or password refused"):
             open_stream(url, CAPTURE)
+
+
+class Dribbling(TcpServer):
+    """Answers a byte every 10 ms, without end."""
+
+    def _handle(self, client: socket.socket) -> None:
+        with suppress(OSError):
+            while not threading.Event().wait(0.01):
+                client.sendall(b"R")
+
+
+def test_who_dribbles_an_answer_is_not_waited_for() -> None:
+    with Dribbling() as camera:
+        url = StreamUrl.parse(f"rtsp://127.0.0.1:{camera.port}/live")
+        with pytest.raises(TimeoutError):
+            ask(url, 0.3)
 
 
 def test_a_web_camera_that_redirects_in_circles_is_given_up_at_once() -> None:
