@@ -21,7 +21,7 @@ from config.urls import StreamUrl
 from detector.capture.idle.gate import CATCH_UP_S
 from detector.capture.reordering import NEIGHBOURS
 from detector.capture.source import open_stream
-from detector.capture.streams import Arrival, Codec, Picture, Stream
+from detector.capture.streams import Codec, Picture, Stream
 from detector.motion.greys import SampleClock
 from detector.motion.snapshot import snapshot
 from detector.motion.view import GREYS_PER_VIEW, MotionTracker
@@ -231,8 +231,12 @@ class _Viewer:
 
 
 def _watch(stream: Stream, viewer: _Viewer) -> list[Observation]:
-    """What `stream` sends, from its first key frame on; its pictures go to `viewer`."""
+    """What `stream` sends, from its first key frame on; its pictures go to `viewer`.
+
+    In the time of arrival, where it has no time stamps: a local camera, a raw .h264.
+    """
     seen: list[Observation] = []
+    stamped = False
     began_s = time.monotonic()
     while not _enough(seen, time.monotonic() - began_s) and (arrival := stream.receive()):
         before_s = time.thread_time()
@@ -240,14 +244,13 @@ def _watch(stream: Stream, viewer: _Viewer) -> list[Observation]:
         cpu_s = time.thread_time() - before_s
         for picture in pictures:
             viewer.look(picture)
-        at_s = _stream_time(arrival)
+        if arrival.pts_s is not None and not stamped:
+            seen.clear()  # a camera's first packets may lack what the others have
+            stamped = True
+        at_s = arrival.pts_s if stamped else arrival.at_s
         if at_s is not None and (seen or arrival.key is not False):
             seen.append(Observation(at_s, arrival.size, bool(arrival.key), cpu_s))
     return seen
-
-
-def _stream_time(arrival: Arrival) -> float | None:
-    return arrival.at_s if arrival.key is None else arrival.pts_s
 
 
 def _enough(seen: Sequence[Observation], watched_s: float) -> bool:

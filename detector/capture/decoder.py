@@ -25,6 +25,12 @@ second."""
 UNFILTERED = {"skip_loop_filter": "nokey"}
 """The decoder's option: pictures that others start from keep the filter."""
 
+MAX_PIXELS = 40_000_000
+"""A picture of an 8K camera has 33 million; one of 16000×16000 takes 384 MB decoded."""
+
+LIMITED = {"max_pixels": str(MAX_PIXELS)}
+"""The decoder's option: larger pictures are refused before memory is taken for them."""
+
 THREADS: Final = ("NONE", 1)
 """One a camera is enough, and a frame thread would hold back one picture each."""
 
@@ -35,6 +41,12 @@ NVDEC = HWAccel("cuda", allow_software_fallback=True, options={"primary_ctx": "1
 """All cameras share one CUDA context."""
 
 log = get_logger()
+
+
+def is_decodable(stream: VideoStream) -> bool:
+    """Whether libavcodec has a decoder for it: else PyAV gives it no codec."""
+    context: VideoCodecContext | None = stream.codec_context
+    return context is not None
 
 
 def goes_unfiltered(stream: VideoStream, gop: int) -> bool:
@@ -56,6 +68,11 @@ class Decoder:
         self._errors_in_a_row = 0
         self._wait_for_key = False
         self.errors = 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """What the stream said last of its pictures' size (width, height); 0 before it did."""
+        return self._context.width, self._context.height
 
     def decode(
         self, packet: Packet[VideoStream], gop: int, *, spare: bool = False
@@ -101,6 +118,7 @@ class Decoder:
             # It alone knows what a container says of the picture, as old AVI files need. (H.264
             # says so itself; the stream's own decoder, left behind at a change, would keep 6 MB.)
             own.thread_type, own.thread_count = THREADS
+            own.options = LIMITED
             return own
         try:
             context = CodecContext.create(own.codec, "r", hwaccel=self._accelerator)
@@ -113,8 +131,7 @@ class Decoder:
         assert isinstance(context, VideoCodecContext)
         context.extradata = own.extradata
         context.thread_type, context.thread_count = THREADS
-        if self._unfiltered:
-            context.options = UNFILTERED
+        context.options = LIMITED | UNFILTERED if self._unfiltered else LIMITED
         return context
 
     def _refused(self) -> None:

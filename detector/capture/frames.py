@@ -10,19 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.motion.greys import fitted_size
+from detector.motion.orientation import Orientation, orientation_of
 
 
 @dataclass(frozen=True, slots=True)
 class AvFrame:
-    """A frame of libavcodec: holding it keeps one of the decoder's buffers alive."""
+    """A frame of libavcodec: holding it keeps one of the decoder's buffers alive.
+
+    `orientation`: how it is stored, where it does not say so itself.
+    """
 
     frame: av.VideoFrame
+    orientation: Orientation | None = None
 
     def bgr(self, max_side: int) -> NDArray[np.uint8]:
-        """The picture as [h, w, 3] uint8 BGR, longer side at most `max_side` pixels."""
+        """The picture as [h, w, 3] uint8 BGR, upright, longer side at most `max_side` pixels."""
         width, height = fitted_size(self.frame.width, self.frame.height, max_side)
         picture = self.frame.reformat(width, height, format="bgr24").to_ndarray()
-        return picture.astype(np.uint8, copy=False)
+        orientation = self.orientation or orientation_of(self.frame)
+        return orientation.upright(picture.astype(np.uint8, copy=False))
 
 
 @dataclass(frozen=True, slots=True)

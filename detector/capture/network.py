@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -15,18 +17,25 @@ from av.video.stream import VideoStream
 from config.errors import StreamError
 from config.settings import CaptureSettings
 from config.urls import StreamUrl
-from detector.capture.decoder import Decoder
-from detector.capture.errors import open_failure, read_failure, stalled
+from detector.capture.decoder import LIMITED, MAX_PIXELS, RESET_AFTER_ERRORS, Decoder
+from detector.capture.errors import read_failure, stalled, too_large
 from detector.capture.frames import AvFrame
-from detector.capture.packets import GopBuffer
+from detector.capture.opening.container import is_rtsp, open_container, video_of
+from detector.capture.packets import GopBuffer, demuxed
 from detector.capture.reordering import Reordering
 from detector.capture.streams import Arrival, Codec, Wanted
 from detector.motion.greys import GreyScaler
+from detector.motion.orientation import AS_STORED, Orientation, orientation_of
 from detector.types import FrameHandle, Grey
 
 FRESH_WAIT_S = 0.015
 """A packet that lay unread comes within microseconds; one that is waited for takes most of a frame
 period, 17 ms at 60 pictures a second."""
+
+NO_PICTURE = (
+    "sends data, but no picture could be decoded: damaged, or larger than 40 megapixels; check "
+    "its codec settings"
+)
 
 LONGEST_PAUSE_S = 0.5
 """A file's gap in time stamps is not waited out longer than this."""
@@ -40,25 +49,26 @@ class AvPicture:
     pts_s: float | None
     arrived_s: float
     scaler: GreyScaler
+    orientation: Orientation
 
     @property
     def width(self) -> int:
-        """Pixels."""
-        return self.frame.width
+        """Pixels, upright."""
+        return self.orientation.shown_size(self.frame.width, self.frame.height)[0]
 
     @property
     def height(self) -> int:
-        """Pixels."""
-        return self.frame.height
+        """Pixels, upright."""
+        return self.orientation.shown_size(self.frame.width, self.frame.height)[1]
 
     @property
     def handle(self) -> FrameHandle:
         """The frame by reference."""
-        return AvFrame(self.frame)
+        return AvFrame(self.frame, self.orientation)
 
     def grey(self) -> Grey:
-        """The small grey picture, in one swscale step."""
-        return self.scaler(self.frame)
+        """The small grey picture, upright, in one swscale step."""
+        return self.scaler(self.frame, self.orientation)
 
 
 class AvStream:
@@ -68,15 +78,18 @@ class AvStream:
         """Connect; raises UnauthorisedError or StreamError."""
         self._url = url
         self._timeout_s = capture.read_timeout_s
-        self.keeps_unread = _is_rtsp(url) and capture.transport == "tcp"
-        self._container = _open(url, capture)
-        if not self._container.streams.video:
+        self.keeps_unread = is_rtsp(url) and capture.transport == "tcp"
+        self._recorded = _recorded_orientation(url)
+        self._orientation = self._recorded or AS_STORED
+        self._container = open_container(url, capture)
+        try:
+            self._video = video_of(url, self._container)
+            self._decoder = Decoder(self._video, hardware=capture.hardware_decoding)
+        except BaseException:
             self._container.close()
-            raise StreamError(f"{url}: sends no video; check which stream the path names")
-        self._video: VideoStream = self._container.streams.video[0]
-        self._decoder = Decoder(self._video, hardware=capture.hardware_decoding)
+            raise
         self._reordering = Reordering()
-        self._packets = self._container.demux()
+        self._packets = demuxed(self._container)
         # As whole numbers: Fraction's product takes 2 µs a packet.
         self._tick = (self._video.time_base or Fraction(1, 90_000)).as_integer_ratio()
         self._pacer = FilePacer() if url.kind == "file" else None
@@ -104,7 +117,8 @@ class AvStream:
             if packet.stream_index == self._video.index and packet.size:
                 if self._pacer:
                     stamp = packet.pts if packet.dts is None else packet.dts
-                    now_s = self._pacer.wait(self._seconds(stamp))
+                    lasts_s = self._seconds(packet.duration) or 0.0
+                    now_s = self._pacer.wait(self._seconds(stamp), lasts_s)
                 self._keep(packet, now_s)
                 return Arrival(
                     now_s,
@@ -122,15 +136,28 @@ class AvStream:
         for packet in self._gop.take():
             spare = wanted is not None and self._is_spare(packet, wanted)
             frames = self._decoder.decode(packet, self._gop.usual_length, spare=spare)
+            if not frames:
+                self._refuse_large()
             for frame in frames:
                 arrived_s = self._arrivals.pop(frame.pts, None) if frame.pts is not None else None
                 if arrived_s is None:
                     arrived_s = self._last_arrival_s
-                yield AvPicture(frame, self._seconds(frame.pts), arrived_s, self._scaler)
+                if frame.key_frame and not self._recorded:
+                    self._orientation = orientation_of(frame)
+                pts_s = self._seconds(frame.pts)
+                yield AvPicture(frame, pts_s, arrived_s, self._scaler, self._orientation)
 
     def close(self) -> None:
         """Close the connection now, not when Python collects it."""
         self._container.close()
+
+    def _refuse_large(self) -> None:
+        """Raise StreamError where the pictures are, or have become, too large to be decoded."""
+        width, height = self._decoder.size
+        if width * height > MAX_PIXELS:
+            raise too_large(self._url, width, height)
+        if not width and self._decoder.errors >= RESET_AFTER_ERRORS:
+            raise StreamError(f"{self._url}: {NO_PICTURE}")
 
     def _next(self) -> Packet[Any] | None:
         failure: StreamError
@@ -165,9 +192,13 @@ class FilePacer:
     def __init__(self) -> None:
         self._due_s: float | None = None
         self._last_s: float | None = None
+        self._lasted_s = 0.0
 
-    def wait(self, stream_s: float | None) -> float:
-        """Sleep until the packet at `stream_s` is due; that moment on the monotonic clock."""
+    def wait(self, stream_s: float | None, lasts_s: float) -> float:
+        """Sleep until the packet at `stream_s` is due; that moment on the monotonic clock.
+
+        `lasts_s`: how long its picture is shown, which is all that a raw .h264 tells.
+        """
         now_s = time.monotonic()
         if (
             self._due_s is None or now_s - self._due_s > 1.0
@@ -177,45 +208,26 @@ class FilePacer:
             step_s = 0.0 if self._last_s is None else stream_s - self._last_s
             self._due_s += min(max(step_s, 0.0), LONGEST_PAUSE_S)
             self._last_s = stream_s
+        else:
+            self._due_s += self._lasted_s
+        self._lasted_s = lasts_s
         if self._due_s > now_s:
             time.sleep(self._due_s - now_s)
         return time.monotonic()
 
 
-def _open(url: StreamUrl, capture: CaptureSettings) -> av.container.InputContainer:
-    """Open `url` with libav, which stays silent: PyAV drops its log by default.
+def _recorded_orientation(url: StreamUrl) -> Orientation | None:
+    """How the pictures of a video file are stored; None for anything else.
 
-    Leave it so. libav logs whole URLs, and PyAV's bridge into Python's logging is known to
-    dead-lock (PyAV issues 751, 2276).
+    A container says so of all of them, which only its own decoder hears, and not `Decoder`'s.
     """
-    failure: StreamError
-    began_s = time.monotonic()
-    try:
-        return av.open(
-            url.url,
-            options=_options(url, capture),
-            timeout=(capture.open_timeout_s, capture.read_timeout_s),
-            metadata_errors="ignore",  # a title in another encoding must not refuse the pictures
-        )
-    except (av.FFmpegError, OSError, ValueError) as error:
-        # libav reports a camera that never answered as one that sent rubbish
-        timed_out = time.monotonic() - began_s >= capture.open_timeout_s
-        failure = open_failure(url, error, capture.open_timeout_s if timed_out else None)
-    raise failure  # outside the handler: PyAV's own error holds the URL
-
-
-def _options(url: StreamUrl, capture: CaptureSettings) -> dict[str, str]:
-    if not _is_rtsp(url):
-        return {}
-    return {
-        # No other option (buffer_size, reorder_queue_size, max_delay) makes receiving cheaper.
-        "rtsp_transport": capture.transport,
-        "allowed_media_types": "video",
-        # Otherwise libav watches 25 pictures to find the frame rate, which is not needed: opening
-        # takes 0.33 s instead of 1.13 s. `nobuffer` would throw the probed pictures away.
-        "fpsprobesize": "0",
-    }
-
-
-def _is_rtsp(url: StreamUrl) -> bool:
-    return url.url.lower().startswith(("rtsp://", "rtsps://"))
+    if url.kind != "file" or not Path(url.url).is_file():
+        return None
+    with (
+        suppress(av.FFmpegError, OSError, ValueError, StreamError, StopIteration),
+        av.open(url.url, options=LIMITED, metadata_errors="ignore") as container,
+    ):
+        video = video_of(url, container)
+        video.codec_context.options = LIMITED
+        return orientation_of(next(container.decode(video)))
+    return None

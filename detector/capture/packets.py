@@ -8,12 +8,47 @@ undecoded, from the last key frame on. Knows no codec and does not decode.
 from __future__ import annotations
 
 from collections import deque
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Iterator
+from typing import Any, Generic, Protocol, TypeVar
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 
 MAX_BYTES = 8 * 2**20
 """A 4 Mbit/s stream with a key frame every 10 s needs 5 MB; 16 such cameras stay under 128 MB."""
 MAX_PACKETS = 750
 """30 s at 25 pictures a second: longer than any key frame interval a camera offers by default."""
+
+MOST_DAMAGED = 1000
+"""Reads in a row that fail before a stream or a file is given up; some readers look for the next
+packet 80 bytes at a time."""
+
+DAMAGE = (av.InvalidDataError, av.PatchWelcomeError, av.MemoryError)
+"""What libav makes of nonsense between packets: a size beyond all memory among it."""
+
+
+def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
+    """Every packet of `streams` (none: of all), at the end an empty one each.
+
+    What is damaged between them is passed over. Raises what libav raises where nothing comes after.
+    """
+    packets = container.demux(*streams)
+    damaged = 0
+    while True:
+        try:
+            packet = next(packets, None)
+        except DAMAGE:
+            damaged += 1
+            if damaged == MOST_DAMAGED:
+                raise
+            packets = container.demux(*streams)  # a generator that raised has ended
+            continue
+        if packet is None:
+            return
+        damaged = 0
+        yield packet
 
 
 class KeyedPacket(Protocol):

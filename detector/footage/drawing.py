@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import JikimiError
-from detector.footage.recording import decoded_frames, open_recording
+from detector.footage.recording import decoded_frames, frame_rate, open_recording
 from detector.footage.scoring import FileScore, Moment
+from detector.motion.orientation import Orientation, orientation_of
+
+TICKS_PER_S = 90_000
 
 AMBER, RED = (0, 200, 255), (60, 60, 230)
 """BGR: below and inside an incident."""
@@ -64,19 +67,23 @@ def _annotate(
     times = [moment.at_s for moment in score.moments]
     with open_recording(video) as source, av.open(str(out.absolute()), "w") as target:
         stream = source.streams.video[0]
-        encoded = target.add_stream("libx264", rate=stream.average_rate or Fraction(25))
+        encoded = target.add_stream("libx264", rate=frame_rate(stream))
         encoded.pix_fmt = "yuv420p"
         # libx264 wants even sides, and the same ones throughout
-        encoded.width, encoded.height = stream.width & ~1, stream.height & ~1
+        width, height = stream.width & ~1, stream.height & ~1
+        orientation: Orientation | None = None
         for frame, at_s in decoded_frames(source):
-            fitted = frame.reformat(encoded.width, encoded.height, format="bgr24")
-            picture = np.array(fitted.to_ndarray(), np.uint8)
+            if orientation is None:
+                orientation = orientation_of(frame)
+                encoded.width, encoded.height = orientation.shown_size(width, height)
+            fitted = frame.reformat(width, height, format="bgr24")
+            picture = orientation.upright(np.array(fitted.to_ndarray(), np.uint8))
             index = bisect_right(times, at_s) - 1
             if index >= 0:
                 inside = any(e.start_s <= at_s <= e.end_s for e in score.incidents)
                 draw(picture, score.moments[index], inside=inside)
             drawn = av.VideoFrame.from_ndarray(picture, format="bgr24")
-            drawn.pts, drawn.time_base = frame.pts, frame.time_base
+            drawn.pts, drawn.time_base = round(at_s * TICKS_PER_S), Fraction(1, TICKS_PER_S)
             target.mux(encoded.encode(drawn))
             if progress:
                 progress(at_s)

@@ -106,7 +106,9 @@ def score_file(
         FileIncident(i.label, _seconds(i.opened_at), _seconds(i.closed_at or i.opened_at), i.peak)
         for i in raised.values()
     ]
-    return FileScore(str(path), recorded_seconds(path), moments, incidents)
+    # a raw .h264 states no length
+    duration_s = recorded_seconds(path) or (moments[-1].at_s if moments else 0.0)
+    return FileScore(str(path), duration_s, moments, incidents)
 
 
 def _probabilities(

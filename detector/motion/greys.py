@@ -11,6 +11,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from detector.motion.orientation import Orientation, orientation_of
 from detector.types import SAMPLE_RATE_HZ, Grey
 
 GREY_SIDE = 320
@@ -68,14 +69,17 @@ class GreyScaler:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def __call__(self, frame: av.VideoFrame) -> Grey:
-        """The grey of `frame`: [h, w] uint8, area-averaged."""
+    def __call__(self, frame: av.VideoFrame, orientation: Orientation | None = None) -> Grey:
+        """The grey of `frame`, upright: [h, w] uint8, area-averaged.
+
+        `orientation`: how the frame is stored, where it does not say so itself.
+        """
         width, height = grey_size(frame.width, frame.height)
         # One thread: libswscale's own pool costs 0.11 ms instead of 0.08 at 640×360, and idles.
         small = self._reformatter.reformat(
             frame, width, height, format="gray8", interpolation=Interpolation.AREA, threads=1
         )
-        return plane(small)
+        return (orientation or orientation_of(frame)).upright(plane(small))
 
 
 def plane(frame: av.VideoFrame) -> NDArray[np.uint8]:

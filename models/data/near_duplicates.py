@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from config.errors import StreamError
-from detector.footage.recording import decoded_frames, open_recording
+from detector.footage.recording import NO_FRAME, decoded_frames, opened_video
 from detector.motion.greys import plane
+from detector.motion.orientation import orientation_of
 from models.data.atomic_file import written_whole
 from models.data.clips import Clip
 from models.data.embeddings import clip_key
@@ -186,35 +187,29 @@ def _read(clip: Clip) -> Fingerprint:
     reformatter = VideoReformatter()
     frames, last_s, next_s, period_s = 0, 0.0, 0.0, PERIOD_S
     newest: av.VideoFrame | None = None
-    try:
-        with open_recording(clip.path) as container:
-            if not container.streams.video:
-                raise StreamError(f"{clip.path}: no video stream in this file")
-            for frame, at_s in decoded_frames(container):
-                frames, last_s, newest = frames + 1, at_s, frame
-                if at_s < next_s - 0.0005:  # containers round their time stamps
-                    continue
-                greys.append(_small(frame, reformatter))
-                times.append(at_s)
-                if len(greys) == 4 * MAX_FRAMES:  # an hour needs no more memory than a minute
-                    del greys[1::2], times[1::2]
-                    period_s *= 2
-                next_s = times[-1] + period_s
-            if newest and last_s > times[-1]:
-                greys.append(_small(newest, reformatter))
-                times.append(last_s)
-    except (av.FFmpegError, OSError) as error:
-        raise StreamError(f"{clip.path}: cannot be read as video ({error.strerror})") from error
+    with opened_video(clip.path) as container:
+        for frame, at_s in decoded_frames(container):
+            frames, last_s, newest = frames + 1, at_s, frame
+            if at_s < next_s - 0.0005:  # containers round their time stamps
+                continue
+            greys.append(_small(frame, reformatter))
+            times.append(at_s)
+            if len(greys) == 4 * MAX_FRAMES:  # an hour needs no more memory than a minute
+                del greys[1::2], times[1::2]
+                period_s *= 2
+            next_s = times[-1] + period_s
+        if newest and last_s > times[-1]:
+            greys.append(_small(newest, reformatter))
+            times.append(last_s)
     if newest is None:
-        raise StreamError(f"{clip.path}: holds no frame that can be decoded")
+        raise StreamError(f"{clip.path}: {NO_FRAME}")
     fps = (frames - 1) / last_s if last_s > 0 else 0.0
     pictures = _without_bars(np.stack(greys))
     shown = np.flatnonzero(pictures.std(axis=(1, 2)) >= PLAIN_DEVIATION)
     shown = shown[_spread(len(shown))]
     return Fingerprint(
         clip,
-        newest.width,
-        newest.height,
+        *orientation_of(newest).shown_size(newest.width, newest.height),
         fps,
         last_s + (1 / fps if fps else 0.0),
         np.array(times, np.float64)[shown],
@@ -224,8 +219,8 @@ def _read(clip: Clip) -> Fingerprint:
 
 
 def _small(frame: av.VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
-    """The frame as a grey square, area-averaged."""
-    return plane(
+    """The frame as a grey square, upright, area-averaged."""
+    small = plane(
         reformatter.reformat(
             frame,
             SMALL_SIDE,
@@ -235,6 +230,7 @@ def _small(frame: av.VideoFrame, reformatter: VideoReformatter) -> NDArray[np.ui
             threads=1,
         )
     )
+    return orientation_of(frame).upright(small)
 
 
 def _spread(count: int) -> NDArray[np.intp]:

@@ -16,15 +16,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from config.errors import ConfigError, StreamError
-from detector.footage.recording import decoded_frames, open_recording
+from detector.footage.recording import NO_FRAME, decoded_frames, opened_video
 from detector.inference.engine import Floats
+from detector.motion.orientation import orientation_of
 from models.data.atomic_file import written_whole
 from models.data.clips import Clip
 from models.data.embeddings import clip_key
@@ -180,16 +180,14 @@ def _read(clips: Sequence[Clip], recipe: Recipe, cache: Path) -> list[Pictures]:
 def _frames(path: Path) -> Iterator[NDArray[np.uint8]]:
     """Every sixth picture, [96, 96, 3] RGB; raises StreamError where there is none."""
     found = False
-    try:
-        with open_recording(path) as container:
-            for number, (frame, _) in enumerate(decoded_frames(container)):
-                if number % EVERY == 0:
-                    found = True
-                    yield np.asarray(frame.reformat(SIDE, SIDE, "rgb24").to_ndarray(), np.uint8)
-    except (av.FFmpegError, OSError, IndexError) as error:
-        raise StreamError(f"{path}: cannot be read as video ({error})") from error
+    with opened_video(path) as container:
+        for number, (frame, _) in enumerate(decoded_frames(container)):
+            if number % EVERY == 0:
+                found = True
+                picture = np.asarray(frame.reformat(SIDE, SIDE, "rgb24").to_ndarray(), np.uint8)
+                yield orientation_of(frame).upright(picture)
     if not found:
-        raise StreamError(f"{path}: holds no frame that can be decoded")
+        raise StreamError(f"{path}: {NO_FRAME}")
 
 
 def _altered(frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

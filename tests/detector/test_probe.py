@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from config.errors import StreamError, UnauthorisedError
@@ -12,6 +13,7 @@ from config.settings import CaptureSettings
 from config.urls import StreamUrl
 from detector.capture.streams import Codec
 from detector.probe import Observation, advise, measure, probe
+from footage import write_raw
 from servers.rtsp import RtspServer, make_clip
 
 CAPTURE = CaptureSettings(open_timeout_s=3, read_timeout_s=1)
@@ -46,6 +48,14 @@ def test_what_is_wrong_is_told_exactly(tmp_path: Path) -> None:
             probe(StreamUrl.parse(server.url("gate", "wrong")), CAPTURE)
         with pytest.raises(StreamError, match="no such stream"):
             probe(StreamUrl.parse(server.url("yard")), CAPTURE)
+
+
+@pytest.mark.slow
+def test_a_raw_stream_is_described_too(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (96, 160, 3), np.uint8)
+    report = probe(StreamUrl.parse(str(write_raw(tmp_path / "raw.h264", [noise] * 60, 20))))
+    assert (report.codec, report.width, report.height) == ("h264", 160, 96)
+    assert report.fps == pytest.approx(20, abs=2)
 
 
 def test_figures_follow_from_the_packets() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import wave
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,7 @@ from config.urls import StreamUrl
 from detector.capture.errors import StalledError
 from detector.capture.source import open_stream
 from detector.types import CameraState
+from footage import PHONE, show_turned, write_raw, write_video
 from servers.faults import SilentServer
 from servers.rtsp import free_port, make_clip
 
@@ -34,6 +36,28 @@ def test_a_file_is_played_in_real_time_and_then_again(watch: Callable, tmp_path:
     assert last.monotonic_s - first.monotonic_s >= 0.8
     assert [s.value for s in watched.history[:4]] == ["connecting", "live", "offline", "live"]
     assert "the stream ended" in watched.states[2].reason
+
+
+def test_a_raw_stream_is_played_in_real_time_too(watch: Callable, tmp_path: Path) -> None:
+    picture = np.random.default_rng(1).integers(0, 255, (96, 160, 3), np.uint8)
+    watched = watch(str(write_raw(tmp_path / "raw.h264", [picture] * 10, 10)))
+    watched.wait(lambda w: len(w.samples) >= 7)
+    assert watched.history == [CameraState.CONNECTING, CameraState.LIVE]  # and not played twice
+    assert {sample.grey.shape for sample in watched.samples} == {(96, 160)}
+
+
+@pytest.mark.parametrize("gop", [5, 250])
+def test_a_phones_portrait_video_is_upright(watch: Callable, tmp_path: Path, gop: int) -> None:
+    picture = np.zeros((96, 160, 3), np.uint8)
+    picture[:32, :32] = 255  # the top right corner once it is upright
+    path = write_video(tmp_path / "phone.mp4", [picture] * 50, gop=gop)
+    watched = watch(str(show_turned(path, PHONE)))
+    watched.wait(lambda w: len(w.samples) >= 10)
+    for sample in watched.samples:
+        assert sample.grey.shape == (160, 96)
+        assert sample.grey[8, -8] > 200
+        assert sample.grey[40:].max() < 60
+        assert sample.frame.bgr(100)[4, -4].min() > 200
 
 
 @pytest.mark.parametrize("codec", ["mpeg4", "mjpeg"])
@@ -61,15 +85,23 @@ def test_other_codecs_are_read_too(watch: Callable, tmp_path: Path, codec: str) 
         ("rtsp://u:secret@no-such-host.invalid/x", "host name not found"),
         ("rtsp://u:secret@127.0.0.1:{silent}/x", "no answer within 0.5 s"),
         ("/no/such/file.mp4", "no such file"),
-        ("{text}", "no video"),
+        ("{text}", "holds no video"),
+        ("{folder}", "is a folder, not a video"),
+        ("{sound}", "holds no video"),
         ("device:///dev/video-none", "no such device"),
     ],
 )
 def test_what_is_wrong_is_said_without_the_password(url: str, words: str, tmp_path: Path) -> None:
     text = tmp_path / "notes.mp4"
     text.write_text("no film")
+    sound = tmp_path / "sound.wav"
+    with wave.open(str(sound), "wb") as written:
+        written.setparams((1, 2, 8000, 0, "NONE", ""))
+        written.writeframes(bytes(16000))
     with SilentServer() as silent:
-        address = url.format(free=free_port(), silent=silent.port, text=text)
+        address = url.format(
+            free=free_port(), silent=silent.port, text=text, sound=sound, folder=tmp_path
+        )
         with pytest.raises(StreamError, match=words) as caught:
             open_stream(StreamUrl.parse(address), CAPTURE)
     shown = f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"

@@ -16,7 +16,10 @@ import pytest
 from config.errors import StreamError
 from detector.capture import decoder as decoder_module
 from detector.capture.decoder import Decoder
+from detector.capture.packets import demuxed
+from detector.footage import recording
 from detector.footage.recording import EPOCH, recorded_samples, recorded_seconds
+from footage import PHONE, show_turned, write_raw
 from servers.rtsp import make_clip
 
 
@@ -172,3 +175,86 @@ def test_a_file_that_is_no_video_is_an_error_that_names_it(tmp_path: Path, kind:
     if kind != "sound":
         with pytest.raises(StreamError, match="cannot be read as video"):
             recorded_seconds(path)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("raw.h264", "libx264"), ("raw.hevc", "libx265")])
+@pytest.mark.parametrize("fps", [25, 10])
+def test_a_raw_stream_without_time_stamps_is_counted_at_its_rate(
+    tmp_path: Path, name: str, codec: str, fps: int
+) -> None:
+    path = write_raw(tmp_path / name, pictures(2 * fps), fps, codec)
+    samples = list(recorded_samples(path))
+    assert len(samples) == 16
+    assert samples[-1].pts_s == pytest.approx(15 / 8, abs=0.1)
+
+
+def test_a_phones_portrait_video_is_upright(make_video: Any) -> None:
+    path = show_turned(make_video(pictures(25, 320, 192), name="phone.mp4"), PHONE)
+    upright = make_video((np.rot90(p, -1) for p in pictures(25, 320, 192)), name="upright.mp4")
+    pairs = list(zip(recorded_samples(path), recorded_samples(upright), strict=True))
+    assert len(pairs) == 8
+    for turned, straight in pairs:
+        assert turned.grey.shape == straight.grey.shape == (320, 192)
+        assert np.abs(turned.grey.astype(int) - straight.grey).mean() < 2
+        assert turned.frame is not None
+        assert turned.frame.bgr(100).shape == (100, 60, 3)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.ts", "clip.mkv", "raw.h264"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_damaged_packet_costs_no_more_than_what_hangs_on_it(
+    make_video: Any, tmp_path: Path, name: str, seed: int
+) -> None:
+    if name.endswith("h264"):
+        path = write_raw(tmp_path / name, pictures(100), 25)
+    else:
+        path = make_video(pictures(100), name=name, gop=10)
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    at = int(rng.integers(len(content) // 3, len(content) // 2))
+    content[at : at + 40] = rng.bytes(40)
+    path.write_bytes(bytes(content))
+    samples = list(recorded_samples(path))
+    assert len(samples) >= 26
+    assert samples[-1].pts_s > 3.7
+
+
+def test_damage_between_packets_is_passed_over(tmp_path: Path) -> None:
+    """The reader of the plainest container stumbles over a header."""
+    colour = b"\x80" * (64 * 24 - 1) + b"\n"
+    frames = [b"FRAME\n" + bytes([60 + n]) * (64 * 48) + colour for n in range(50)]
+    frames[20] = frames[20].replace(b"FRAME", b"FLAME")
+    path = tmp_path / "clip.y4m"
+    path.write_bytes(b"YUV4MPEG2 W64 H48 F25:1 Ip A1:1 C420jpeg\n" + b"".join(frames))
+    samples = list(recorded_samples(path))
+    assert len(samples) >= 15
+    assert samples[-1].grey.mean() > 105
+
+
+def test_a_decoder_that_lacks_a_feature_does_not_end_the_file(
+    make_video: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What libav answers then is neither of its errors for damaged data."""
+    path = make_video(pictures(50))
+    whole = len(list(recorded_samples(path)))
+    given = demuxed
+
+    class Unwilling:
+        """A packet for which libavcodec wants a patch."""
+
+        def decode(self) -> list[av.VideoFrame]:
+            raise av.PatchWelcomeError(0, "not yet implemented")
+
+    def interrupted(*asked: Any) -> Any:
+        for number, packet in enumerate(given(*asked)):
+            if number == 20:
+                yield Unwilling()
+            yield packet
+
+    monkeypatch.setattr(recording, "demuxed", interrupted)
+    monkeypatch.setattr(recording, "_usual_gop", lambda path: 0)
+    assert len(list(recorded_samples(path))) == whole
+
+
+def test_one_picture_is_one_sample(make_video: Any) -> None:
+    assert len(list(recorded_samples(make_video(pictures(1))))) == 1

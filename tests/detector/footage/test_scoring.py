@@ -25,6 +25,7 @@ from detector.footage.drawing import AMBER, RED, annotate, draw, plot
 from detector.footage.scoring import CHUNK, FileScore, Moment, score_file
 from detector.inference.weights import Classifier, load_classifier, shipped_weights
 from detector.types import Box
+from footage import PHONE, show_turned
 
 SHARED = Path(__file__).parents[4] / "shared/data"
 
@@ -229,6 +230,43 @@ def test_odd_sides_are_annotated_too(
     with av.open(str(out)) as container:
         first = next(container.decode(video=0))
         assert (first.height, first.width) == (size[0] & ~1, size[1] & ~1)
+
+
+def test_a_phones_portrait_video_is_annotated_upright(
+    tmp_path: Path, make_video: Any, classifier: Classifier
+) -> None:
+    picture = np.zeros((192, 320, 3), np.uint8)
+    picture[:64, :64] = 255  # the top right corner once it is upright
+    phone = show_turned(make_video([picture] * 25, name="phone.mp4"), PHONE)
+    out = tmp_path / "out.mp4"
+    annotate(phone, score(phone, classifier), out)
+    with av.open(str(out)) as container:
+        first = next(container.decode(video=0))
+    assert (first.width, first.height) == (192, 320)
+    shown = first.to_ndarray(format="gray8")
+    assert shown[10:50, -50:].min() > 200
+    assert shown[10:50, :100].max() < 60
+
+
+def test_a_raw_stream_is_scored_and_annotated(
+    tmp_path: Path, brawl_video: Path, brawl_score: FileScore, classifier: Classifier
+) -> None:
+    raw, out = tmp_path / "brawl.h264", tmp_path / "out.mp4"
+    with av.open(str(brawl_video)) as source, av.open(str(raw), "w") as target:
+        copied = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copied
+                target.mux(packet)
+    found = score(raw, classifier)
+    assert found.duration_s == pytest.approx(brawl_score.duration_s, abs=0.2)
+    [incident], [expected] = found.incidents, brawl_score.incidents
+    assert incident.start_s == pytest.approx(expected.start_s, abs=0.1)
+    annotate(raw, found, out)
+    with av.open(str(out)) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert len(times) == 300
+    assert times[-1] == pytest.approx(299 / 25, abs=0.05)
 
 
 def test_the_video_itself_is_never_written_over(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import models.data.near_duplicates
-from footage import Picture, write_video
+from footage import PHONE, Picture, show_turned, write_video
 from models.data.clips import Clip, Event
 from models.data.leaks import LeakReport, SetFacts, _facts, check
 from models.data.near_duplicates import Fingerprint, alike, fingerprint
@@ -90,6 +90,14 @@ def test_a_copy_under_another_scenes_name_is_found(
     assert report.belong_together == [["a", "b"]]
 
 
+def test_a_copy_that_is_stored_lying_down_is_found(tmp_path: Path, place: Path) -> None:
+    lying = (np.ascontiguousarray(np.rot90(picture)) for picture in street(1))
+    phone = show_turned(write(tmp_path / "phone.mp4", lying), PHONE)
+    report = checked(tmp_path, clip(place, "a", fold=0), clip(phone, "b", fold=1))
+    [found] = report.duplicates
+    assert not found.pair.mirrored
+
+
 def test_one_cameras_still_street_is_no_leak_within_its_scene(tmp_path: Path, place: Path) -> None:
     walk = write(tmp_path / "walk.mp4", street(1, walk=1))
     assert not checked(tmp_path, clip(place, "a"), clip(walk, "a", "violence")).duplicates
@@ -149,7 +157,7 @@ def test_a_clip_is_decoded_once(
     tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = fingerprint(clip(place, "a"), tmp_path / "cache")
-    monkeypatch.delattr(models.data.near_duplicates, "open_recording")
+    monkeypatch.delattr(models.data.near_duplicates, "opened_video")
     again = fingerprint(clip(place, "a"), tmp_path / "cache")
     assert (again.hashes == first.hashes).all()
     assert (again.width, again.height) == (320, 240)
