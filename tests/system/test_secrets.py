@@ -111,7 +111,7 @@ def test_make_run_shows_no_password_in_the_process_list(tmp_path: Path) -> None:
         os.killpg(make.pid, signal.SIGTERM)
         make.communicate(timeout=20)
     assert any("jikimi run" in line for line in lines)
-    assert "rtsp://operator:***@" in "".join(printed)
+    assert "rtsp://***@" in "".join(printed)
     for text in lines + printed:
         assert PASSWORD not in text
         assert ENCODED not in text
