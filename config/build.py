@@ -48,7 +48,8 @@ class Builder:
 
     def settings(self, tree: Node) -> Settings:
         """The settings without what is wrong: those keys, cameras and sinks."""
-        general = self._without(tree, {"cameras", "sinks"})
+        general = self._known(tree, list(Settings.model_fields))
+        general = self._without(general, {"cameras", "sinks"})
         settings = self._check(Settings, general)
         if settings is None:
             wrong = {re.split(r"[.\[]", mistake.key)[0] for mistake in self.mistakes}
