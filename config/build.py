@@ -109,7 +109,7 @@ class Builder:
         default = Settings.model_fields["site"].default
         site = merged["site"].value if "site" in merged else None
         self._sites.add(str(site or default))
-        extra = {"name": node.key[-1]} if site else {"name": node.key[-1], "site": default}
+        extra = {"name": node.key[-1]} | ({} if site is not None else {"site": default})
         return self._check(CameraSettings, section, extra)
 
     def _url(self, camera: Mapping[str, Node]) -> Node | None:

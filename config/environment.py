@@ -19,6 +19,8 @@ from config.yaml_file import MAX_DEPTH, TooMuchError, parse_yaml
 PREFIX = "JIKIMI_"
 CAMERAS = "JIKIMI_CAMERAS"
 
+_SHOWN = 40
+
 # Kubernetes puts these into every pod beside a Service that is called jikimi.
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP)(_|$)")
 
@@ -41,7 +43,7 @@ def environment_tree(
             key = _key(variable, below)
             if len(key) > MAX_DEPTH:
                 words = "is no setting; write e.g. JIKIMI_HTTP__PORT for http.port"
-                mistakes.append(Mistake(place, "", words))
+                mistakes.append(Mistake(Place(f"{variable[:_SHOWN]}…"), "", words))
                 continue
             node, found = _value(text, place, key)
             mistakes += found

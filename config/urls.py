@@ -81,7 +81,7 @@ class StreamUrl:
         Registers every password it finds, so that logs hide it from now on.
         """
         if not isinstance(text, str):
-            raise ValueError("must be text, e.g. rtsp://user:password@host/stream1")  # noqa: TRY004 - pydantic reports ValueErrors only
+            raise ValueError("must be text; write e.g. rtsp://user:password@host/stream1")  # noqa: TRY004 - pydantic reports ValueErrors only
         text = text.strip()
         if not text:
             raise ValueError("is empty; write e.g. rtsp://user:password@host/stream1")

@@ -20,8 +20,8 @@ from config.tree import Key, Mistake, Node, Place, unfit_character
 MAX_DEPTH = 20
 """Settings are at most nine deep: cameras, name, detection, watch, polygon, corner, x."""
 
-MAX_VALUES = 50_000
-"""With what aliases (*) repeat; 200 cameras with ten polygons each are 25,000."""
+MAX_VALUES = 20_000
+"""Keys and values, with what aliases (*) repeat; 200 cameras with a polygon each are 9,000."""
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -218,7 +218,7 @@ class _Reader:
         self._values += values
         if self._values > MAX_VALUES:
             raise TooMuchError(
-                f"goes beyond {MAX_VALUES} values, with those that aliases (*) repeat; "
+                f"goes beyond {MAX_VALUES} keys and values, with those that aliases (*) repeat; "
                 "remove what is no setting",
                 _line(event),
             )

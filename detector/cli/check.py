@@ -75,11 +75,11 @@ def _check(chosen: argparse.Namespace) -> int:
 
 def _problems(read: Configuration, file: Path) -> Iterator[Problem]:
     """What is missing: in the file, and on this machine."""
+    if read.settings is None:
+        return
     from alerts.sink import Problem  # noqa: PLC0415 - as above
     from detector.cli.machine import machine_problems  # noqa: PLC0415
 
-    if read.settings is None:
-        return
     stated = read.tree.children()
     if not any(node.place.source == str(file) for node in stated.values()):
         yield Problem((), EMPTY)
