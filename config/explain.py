@@ -20,7 +20,8 @@ from config.references import is_secret_key
 from config.settings import Settings
 from config.tree import Mistake, Node
 
-_LONGEST_QUOTE = 40
+_QUOTED = re.compile(r"[A-Za-z][A-Za-z ,._-]{,39}|[-+.:/\d]{,12}(e[-+]?\d{,4})?", re.ASCII)
+"""A few plain words, or a short number: what mixes letters and digits may be a password."""
 
 _FEW = 5
 """So many keys of one section that are no settings are told one by one."""
@@ -158,9 +159,7 @@ def quoted(node: Node) -> str:
     text = node.value
     if not isinstance(text, str) or any(is_secret_key(part) or part == "url" for part in node.key):
         return ""
-    if "://" in text or "@" in text or len(text) > _LONGEST_QUOTE or not text.isprintable():
-        return ""
-    return text
+    return text if _QUOTED.fullmatch(text) else ""
 
 
 def _got(node: Node) -> str:

@@ -58,6 +58,9 @@ def register_rest(rest: str) -> None:
         register_secret(query)
     for part in re.split("[&;]", f"{query}&{fragment}"):
         _register_pair(part)
+    for nested in re.findall(r":([^@]*)@", _decoded(path)):
+        for part in re.split("[/:]", nested):
+            register_looking_secret(part)
     for segment in path.split("/"):
         for part in re.split("[?&;#]", _decoded(segment)):
             if "=" in part:

@@ -83,6 +83,25 @@ def wrong_documents(sink_options: dict[str, type[BaseModel]]) -> Iterator[tuple[
                 yield ("sinks", "it", *key), _document(("sinks", "it", *key), value, kind)
 
 
+def stated_everywhere(
+    sink_options: dict[str, type[BaseModel]], value: str
+) -> Iterator[tuple[Key, set[Any], Document]]:
+    """A document for each key that there is, with `value` there; the key, and its types."""
+    for key, field in _fields(Settings, ("cameras", "sinks")):
+        yield key, set(_kinds(field.annotation)), _document(key, value, "log")
+    for part, field in _fields(CameraSettings, ("name",)):
+        key = ("cameras", "gate", *part)
+        yield key, set(_kinds(field.annotation)), _document(key, value, "log")
+    for name in ("user", "password"):
+        document = _document(("cameras", "gate", name), value, "log")
+        document["cameras"]["gate"].setdefault("user", "viewer")
+        yield ("cameras", "gate", name), {SecretStr}, document
+    for kind, options in sink_options.items():
+        for part, field in [*_fields(SinkSettings, ("name", "options")), *_fields(options, ())]:
+            key = ("sinks", "it", *part)
+            yield key, set(_kinds(field.annotation)), _document(key, value, kind)
+
+
 def written(document: Document, indent: int = 0) -> str:
     """As YAML; texts stand as they are."""
     lines = ""
