@@ -67,7 +67,7 @@ class StreamUrl:
     url: str
     redacted: str
     kind: Kind
-    identity: str
+    identity: str = ""
 
     def __str__(self) -> str:
         return self.redacted
@@ -252,7 +252,7 @@ def _parse_path(path: str) -> StreamUrl:
             "from its manual, or ./… for a file"
         )
     kind: Kind = "device" if path.startswith("/dev/") else "file"
-    return StreamUrl(path, path, kind, path)
+    return StreamUrl(path, path, kind)
 
 
 def _file_path(rest: str) -> str:
@@ -269,7 +269,7 @@ def _parse_device(rest: str) -> StreamUrl:
         path = rest
     else:
         raise ValueError("names no device; write device://0 or /dev/video0")
-    return StreamUrl(path, path, "device", path)
+    return StreamUrl(path, path, "device")
 
 
 def _parse_pattern(name: str) -> StreamUrl:
@@ -279,7 +279,7 @@ def _parse_pattern(name: str) -> StreamUrl:
             f"there are {' and '.join(f'pattern://{known}' for known in PATTERNS)}"
         )
     url = f"pattern://{name}"
-    return StreamUrl(url, url, "pattern", url)
+    return StreamUrl(url, url, "pattern")
 
 
 def _closest(word: str, known: tuple[str, ...]) -> str:

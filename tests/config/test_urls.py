@@ -232,3 +232,13 @@ def test_a_list_of_cameras() -> None:
         ("gate", "rtsp://h/?a=b"),
         (None, "rtsp://i/"),
     ]
+
+
+def test_an_identity_changes_with_all_but_the_password() -> None:
+    one, other = (
+        StreamUrl.parse(f"rtsp://viewer:{password}@h/s?view=2&pwd={password}")
+        for password in ("hunter22", "tr0ub4dor")
+    )
+    # what calibrations of 0.1.0 were kept under: an update forgets none
+    assert one.identity == other.identity == "rtsp://viewer:***@h/s?view=2&pwd=***"
+    assert StreamUrl.parse("rtsp://h/s?view=1").identity != StreamUrl.parse("rtsp://h/s").identity
