@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -19,7 +21,7 @@ def read_file(path: Path, limit: int) -> bytes:
     """The content of at most `limit` bytes; raises UnfitFileError or OSError."""
     mode = path.stat().st_mode  # before it is opened, which some devices answer by acting
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(f"{path} is a folder")
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
         raise UnfitFileError("is a device, pipe or socket; name a file")
     with path.open("rb") as file:

@@ -149,8 +149,7 @@ def _content(path: Path) -> str:
     except PermissionError:
         raise ValueError(f"the file {path} may not be read by this user; check its mode") from None
     except OSError as error:
-        reason = error.strerror or "it is a folder"
-        raise ValueError(f"the file {path} cannot be read: {reason}; check it") from None
+        raise ValueError(f"the file {path} cannot be read: {error.strerror}; check it") from None
     if not text:
         raise ValueError(f"the file {path} is empty; write the value into it")
     return text

@@ -161,6 +161,15 @@ def test_weights_that_were_damaged_are_found(check: Check, make_weights: Any) ->
     assert "tiny.tflite: is not the file its sidecar was written for" in line
 
 
+@pytest.mark.parametrize("name", ["/dev/zero", "/", "pipe"])
+def test_weights_that_are_no_file_are_not_read(check: Check, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    code, (line,) = check(f"{CAMERA}weights: {name}\n")
+    assert code == 2
+    assert line.startswith("error: 2: weights: ")
+    assert "; name" in line
+
+
 @pytest.mark.parametrize(
     ("tls", "key", "says"),
     [
