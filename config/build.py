@@ -7,21 +7,24 @@ options, a route and the cameras there are), not where the tree comes from.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from config.explain import explain, quoted, suggestion, unknown_key
+from config.explain import ENOUGH, explain, quoted, suggestion, unknown_keys
+from config.files import UnfitFileError, expanded
+from config.masking import register_url_secrets
 from config.secrets import register_secret
 from config.settings import CameraSettings, Section, Settings, SinkSettings
-from config.tree import Mistake, Node, merge
+from config.tree import Key, Mistake, Node, merge
 from config.urls import StreamUrl, with_credentials
 
 Model = TypeVar("Model", bound=BaseModel)
+Checked = TypeVar("Checked", CameraSettings, SinkSettings)
 
 LOGIN = ("user", "password")
 ADDRESS = ("url", *LOGIN)
@@ -45,21 +48,34 @@ class Builder:
 
     def settings(self, tree: Node) -> Settings:
         """The settings without what is wrong: those keys, cameras and sinks."""
-        general = self._without(tree, {"cameras", "sinks"})
+        general = self._known(tree, list(Settings.model_fields))
+        general = self._without(general, {"cameras", "sinks"})
         settings = self._check(Settings, general)
         if settings is None:
             wrong = {re.split(r"[.\[]", mistake.key)[0] for mistake in self.mistakes}
             settings = self._check(Settings, self._without(general, wrong)) or Settings()
         self._check_thresholds(tree.children().get("detection"))
-        cameras = [self._camera(tree, node) for node in self._entries(tree, "cameras")]
-        sinks = [self._sink(node) for node in self._entries(tree, "sinks")]
+        cameras = self._each("cameras", tree, lambda node: self._camera(tree, node))
+        sinks = self._each("sinks", tree, self._sink)
         self._check_routes(tree)
         return settings.model_copy(
             update={
-                "cameras": [camera for camera in cameras if camera],
-                "sinks": [sink for sink in sinks if sink],
+                "cameras": cameras,
+                "sinks": sinks,
             }
         )
+
+    def _each(
+        self, kind: str, tree: Node, check: Callable[[Node], Checked | None]
+    ) -> list[Checked]:
+        """What is right below `kind`; stops where there are mistakes `ENOUGH`."""
+        right = []
+        for node in self._entries(tree, kind):
+            if len(self.mistakes) >= ENOUGH:
+                break
+            if checked := check(node):
+                right.append(checked)
+        return right
 
     def _entries(self, tree: Node, kind: str) -> list[Node]:
         """The named sections below `kind`."""
@@ -93,7 +109,7 @@ class Builder:
         default = Settings.model_fields["site"].default
         site = merged["site"].value if "site" in merged else None
         self._sites.add(str(site or default))
-        extra = {"name": node.key[-1]} if site else {"name": node.key[-1], "site": default}
+        extra = {"name": node.key[-1]} | ({} if site is not None else {"site": default})
         return self._check(CameraSettings, section, extra)
 
     def _url(self, camera: Mapping[str, Node]) -> Node | None:
@@ -114,7 +130,7 @@ class Builder:
                 return replace(url, value=text)
         with suppress(ValueError):  # the check of the camera says what is wrong
             if StreamUrl.parse(url.value).kind == "file":
-                return _from_folder(replace(url, value=StreamUrl.parse(url.value).url))
+                return self._from_folder(replace(url, value=StreamUrl.parse(url.value).url))
         return url
 
     def _sink(self, node: Node) -> SinkSettings | None:
@@ -175,6 +191,8 @@ class Builder:
                 if route.key[-1] != name or not isinstance(route.value, list):
                     continue
                 for entry in route.value:
+                    if len(self.mistakes) >= ENOUGH:
+                        return
                     if isinstance(entry.value, str) and entry.value not in known:
                         got = f" (got {quoted(entry)})" if quoted(entry) else ""
                         self.mistakes.append(
@@ -185,8 +203,8 @@ class Builder:
 
     def _known(self, node: Node, allowed: Sequence[str]) -> Node:
         """`node` without the keys that are no settings; those are mistakes."""
-        unknown = [name for name in node.children() if name not in allowed]
-        self.mistakes += [unknown_key(node.children()[name], allowed) for name in unknown]
+        unknown = {name: child for name, child in node.children().items() if name not in allowed}
+        self.mistakes += unknown_keys(list(unknown.values()), allowed)
         return self._without(node, unknown)
 
     @staticmethod
@@ -198,7 +216,7 @@ class Builder:
     def _check(
         self, model: type[Model], node: Node, extra: Mapping[str, object] | None = None
     ) -> Model | None:
-        plain = _with_absolute_paths(node, model).plain()
+        plain = self._with_absolute_paths(node, model).plain()
         assert isinstance(plain, dict)
         try:
             return model.model_validate({**plain, **(extra or {})})
@@ -206,27 +224,31 @@ class Builder:
             self.mistakes += explain(error, node, model)
             return None
 
+    def _with_absolute_paths(self, node: Node, model: type[BaseModel]) -> Node:
+        """`node` with the paths that the file states starting from the file's folder."""
+        children = dict(node.children())
+        for name, field in model.model_fields.items():
+            child = children.get(name)
+            if child is None:
+                continue
+            kinds = set(_types(field.annotation))
+            section = next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
+            if section is not None:
+                if child.children():
+                    children[name] = self._with_absolute_paths(child, section)
+            elif any(issubclass(kind, Path) for kind in kinds):
+                children[name] = self._from_folder(child)
+        return replace(node, value=children)
 
-def _with_absolute_paths(node: Node, model: type[BaseModel]) -> Node:
-    """`node` with the paths that the file states starting from the file's folder."""
-    children = dict(node.children())
-    for name, field in model.model_fields.items():
-        child = children.get(name)
-        if child is None:
-            continue
-        kinds = set(_types(field.annotation))
-        section = next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
-        if section is not None:
-            children[name] = _with_absolute_paths(child, section) if child.children() else child
-        elif any(issubclass(kind, Path) for kind in kinds):
-            children[name] = _from_folder(child)
-    return replace(node, value=children)
-
-
-def _from_folder(node: Node) -> Node:
-    if not isinstance(node.value, str) or node.place.folder is None:
-        return node
-    return replace(node, value=str(node.place.folder / Path(node.value).expanduser()))
+    def _from_folder(self, node: Node) -> Node:
+        if not isinstance(node.value, str):
+            return node
+        try:
+            path = expanded(node.value)
+        except UnfitFileError as error:
+            self.mistakes.append(node.mistake(str(error)))
+            return replace(node, value=None)
+        return replace(node, value=str(node.place.folder / path if node.place.folder else path))
 
 
 def _types(annotation: Any) -> Iterator[type]:
@@ -241,9 +263,23 @@ def _register_secrets(value: object) -> None:
     """What a sink's options hold as SecretStr shows up in no log."""
     if isinstance(value, SecretStr):
         register_secret(value.get_secret_value())
+        register_url_secrets(value.get_secret_value(), path=True)
     elif isinstance(value, BaseModel):
         for _, inner in value:
             _register_secrets(inner)
     elif isinstance(value, Mapping):
         for inner in value.values():
             _register_secrets(inner)
+
+
+def named_options(tree: Node, sink_options: Mapping[str, type[BaseModel]]) -> set[Key]:
+    """The keys of sinks' options below which names of the operator's stand, such as `headers`."""
+    keys: set[Key] = set()
+    sinks = tree.children().get("sinks")
+    for sink in sinks.children().values() if sinks else ():
+        kind = sink.children().get("type")
+        options = sink_options.get(str(kind.value)) if kind else None
+        for name, field in options.model_fields.items() if options else ():
+            if get_origin(field.annotation) is dict:
+                keys.add((*sink.key, name))
+    return keys

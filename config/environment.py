@@ -13,29 +13,42 @@ import yaml
 from pydantic import BaseModel
 
 from config.references import is_reference, is_secret_key
-from config.tree import Key, Node, Place, merge
+from config.tree import Key, Mistake, Node, Place, merge
+from config.yaml_file import MAX_DEPTH, TooMuchError, parse_yaml
 
 PREFIX = "JIKIMI_"
 CAMERAS = "JIKIMI_CAMERAS"
+
+_SHOWN = 40
 
 # Kubernetes puts these into every pod beside a Service that is called jikimi.
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP)(_|$)")
 
 
-def environment_tree(environ: Mapping[str, str], below: Node, exempt: Collection[str]) -> Node:
-    """All settings in `environ`; variables in `exempt` are none.
+def environment_tree(
+    environ: Mapping[str, str], below: Node, exempt: Collection[str]
+) -> tuple[Node, list[Mistake]]:
+    """All settings in `environ`, and its mistakes; variables in `exempt` are none.
 
     `below` is the file's tree: it has the cameras' and sinks' names (`police-station` is
     `POLICE_STATION`).
     """
-    tree = Node({}, Place("environment"))
+    tree: dict[str, Node] = {}
+    mistakes: list[Mistake] = []
     for variable, text in sorted(environ.items()):
         if not variable.startswith(PREFIX) or variable == CAMERAS or variable in exempt:
             continue
         if text and not _is_service_link(variable, text):
-            entry = _entry(variable, text, below)
-            tree = merge(tree, entry) or tree
-    return tree
+            place = Place(variable)
+            key = _key(variable, below)
+            if len(key) > MAX_DEPTH:
+                words = "is no setting; write e.g. JIKIMI_HTTP__PORT for http.port"
+                mistakes.append(Mistake(Place(f"{variable[:_SHOWN]}…"), "", words))
+                continue
+            node, found = _value(text, place, key)
+            mistakes += found
+            _put(tree, node)
+    return Node(tree, Place("environment")), mistakes
 
 
 def variable_name(key: Key) -> str:
@@ -55,40 +68,40 @@ def variable_names(model: type[BaseModel], key: Key = ()) -> list[str]:
     return names
 
 
-def _entry(variable: str, text: str, below: Node) -> Node:
+def _key(variable: str, below: Node) -> Key:
+    """The key that `variable` sets, with the names as they stand in the file."""
     key: Key = ()
     for part in variable.removeprefix(PREFIX).split("__"):
         known = {_normal(name): name for name in below.find(key).children()}
         key = (*key, known.get(part.upper(), part.lower()))
-    place = Place(variable)
-    node = _value(text, place, key)
-    for depth in range(len(key) - 1, -1, -1):
-        node = Node({str(key[depth]): node}, place, key[:depth])
-    return node
+    return key
 
 
-def _value(text: str, place: Place, key: Key) -> Node:
+def _put(tree: dict[str, Node], node: Node) -> None:
+    """Lay `node` over what `tree` has at its key."""
+    for depth, part in enumerate(node.key[:-1], start=1):
+        outer = tree.get(str(part))
+        if outer is None or not isinstance(outer.value, dict):
+            outer = tree[str(part)] = Node({}, node.place, node.key[:depth])
+        assert isinstance(outer.value, dict)
+        tree = outer.value
+    name = str(node.key[-1])
+    tree[name] = merge(tree.get(name), node) or node
+
+
+def _value(text: str, place: Place, key: Key) -> tuple[Node, list[Mistake]]:
     """Lists and references are written as in YAML's short form; the rest is text."""
     node = Node(text, place, key)
     if text[0] in "[{":
         try:
-            parsed = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - knows only text, lists and mappings
+            short, mistakes = parse_yaml(text, place, key)
         except yaml.YAMLError:
-            return node
-        short = _from_plain(parsed, place, key)
-        if is_reference(short) or not is_secret_key(key[-1]):
-            return short
-    return node
-
-
-def _from_plain(value: object, place: Place, key: Key) -> Node:
-    if isinstance(value, dict):
-        return Node(
-            {str(k): _from_plain(v, place, (*key, str(k))) for k, v in value.items()}, place, key
-        )
-    if isinstance(value, list):
-        return Node([_from_plain(v, place, (*key, i)) for i, v in enumerate(value)], place, key)
-    return Node(str(value), place, key)
+            return node, []
+        except TooMuchError as error:
+            return Node(None, place, key), [node.mistake(str(error))]
+        if short and (is_reference(short) or not is_secret_key(key[-1])):
+            return short, mistakes
+    return node, []
 
 
 def _normal(name: str) -> str:

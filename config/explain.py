@@ -20,7 +20,14 @@ from config.references import is_secret_key
 from config.settings import Settings
 from config.tree import Mistake, Node
 
-_LONGEST_QUOTE = 40
+_QUOTED = re.compile(r"[A-Za-z][A-Za-z ,._-]{,39}|[-+.:/\d]{,12}(e[-+]?\d{,4})?", re.ASCII)
+"""A few plain words, or a short number: what mixes letters and digits may be a password."""
+
+_FEW = 5
+"""So many keys of one section that are no settings are told one by one."""
+
+ENOUGH = 100
+"""Mistakes after which nothing more is checked: of 20,000 nobody reads the rest."""
 
 _BOUNDS = {
     "greater_than": ("greater than", "gt"),
@@ -57,6 +64,7 @@ _SECTION = ("must be a section with keys of its own", "put them below it, furthe
 # By pydantic's type of error: the message, and the remedy ("": the field's example).
 _MESSAGES = {
     "int_parsing": _INTEGER,
+    "int_parsing_size": _INTEGER,
     "int_type": _INTEGER,
     "int_from_float": _INTEGER,
     "float_parsing": _NUMBER,
@@ -85,7 +93,16 @@ _MESSAGES = {
 
 def explain(error: ValidationError, node: Node, model: type[BaseModel]) -> list[Mistake]:
     """One mistake for each thing that `model` found wrong with what stands in `node`."""
-    return [_explain(details, node, model) for details in error.errors()]
+    unknown: dict[tuple[int | str, ...], list[Node]] = {}
+    mistakes: list[Mistake] = []
+    for details in error.errors(include_url=False):
+        if details["type"] == "extra_forbidden":
+            unknown.setdefault(details["loc"][:-1], []).append(node.find(details["loc"]))
+        elif len(mistakes) < ENOUGH:
+            mistakes.append(_explain(details, node, model))
+    for loc, nodes in unknown.items():
+        mistakes += unknown_keys(nodes, _fields(model, loc))
+    return mistakes
 
 
 def _explain(details: ErrorDetails, node: Node, model: type[BaseModel]) -> Mistake:
@@ -97,15 +114,21 @@ def _explain(details: ErrorDetails, node: Node, model: type[BaseModel]) -> Mista
         name = str(loc[-1])
         at = parent.children().get(name) or replace(parent, key=(*parent.key, name))
         return at.mistake(f"is missing; add {name}: …{_example(model, loc)}")
-    if kind == "extra_forbidden":
-        return unknown_key(at, _fields(model, loc[:-1]))
     if kind == "string_pattern_mismatch" and loc == ("name",):
         return at.mistake(f"is no name that can be used; a name {_NAME_RULE}")
     text, remedy = _text_and_remedy(details, model)
     return at.mistake(f"{text}{_got(at)}; {remedy}" if remedy else text)
 
 
-def unknown_key(node: Node, known: Iterable[str]) -> Mistake:
+def unknown_keys(nodes: Sequence[Node], known: Iterable[str]) -> list[Mistake]:
+    """The keys of one section that are no settings: each, or of many the first."""
+    if len(nodes) <= _FEW:
+        return [_unknown_key(node, known) for node in nodes]
+    first = _unknown_key(nodes[0], known)
+    return [replace(first, text=f"{first.text} ({len(nodes) - 1} more here are none, either)")]
+
+
+def _unknown_key(node: Node, known: Iterable[str]) -> Mistake:
     """There is no such setting; names the closest one, or all."""
     name, known = str(node.key[-1]), sorted(known)
     if (variable := node.place.source).startswith(PREFIX):
@@ -136,9 +159,7 @@ def quoted(node: Node) -> str:
     text = node.value
     if not isinstance(text, str) or any(is_secret_key(part) or part == "url" for part in node.key):
         return ""
-    if "://" in text or "@" in text or len(text) > _LONGEST_QUOTE or not text.isprintable():
-        return ""
-    return text
+    return text if _QUOTED.fullmatch(text) else ""
 
 
 def _got(node: Node) -> str:

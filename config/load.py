@@ -16,21 +16,26 @@ Equal input gives equal `Settings`, so that a reload finds the cameras that did 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from config.build import ADDRESS, Builder
+from config.build import ADDRESS, Builder, named_options
 from config.environment import CAMERAS, environment_tree
 from config.errors import ConfigError
+from config.files import UnfitFileError, expanded
 from config.references import is_reference, referenced_variables, resolve
 from config.secrets import scrub
 from config.settings import Settings, SinkSettings
 from config.tree import Mistake, Node, Place, merge
 from config.urls import split_camera, split_cameras
 from config.yaml_file import read_yaml
+
+TOLD = 30
+"""Mistakes told one by one: more than a screen helps nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +79,16 @@ def read_configuration(
     if mistakes and not tree.children():
         return Configuration(None, mistakes, tree)
     tree = _sections(tree)
-    exempt = referenced_variables(tree)
-    tree = merge(tree, _sections(environment_tree(environ, tree, exempt))) or tree
+    named = named_options(tree, sink_options)
+    exempt = referenced_variables(tree, named)
+    stated, found = environment_tree(environ, tree, exempt)
+    mistakes += found
+    tree = merge(tree, _sections(stated)) or tree
     given = [(*pair, Place(CAMERAS)) for pair in split_cameras(environ.get(CAMERAS, ""))]
     given += [(*split_camera(text), Place("command line")) for text in cameras]
     tree, found = _add_cameras(tree, given)
     mistakes += found
-    resolved, found = resolve(tree, environ)
+    resolved, found = resolve(tree, environ, named_options(tree, sink_options))
     mistakes += found
     builder = Builder(sink_options)
     settings = builder.settings(resolved)
@@ -98,14 +106,18 @@ def load_sinks(
     tree, mistakes = read_yaml(path) if path else (Node({}, Place("no file")), [])
     if mistakes and not tree.children():
         raise _error(mistakes)
-    tree = merge(tree, environment_tree(environ, tree, referenced_variables(tree))) or tree
+    named = named_options(tree, sink_options)
+    stated, _ = environment_tree(environ, tree, referenced_variables(tree, named))
+    tree = merge(tree, stated) or tree
     sinks = tree.children().get("sinks") or Node({}, tree.place)
     wanted = {}
     for name, sink in sinks.children().items():
         entries = {key: node for key, node in sink.children().items() if key != "route"}
         if "type" in entries and entries["type"].value in sink_options:
             wanted[name] = replace(sink, value=entries)
-    tree, found = resolve(replace(tree, value={"sinks": replace(sinks, value=wanted)}), environ)
+    tree, found = resolve(
+        replace(tree, value={"sinks": replace(sinks, value=wanted)}), environ, named
+    )
     builder = Builder(sink_options)
     settings = builder.settings(tree)
     if found or builder.mistakes:
@@ -120,7 +132,11 @@ def stated_state_dir(path: Path) -> Path | None:
     """
     tree, _ = read_yaml(path)
     node = tree.children().get("state_dir")
-    return path.parent / node.value if node and isinstance(node.value, str) else None
+    if node is None or not isinstance(node.value, str):
+        return None
+    with suppress(UnfitFileError):  # which the daemon's start says
+        return path.parent / expanded(node.value)
+    return None
 
 
 def in_order(mistakes: Sequence[Mistake]) -> list[Mistake]:
@@ -131,9 +147,18 @@ def in_order(mistakes: Sequence[Mistake]) -> list[Mistake]:
     return sorted(first.values(), key=lambda m: (m.place.line is None, m.place.line or 0))
 
 
+def told(mistakes: Sequence[Mistake]) -> list[str]:
+    """The lines that the operator reads: one a mistake, and how many there are beyond `TOLD`."""
+    found = in_order(mistakes)
+    lines = [scrub(str(mistake)) for mistake in found[:TOLD]]
+    if (more := len(found) - TOLD) > 0:
+        lines.append(f"{found[TOLD].place}: and {more} more mistake(s) from here; mend these first")
+    return lines
+
+
 def _error(mistakes: Sequence[Mistake]) -> ConfigError:
     """One line a mistake."""
-    return ConfigError("\n".join(scrub(str(mistake)) for mistake in in_order(mistakes)))
+    return ConfigError("\n".join(told(mistakes)))
 
 
 def _sections(tree: Node) -> Node:
@@ -163,12 +188,13 @@ def _add_cameras(
     if not isinstance(below.value, dict) and below.value is not None:
         return tree, []  # the checks say that this is no section
     cameras = dict(below.children())
-    named = {name for name, _, _ in given if name}
+    taken = {*cameras, *(name for name, _, _ in given if name)}
     seen: set[tuple[str, Place]] = set()
     mistakes = []
     for position, (own_name, url, place) in enumerate(given, start=1):
         free = (f"camera-{number}" for number in count(position))
-        name = own_name or next(name for name in free if name not in {*cameras, *named})
+        name = own_name or next(name for name in free if name not in taken)
+        taken.add(name)
         camera = _section_of(Node(url, place, ("cameras", name)))
         if (name, place) in seen:
             mistakes.append(camera.mistake("is given twice; give each camera its own name"))

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
 
+from config.hosts import Host
 from config.urls import StreamUrl
 
 NAME_PATTERN = r"^\w[\w.-]{0,62}$"
@@ -155,7 +156,7 @@ class SinkSettings(Section):
 class HttpSettings(Section):
     """Where /metrics, /livez and /healthz are served."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: int = Field(default=8780, ge=0, le=65535, description="0: any free port")
 
 
@@ -167,11 +168,18 @@ class LogSettings(Section):
 
 
 def default_state_dir() -> Path:
-    """Systemd's StateDirectory, else the XDG state directory of the user."""
+    """Systemd's StateDirectory, else the XDG state directory of the user.
+
+    A user without a home, as in a container, has the system's.
+    """
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given.split(":")[0])
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-    return Path(base) / "jikimi"
+    if base := os.environ.get("XDG_STATE_HOME"):
+        return Path(base) / "jikimi"
+    try:
+        return Path.home() / ".local/state/jikimi"
+    except RuntimeError:
+        return Path("/var/lib/jikimi")
 
 
 class Settings(Section):

@@ -8,10 +8,15 @@ the settings' business, so that a password `0123` or a camera called `on` is not
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 Key = tuple[str | int, ...]
+
+_LONGEST_KEY = 63
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+"""No line breaks and tabs: a text may have several lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +88,22 @@ class Node:
 
 
 def key_text(key: Key) -> str:
-    """`cameras.gate.detection.watch[0]`."""
+    """`cameras.gate.detection.watch[0]`; a key that may hold a password is left out."""
     text = ""
     for part in key:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            shown = "***" if "@" in part or "://" in part else part
+            if len(shown) > _LONGEST_KEY:
+                shown = shown[:_LONGEST_KEY] + "…"
+            text += f".{shown}" if text else shown
     return text
+
+
+def unfit_character(text: str) -> bool:
+    """Whether `text` holds what no setting can: NUL, another control, half a character."""
+    return _UNFIT.search(text) is not None
 
 
 def merge(below: Node | None, above: Node | None) -> Node | None:

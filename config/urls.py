@@ -14,7 +14,6 @@ goes to the password, so that no part of it ends up in what people may see:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import ip_address
@@ -24,6 +23,8 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
+from config.hosts import is_host
+from config.masking import masked, register_credentials, register_rest
 from config.secrets import MASK, register_secret
 
 Kind = Literal["network", "file", "device", "pattern"]
@@ -66,6 +67,7 @@ class StreamUrl:
     url: str
     redacted: str
     kind: Kind
+    identity: str = ""
 
     def __str__(self) -> str:
         return self.redacted
@@ -79,7 +81,7 @@ class StreamUrl:
         Registers every password it finds, so that logs hide it from now on.
         """
         if not isinstance(text, str):
-            raise ValueError("must be text, e.g. rtsp://user:password@host/stream1")  # noqa: TRY004 - pydantic reports ValueErrors only
+            raise ValueError("must be text; write e.g. rtsp://user:password@host/stream1")  # noqa: TRY004 - pydantic reports ValueErrors only
         text = text.strip()
         if not text:
             raise ValueError("is empty; write e.g. rtsp://user:password@host/stream1")
@@ -155,15 +157,17 @@ def with_credentials(url: str, user: str, password: str | None) -> str:
 
 def _parse_network(scheme: str, text: str) -> StreamUrl:
     credentials, address = _split_credentials(text)
-    userinfo = shown = ""
+    userinfo = shown = identity = ""
     if credentials is not None:
         user, colon, password = credentials.partition(":")
-        userinfo, shown = _encoded(user), _encoded(user)
+        userinfo = identity = _encoded(user)
         if colon:
             for form in (password, _decoded(password), _encoded(password)):
                 register_secret(form)
-            userinfo, shown = f"{userinfo}:{_encoded(password)}", f"{shown}:{MASK}"
-        userinfo, shown = userinfo + "@", shown + "@"
+            userinfo, identity = f"{userinfo}:{_encoded(password)}", f"{identity}:{MASK}"
+        else:
+            register_credentials(credentials)
+        userinfo, identity, shown = f"{userinfo}@", f"{identity}@", f"{MASK}@"
     match = _ADDRESS.fullmatch(address)
     if match is None:
         raise ValueError(
@@ -175,16 +179,19 @@ def _parse_network(scheme: str, text: str) -> StreamUrl:
     host, port, rest = match["host"], match["port"], match["rest"] or ""
     if host.startswith("[") and not (":" in host and _is_ip(host)):
         raise ValueError("has brackets around what is no IPv6 address; write e.g. [2001:db8::5]")
-    if port is not None and not 1 <= int(port) <= 65535:
+    if port is not None and not (len(port) <= 5 and 1 <= int(port) <= 65535):
         raise ValueError("has a port outside 1 to 65535; RTSP's own is 554")
+    if not is_host(host.strip("[]")):
+        raise ValueError("has a host that is neither a name nor an address; correct it")
     place = host if port is None else f"{host}:{port}"
-    for secret in _query_secrets(rest):
-        register_secret(secret)
-        register_secret(unquote(secret))
     rest = rest.replace(" ", "%20")
-    masked = _QUERY_SECRET.sub(rf"\g<key>{MASK}", rest)
+    register_rest(rest)
+    same = _QUERY_SECRET.sub(rf"\g<key>{MASK}", rest)
     return StreamUrl(
-        f"{scheme}://{userinfo}{place}{rest}", f"{scheme}://{shown}{place}{masked}", "network"
+        f"{scheme}://{userinfo}{place}{rest}",
+        f"{scheme}://{shown}{place}{masked(rest)}",
+        "network",
+        f"{scheme}://{identity}{place}{same}",
     )
 
 
@@ -225,10 +232,6 @@ def _decoded(part: str) -> str:
 
 def _encoded(part: str) -> str:
     return quote(part if _LITERAL.search(part) else unquote_to_bytes(part), safe="")
-
-
-def _query_secrets(rest: str) -> Iterator[str]:
-    return (match["value"] for match in _QUERY_SECRET.finditer(rest))
 
 
 def _parse_path(path: str) -> StreamUrl:
@@ -275,7 +278,8 @@ def _parse_pattern(name: str) -> StreamUrl:
             f"is no test pattern; {_closest(name, PATTERNS)}"
             f"there are {' and '.join(f'pattern://{known}' for known in PATTERNS)}"
         )
-    return StreamUrl(f"pattern://{name}", f"pattern://{name}", "pattern")
+    url = f"pattern://{name}"
+    return StreamUrl(url, url, "pattern")
 
 
 def _closest(word: str, known: tuple[str, ...]) -> str:

@@ -15,7 +15,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from string import Formatter
 from typing import Any, ClassVar, Literal
 
 import structlog
@@ -31,6 +30,7 @@ from alerts.sink import Problem
 from config.errors import DeliveryError
 from config.secrets import register_secret, scrub
 from config.settings import Name, Section
+from config.topics import checked_topic
 
 FIELDS = ("site", "station", "camera", "label")
 QOS = 1
@@ -93,15 +93,7 @@ class MqttOptions(Section):
     @field_validator("topic")
     @classmethod
     def _is_topic(cls, value: str) -> str:
-        try:
-            fields = [part for _, part, _, _ in Formatter().parse(value) if part is not None]
-        except ValueError as error:
-            raise ValueError(f"is no template ({error}); use {_list(FIELDS)}") from None
-        if unknown := [field for field in fields if field not in FIELDS]:
-            raise ValueError(f"has an unknown field {{{unknown[0]}}}; there are {_list(FIELDS)}")
-        if "+" in value or "#" in value or value.startswith("$"):
-            raise ValueError("must not hold + or #, nor begin with $; those are for subscribers")
-        return value
+        return checked_topic(value, FIELDS)
 
     @model_validator(mode="after")
     def _password_needs_name(self) -> MqttOptions:
@@ -328,7 +320,3 @@ def _topic(template: str, alert: Alert) -> str:
     }
     forbidden = str.maketrans(dict.fromkeys("/+#\0", "-"))
     return template.format(**{key: value.translate(forbidden) for key, value in values.items()})
-
-
-def _list(fields: tuple[str, ...]) -> str:
-    return ", ".join(f"{{{field}}}" for field in fields)

@@ -7,8 +7,9 @@ box loses its power or the network to a remote pigpio goes: a monostable (time) 
 from __future__ import annotations
 
 import os
+import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,6 +20,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from alerts.message import Alert, AlertPhase
 from alerts.sink import Problem
+from alerts.sinks.off_timer import OffTimer
 from config.errors import DeliveryError
 from config.secrets import scrub
 from config.settings import Section, SinkSettings
@@ -26,9 +28,8 @@ from config.settings import Section, SinkSettings
 EXPIRY_S = 30.0
 """A light or a siren half a minute after the fact helps nobody."""
 
-OFF_RETRY_S = 1.0
-"""A relay that could not be switched off is tried again after so long, until it is off."""
-
+PIGPIO_TIMEOUT_S = 3.0
+"""A remote pigpio that does not answer for so long is one that failed."""
 
 LIBRARIES = {"lgpio": "lgpio", "pigpio": "pigpio"}
 """What each pin factory of gpiozero imports; `native` and `mock` need none."""
@@ -80,18 +81,25 @@ class RelayOptions(Section):
 
 
 class Relay:
-    """One pin. Thread-safe; its timer switches off from a thread of its own."""
+    """One pin. Thread-safe; it is closed only while a thread runs that opens it in time."""
 
     def __init__(self, options: RelayOptions) -> None:
         self._options = options
         self._mutex = threading.RLock()
+        self._timer = OffTimer(self._mutex, self._open, f"relay on pin {options.pin}")
         self._factory: Any = None
-        self._timer: threading.Timer | None = None
         self._device: DigitalOutputDevice | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the relay is closed; False where its pin is not ours."""
+        with self._mutex:
+            return self._device is not None and bool(self._device.value)
 
     def claim(self) -> None:
         """Take the pin and switch it off; raises DeliveryError."""
         with self._mutex:
+            self._timer.start()
             try:
                 self._factory = _pin_factory(self._options)
                 self._device = DigitalOutputDevice(
@@ -110,25 +118,24 @@ class Relay:
         """On for `on_s` from now, also where it is on already; raises DeliveryError.
 
         A pin that failed is claimed anew by the next call: a remote pigpio that was restarted
-        knows nothing of the old connection.
+        knows nothing of the old connection. Until then it may be on, and is switched off.
         """
         with self._mutex:
             device = self._claimed()
+            self._timer.arm(self._options.on_s)
             try:
                 device.on()
             except Exception as error:
                 self._let_go()
+                self._timer.arm(0)
                 raise self._cannot("be switched on", error) from error
-            self._off_after(self._options.on_s)
 
     def release(self) -> None:
         """Off, and the pin free for others; raises DeliveryError where it may still be on."""
         with self._mutex:
-            pending = self._timer
-            self._timer = None
-            if pending:
-                pending.cancel()
-            if self._device is None and pending is None:
+            pending = self._timer.armed
+            self._timer.end()
+            if self._device is None and not pending:
                 return
             try:
                 self._claimed().off()  # claimed anew where it failed while it was on
@@ -136,28 +143,14 @@ class Relay:
                 raise self._cannot("be switched off", error) from error
             finally:
                 self._let_go()
+                self._timer.end()  # to claim a pin starts it
 
-    def _off_after(self, seconds: float) -> None:
-        if self._timer:
-            self._timer.cancel()
-        timer = threading.Timer(seconds, lambda: self._time_is_up(timer))
-        timer.daemon = True
-        self._timer = timer
-        timer.start()
-
-    def _time_is_up(self, timer: threading.Timer) -> None:
-        with self._mutex:
-            if timer is not self._timer:
-                return  # extended or released while this one waited for the lock
-            try:
-                self._claimed().off()
-            except Exception as error:  # noqa: BLE001 - as in claim
-                structlog.get_logger().error(
-                    "relay cannot be switched off, will try again",
-                    reason=str(self._cannot("be switched off", error)),
-                )
-                self._let_go()
-                self._off_after(OFF_RETRY_S)
+    def _open(self) -> None:
+        try:
+            self._claimed().off()
+        except Exception as error:
+            self._let_go()
+            raise self._cannot("be switched off", error) from error
 
     def _claimed(self) -> DigitalOutputDevice:
         if self._device is None:
@@ -238,7 +231,7 @@ def _pin_factory(options: RelayOptions) -> Any:
         case "pigpio":
             from gpiozero.pins.pigpio import PiGPIOFactory  # noqa: PLC0415
 
-            return PiGPIOFactory(host=options.host or "localhost", port=options.port)
+            return _in_time(PiGPIOFactory, options.host or "localhost", options.port)
         case "native":
             from gpiozero.pins.native import NativeFactory  # noqa: PLC0415
 
@@ -247,3 +240,14 @@ def _pin_factory(options: RelayOptions) -> Any:
             from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415
 
             return LGPIOFactory()
+
+
+def _in_time(pigpio_factory: Callable[..., Any], host: str, port: int) -> Any:
+    """The factory of a pigpio that answers; OSError where none does.
+
+    The library waits for its sockets without end, and the thread that switches off with it.
+    """
+    socket.create_connection((host, port), PIGPIO_TIMEOUT_S).close()
+    factory = pigpio_factory(host=host, port=port)
+    factory.connection.sl.s.settimeout(PIGPIO_TIMEOUT_S)
+    return factory

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tempfile
-import threading
 from shutil import which
-from typing import IO, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
 from alerts.message import Alert, AlertPhase
 from alerts.sink import Problem
 from alerts.sinks.relay import EXPIRY_S, Relay, RelayOptions
-from config.errors import DeliveryError
+from alerts.sinks.sound import Sound
 from config.settings import Section
-
-FAILS_WITHIN_S = 1.0
-"""A command that fails so soon (no such file, no sound card) counts as not delivered."""
-
-KILL_AFTER_S = 0.5
-"""Between asking a command to end and killing it: well within any deadline to stop."""
 
 
 class SirenOptions(Section):
@@ -84,6 +74,8 @@ class SirenSink:
         """Claim the pin, if there is one; it is off afterwards."""
         if self._relay:
             self._relay.claim()
+        if self._sound:
+            self._sound.start()
 
     def deliver(self, alert: Alert) -> None:
         """On; returns when it is plain that it sounds."""
@@ -98,88 +90,3 @@ class SirenSink:
             self._relay.release()
         if self._sound:
             self._sound.stop()
-
-
-class Sound:
-    """A command that runs for at most `on_s`; one at a time."""
-
-    def __init__(self, command: list[str], on_s: float) -> None:
-        self._command = command
-        self._on_s = on_s
-        self._mutex = threading.RLock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._timer: threading.Timer | None = None
-
-    def play(self, alert: Alert) -> None:
-        """Start the command, or let the running one go on for longer; raises DeliveryError."""
-        with self._mutex:
-            if self._process is None or self._process.poll() is not None:
-                self._start(alert)
-            if self._timer:
-                self._timer.cancel()
-            timer = threading.Timer(self._on_s, lambda: self._time_is_up(timer))
-            timer.daemon = True
-            self._timer = timer
-            timer.start()
-
-    def stop(self) -> None:
-        """End the command: SIGTERM, then SIGKILL."""
-        with self._mutex:
-            if self._timer:
-                self._timer.cancel()
-            self._end()
-
-    def _start(self, alert: Alert) -> None:
-        with tempfile.TemporaryFile() as errors:  # a pipe would stall a talkative player
-            try:
-                self._process = subprocess.Popen(  # noqa: S603 - the operator's own command
-                    self._command,
-                    env=os.environ | _environment(alert),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=errors,
-                )
-            except OSError as error:
-                raise DeliveryError(
-                    f"siren command {self._command[0]}: {error.strerror}"
-                ) from error
-            try:
-                code = self._process.wait(FAILS_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                return
-            if code != 0:
-                raise DeliveryError(
-                    f"siren command {self._command[0]} failed with code {code}: {_tail(errors)}"
-                )
-
-    def _time_is_up(self, timer: threading.Timer) -> None:
-        with self._mutex:
-            if timer is self._timer:
-                self._end()
-
-    def _end(self) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(KILL_AFTER_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-
-def _environment(alert: Alert) -> dict[str, str]:
-    return {
-        "JIKIMI_CAMERA": alert.camera,
-        "JIKIMI_SITE": alert.site,
-        "JIKIMI_LABEL": alert.label,
-        "JIKIMI_INCIDENT": str(alert.incident_id),
-        "JIKIMI_EXERCISE": str(int(alert.exercise)),
-    }
-
-
-def _tail(errors: IO[bytes]) -> str:
-    errors.seek(0)
-    lines = errors.read()[-2000:].decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config.errors import ConfigError, UsageError
-from config.secrets import scrub
 from detector.cli.settings import CONFIG_HELP, NO_CAMERAS, config_file
 
 if TYPE_CHECKING:  # `jikimi --help` need not wait for them
@@ -51,7 +50,7 @@ def add_commands(commands: Any) -> None:
 
 def _check(chosen: argparse.Namespace) -> int:
     from alerts.registry import sink_options  # noqa: PLC0415 - as above
-    from config.load import in_order, read_configuration  # noqa: PLC0415
+    from config.load import read_configuration, told  # noqa: PLC0415
     from config.schema import settings_schema  # noqa: PLC0415
 
     if chosen.schema:
@@ -64,10 +63,10 @@ def _check(chosen: argparse.Namespace) -> int:
     found = list(_problems(read, file))
     errors = [_mistake(problem, read.tree) for problem in found if problem.severity == "error"]
     warnings = [_mistake(problem, read.tree) for problem in found if problem.severity == "warning"]
-    errors = in_order([*read.mistakes, *errors])
-    for word, mistakes in (("error", errors), ("warning", in_order(warnings))):
-        for mistake in mistakes:
-            print(f"{word}: {scrub(str(mistake))}", file=sys.stderr)
+    errors = [*read.mistakes, *errors]
+    for word, mistakes in (("error", errors), ("warning", warnings)):
+        for line in told(mistakes):
+            print(f"{word}: {line}", file=sys.stderr)
     if errors or read.settings is None:
         return ConfigError.exit_code
     _show(file, read.settings)
@@ -76,11 +75,11 @@ def _check(chosen: argparse.Namespace) -> int:
 
 def _problems(read: Configuration, file: Path) -> Iterator[Problem]:
     """What is missing: in the file, and on this machine."""
+    if read.settings is None:
+        return
     from alerts.sink import Problem  # noqa: PLC0415 - as above
     from detector.cli.machine import machine_problems  # noqa: PLC0415
 
-    if read.settings is None:
-        return
     stated = read.tree.children()
     if not any(node.place.source == str(file) for node in stated.values()):
         yield Problem((), EMPTY)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from alerts.sink import CheckableOptions, Problem
 from config.errors import ModelError
@@ -23,6 +26,8 @@ def machine_problems(settings: Settings) -> Iterator[Problem]:
         yield from _camera(camera)
     for sink in settings.sinks:
         yield from _sink(sink)
+    yield from _shared(settings.sinks)
+    yield from _unheard(settings)
 
 
 def _state_dir(folder: Path) -> Iterator[Problem]:
@@ -59,3 +64,54 @@ def _sink(sink: SinkSettings) -> Iterator[Problem]:
     if isinstance(sink.options, CheckableOptions):
         for problem in sink.options.problems():
             yield Problem(("sinks", sink.name, *problem.key), problem.text, problem.severity)
+
+
+def _shared(sinks: Sequence[SinkSettings]) -> Iterator[Problem]:
+    """What two sinks have in common and only one can have."""
+    seen: dict[tuple[object, ...], str] = {}
+    for sink in sinks:
+        for name, what in _alone(sink.options):
+            first = seen.setdefault((name, *what), sink.name)
+            if first != sink.name:
+                text = f"is also that of the sink {first}; {_REMEDY[name]}"
+                yield Problem(("sinks", sink.name, name), text)
+
+
+_REMEDY = {
+    "pin": "give each relay a pin of its own",
+    "client_id": "give each a name of its own, for the broker lets only one of them stay",
+}
+
+
+def _alone(options: BaseModel) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Options that no other sink may state: the key, and what makes it the same."""
+    stated = dict(options)
+    if stated.get("pin") is not None and stated.get("pin_factory") != "mock":
+        pin = re.sub(r"^(GPIO|BCM)(?=\d)", "", str(stated["pin"]).upper())
+        yield "pin", (stated.get("pin_factory"), stated.get("host"), stated.get("port"), pin)
+    if stated.get("client_id") is not None:
+        port = stated.get("port") or (8883 if stated.get("tls") else 1883)
+        yield "client_id", (stated.get("host"), port, stated["client_id"])
+
+
+def _unheard(settings: Settings) -> Iterator[Problem]:
+    """Cameras whose alarms no sink's route takes, and sinks whose route takes no camera."""
+    heard: set[str] = set()
+    for sink in settings.sinks:
+        route = sink.route
+        taken = {
+            camera.name
+            for camera in settings.cameras
+            if (not route.cameras or camera.name in route.cameras)
+            and (not route.sites or camera.site in route.sites)
+        }
+        heard |= taken
+        if settings.cameras and not taken:
+            text = (
+                "takes no camera, for none of cameras: is at one of sites:; leave one of them out"
+            )
+            yield Problem(("sinks", sink.name, "route"), text)
+    for camera in settings.cameras:
+        if settings.sinks and camera.name not in heard:
+            text = "no sink's route takes its alarms; add it to a route, or a sink of type log"
+            yield Problem(("cameras", camera.name), text, "warning")

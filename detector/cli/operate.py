@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from config.errors import DeliveryError
+from config.errors import DeliveryError, JikimiError
 from detector.cli.asking import add_state_dir, ask_daemon
 from detector.cli.settings import CONFIG_HELP, config_file
 from detector.cli.status import told_silence
@@ -32,7 +32,8 @@ def add_commands(commands: Any) -> None:
         "drill",
         help="a marked exercise through every sink",
         description="Send a marked exercise through every sink and tell what each made of it. "
-        "The exit code is 0 where every sink that it is routed to acknowledged it, else 5.",
+        "The exit code is 0 where every sink that it is routed to acknowledged it, 1 where it is "
+        "routed to none, else 5.",
     )
     drill.add_argument("--camera", metavar="NAME", help="on this one (default: the first)")
     drill.add_argument(
@@ -86,7 +87,7 @@ def _drill(chosen: argparse.Namespace) -> int:
     start = f"exercise {sent['incident']} on camera {sent['camera']}"
     print(flow(start, [f"to {', '.join(sent['sinks'])}"], indent=2), flush=True)
     waiting = list(sent["sinks"])
-    failed = False
+    failed = taken = False
     deadline_s = time.monotonic() + chosen.timeout
     while True:
         answer = ask_daemon(chosen, "deliveries", incident=sent["incident"])
@@ -95,13 +96,21 @@ def _drill(chosen: argparse.Namespace) -> int:
                 print(f"{delivery['sink']}: {_outcome(delivery)}", flush=True)
                 waiting.remove(delivery["sink"])
                 failed |= delivery["state"] == "failed"
+                taken |= delivery["state"] != "not routed"
         left_s = deadline_s - time.monotonic()
         if not waiting or left_s <= 0:
             break
         time.sleep(min(POLL_S, left_s))
     for sink in waiting:
         print(f"{sink}: no answer within {chosen.timeout:g} s (still queued)")
-    return DeliveryError.exit_code if failed or waiting else 0
+    if failed or waiting:
+        return DeliveryError.exit_code
+    if not taken:
+        raise JikimiError(
+            "nobody was told: no sink's route takes this exercise; check route: of the sinks, "
+            "or drill another camera with --camera"
+        )
+    return 0
 
 
 def _outcome(delivery: dict[str, Any]) -> str:

@@ -156,7 +156,7 @@ class CalibrationSaver:
 def _looks_at(camera: CameraSettings) -> str:
     """Stands for what the camera sees; of its address without the password, which may change."""
     detection = camera.detection
-    facts = [camera.url.redacted, detection.watch, detection.ignore]
+    facts = [camera.url.identity or camera.url.url, detection.watch, detection.ignore]
     return _digest(json.dumps(facts))
 
 

@@ -15,6 +15,9 @@ from detector.daemon.camera import WatchedCamera
 from detector.daemon.cameras import Cameras
 from detector.daemon.control import Commands
 
+LONGEST_S = 366 * 86400.0
+"""For which alarms can be silenced: a year."""
+
 log = get_logger()
 
 
@@ -61,7 +64,7 @@ class OperatorCommands:
         """Send no alarms of `camera`, or of any, for `for_s` seconds."""
         self._camera(request)
         camera = request.get("camera")
-        until = datetime.now(UTC) + timedelta(seconds=float(request["for_s"]))
+        until = datetime.now(UTC) + _duration(request)
         self._dispatcher.silence(camera, until)
         log.warning("silenced", camera=camera or "all", until=until.isoformat())
         return {"camera": camera, "until": until.isoformat(timespec="seconds")}
@@ -69,17 +72,33 @@ class OperatorCommands:
     def unsilence(self, request: dict[str, Any]) -> dict[str, Any]:
         """End the silence of `camera`, or every silence; None in `ended`: of every camera."""
         camera = request.get("camera")
+        if not isinstance(camera, str | None):
+            raise _wrong_name(camera)
         if camera not in self._dispatcher.silences():  # a camera that is gone may be silenced still
             self._camera(request)
         return {"ended": self._dispatcher.unsilence(camera)}
 
     def recalibrate(self, request: dict[str, Any]) -> dict[str, Any]:
         """Forget what `camera` has learnt: it was turned, or moved."""
-        camera = self._cameras.by_name(request.get("camera") or "")
+        camera = self._camera({"camera": request.get("camera") or ""})
+        assert camera is not None
         camera.recalibrate()
         return {"camera": camera.camera.name}
 
     def _camera(self, request: dict[str, Any]) -> WatchedCamera | None:
         """The camera that is named, None where none is."""
         name = request.get("camera")
+        if not isinstance(name, str | None):
+            raise _wrong_name(name)
         return None if name is None else self._cameras.by_name(name)
+
+
+def _wrong_name(name: object) -> ControlError:
+    return ControlError(f"a {type(name).__name__} is no camera; give its name as text")
+
+
+def _duration(request: dict[str, Any]) -> timedelta:
+    for_s = request.get("for_s")
+    if isinstance(for_s, int | float) and not isinstance(for_s, bool) and 0 <= for_s <= LONGEST_S:
+        return timedelta(seconds=for_s)
+    raise ControlError(f"for_s must be a number of seconds from 0 to {LONGEST_S:.0f}")

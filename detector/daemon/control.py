@@ -11,7 +11,9 @@ import socket
 import socketserver
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,14 @@ from config.secrets import scrub
 
 TIMEOUT_S = 10.0
 """Longer than any command takes; a stuck daemon must not hang the operator's shell."""
+
+MAX_CLIENTS = 32
+"""At a time; each is answered in milliseconds."""
+
+MAX_REQUEST_BYTES = 1 << 16
+
+DRAINED_BYTES = 1 << 24
+"""Of a request that is too long so much is read, so that who sends it hears why it is refused."""
 
 MAX_PATH_BYTES = 107
 """What a Unix socket address holds on Linux (unix(7))."""
@@ -30,9 +40,39 @@ Commands = Mapping[str, Callable[[dict[str, Any]], Any]]
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
+    def __init__(self, path: str, handler: type[socketserver.BaseRequestHandler]) -> None:
+        self._free = threading.Semaphore(MAX_CLIENTS)
+        super().__init__(path, handler)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether there is room for one more; tells the one for whom there is none."""
+        if self._free.acquire(blocking=False):
+            return True
+        with suppress(OSError):
+            request.setblocking(False)
+            request.send(_line({"error": f"{MAX_CLIENTS} others are asking already; ask again"}))
+        return False
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own."""
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread to be had
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, then make room for another."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log it: socketserver would write a traceback past the log and its scrubbing."""
-        _log().warning("control connection failed", exc_info=sys.exception())
+        error = sys.exception()
+        reason = scrub(f"{type(error).__name__}: {error}")
+        _log().warning("control connection failed", reason=reason)
 
 
 class ControlServer:
@@ -41,11 +81,12 @@ class ControlServer:
     def __init__(self, path: Path, commands: Commands) -> None:
         """Bind at once; raises ControlError where another daemon answers there already."""
 
-        class Handler(socketserver.StreamRequestHandler):
-            timeout = TIMEOUT_S
-
+        class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                self.wfile.write(_reply(self.rfile.readline(1 << 16), commands))
+                line = _request(self.request)
+                with suppress(ConnectionError, TimeoutError):  # who asked has gone
+                    self.request.settimeout(TIMEOUT_S)
+                    self.request.sendall(_reply(line, commands))
 
         if len(bytes(path)) > MAX_PATH_BYTES:
             raise ControlError(f"{path}: too long for a socket; choose a shorter state_dir")
@@ -77,7 +118,8 @@ class ControlServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 def ask(path: Path, command: str, **details: Any) -> Any:
@@ -117,18 +159,42 @@ def _answers(path: Path) -> bool:
     return True
 
 
-def _reply(line: bytes, commands: Commands) -> bytes:
+def _request(connection: socket.socket) -> bytes | None:
+    """The line that was asked; None where it is too long, or does not come in time."""
+    until_s = time.monotonic() + TIMEOUT_S
+    waiting = b""
+    received = 0
+    try:
+        while received <= DRAINED_BYTES:
+            connection.settimeout(max(0.001, until_s - time.monotonic()))
+            part = connection.recv(1 << 16)
+            received += len(part)
+            if received <= MAX_REQUEST_BYTES:
+                waiting += part
+            if not part or b"\n" in part:
+                break
+    except OSError:
+        return None
+    return waiting.partition(b"\n")[0] if received <= MAX_REQUEST_BYTES else None
+
+
+def _reply(line: bytes | None, commands: Commands) -> bytes:
+    known = f"commands are {', '.join(sorted(commands))}"
+    if line is None:
+        return _line({"error": f"no line of at most {MAX_REQUEST_BYTES} bytes came; {known}"})
     try:
         request = json.loads(line)
         command = commands[request["command"]]
-    except (ValueError, KeyError, TypeError):
-        reply: dict[str, Any] = {"error": f"commands are {', '.join(sorted(commands))}"}
-    else:
-        try:
-            reply = {"result": command(request)}
-        except JikimiError as error:
-            reply = {"error": scrub(str(error))}
-        except Exception as error:  # noqa: BLE001 - logged
-            _log().exception("control command failed", command=request["command"])
-            reply = {"error": scrub(f"{type(error).__name__}: {error}")}
-    return json.dumps(reply, ensure_ascii=False).encode() + b"\n"
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _line({"error": known})
+    try:
+        return _line({"result": command(request)})
+    except JikimiError as error:
+        return _line({"error": scrub(str(error))})
+    except Exception as error:  # noqa: BLE001 - logged
+        _log().exception("control command failed", command=request["command"])
+        return _line({"error": scrub(f"{type(error).__name__}: {error}")})
+
+
+def _line(reply: dict[str, Any]) -> bytes:
+    return json.dumps(reply, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"

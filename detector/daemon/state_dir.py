@@ -18,11 +18,23 @@ def claimed(state_dir: Path) -> Iterator[None]:
     """Hold `state_dir`; raises ConfigError, with the process that has it, where another does.
 
     A directory in which nothing can be written does not stop it: the outbox then goes on in
-    memory, and says so.
+    memory, and says so. Meanwhile every file and folder that this process makes is for its user
+    and, to read, its group: they hold pictures of people.
     """
+    before = os.umask(0o077)
+    os.umask(before | 0o027)
+    try:
+        with _locked(state_dir):
+            yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
+def _locked(state_dir: Path) -> Iterator[None]:
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
-        lock = os.open(state_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(state_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError:
         yield
         return

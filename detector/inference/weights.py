@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from structlog import get_logger
 
 from config.errors import ModelError
+from config.files import UnfitFileError, read_file
 from detector.incidents.tracker import IncidentRules
 from detector.inference.engine import Engine, LiteRTEngine, TensorFlowEngine
 from detector.inference.fastest import quickest
@@ -29,6 +30,9 @@ from detector.motion.view import VIEW_RECIPE, VIEW_SIDE
 
 AUTOMATIC = ("litert", "litert-int8")
 """TensorFlow takes 600 MB and, without a GPU, three times as long: it has to be asked for."""
+
+SIDECAR_BYTES = 256 * 1024
+"""The shipped one has 4 kB."""
 
 log = get_logger()
 
@@ -189,7 +193,9 @@ def _model(path: Path, sidecar: Sidecar, engine: str) -> Path:
 
 def _read(path: Path) -> Sidecar:
     try:
-        return Sidecar.model_validate_json(path.read_bytes())
+        return Sidecar.model_validate_json(read_file(path, SIDECAR_BYTES))
+    except UnfitFileError as error:
+        raise ModelError(f"{path}: {error}") from error
     except OSError as error:
         raise ModelError(
             f"{path}: cannot read the weights' sidecar ({error.strerror}); name an exported "

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +18,12 @@ from gpiozero import DigitalOutputDevice
 from gpiozero.pins.mock import MockFactory
 from pydantic import ValidationError
 
+from alerts.sinks import off_timer, sound
 from alerts.sinks import relay as module
-from alerts.sinks import siren as siren_module
 from alerts.sinks.relay import FloodlightSink, RelayOptions, relays_off
 from alerts.sinks.siren import SirenOptions, SirenSink
 from config.errors import DeliveryError
+from config.secrets import register_secret
 
 
 @pytest.fixture
@@ -47,18 +51,161 @@ def test_on_for_a_set_time_then_off(light: FloodlightSink, factory: MockFactory)
     wait_for(lambda: not pin.state)
 
 
-def test_another_alert_extends(factory: MockFactory) -> None:
+class Clock:
+    """The time by which relays are switched off; `pass_` returns once it has been looked at."""
+
+    def __init__(self, timer: off_timer.OffTimer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._timer = timer
+        self._now_s = 1000.0
+        self._looked = threading.Semaphore(0)
+        monkeypatch.setattr(off_timer, "time", self)
+
+    def monotonic(self) -> float:
+        if threading.current_thread() is not threading.main_thread():
+            self._looked.release()
+        return self._now_s
+
+    def pass_(self, seconds: float) -> None:
+        """Let so much time pass, after which nothing is due."""
+        self._now_s += seconds
+        for _ in range(2):  # whoever finds that it is time looks again before he acts
+            while self._looked.acquire(blocking=False):
+                pass
+            with self._timer._changed:
+                self._timer._changed.notify_all()
+            assert self._looked.acquire(timeout=20)
+        with self._timer._changed:
+            pass
+
+    def end(self, seconds: float) -> None:
+        """Let so much time pass, after which something is due."""
+        self._now_s += seconds
+        with self._timer._changed:
+            self._timer._changed.notify_all()
+
+
+def test_another_alert_extends(factory: MockFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     light = FloodlightSink("light", RelayOptions(pin=17, pin_factory="mock", on_s=60))
     light.start()
+    clock = Clock(light._relay._timer, monkeypatch)
+    light.deliver(make_alert())
+    clock.pass_(50)
+    light.deliver(make_alert())
+    clock.pass_(50)
+    pin = factory.pin(17)
+    assert pin.state
+    clock.end(11)
+    wait_for(lambda: not pin.state)
+    light.close()
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Once called, no thread can be started, as where TasksMax= is reached."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    return lambda: monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+def test_a_relay_needs_no_new_thread_to_go_off(
+    light: FloodlightSink, factory: MockFactory, threads: Callable[[], None]
+) -> None:
+    threads()
     light.deliver(make_alert())
     pin = factory.pin(17)
-    first = light._relay._timer
-    assert first is not None
-    light.deliver(make_alert())
-    light._relay._time_is_up(first)  # the first one's time comes
     assert pin.state
+    wait_for(lambda: not pin.state)
+
+
+def test_what_nothing_could_switch_off_is_not_switched_on(
+    factory: MockFactory, tmp_path: Path, threads: Callable[[], None]
+) -> None:
+    threads()
+    light = FloodlightSink("light", RelayOptions(pin=17, pin_factory="mock"))
+    for attempt in (light.start, lambda: light.deliver(make_alert())):
+        with pytest.raises(DeliveryError, match="nothing could switch it off again"):
+            attempt()
+    assert 1 not in [state.state for state in factory.pin(17).states]
+    heard = tmp_path / "heard"
+    horn = SirenSink("horn", SirenOptions(command=["touch", str(heard)]))
+    for attempt in (horn.start, lambda: horn.deliver(make_alert())):
+        with pytest.raises(DeliveryError, match="nothing could switch it off again"):
+            attempt()
+    assert not heard.exists()
     light.close()
+    horn.close()
+
+
+def test_without_memory_to_wait_with_a_relay_still_goes_off(
+    light: FloodlightSink, factory: MockFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(*_: object) -> None:
+        raise MemoryError
+
+    light.deliver(make_alert())
+    monkeypatch.setattr(threading.Condition, "wait", wait)
+    pin = factory.pin(17)
+    until_s = time.monotonic() + 20
+    while pin.state and time.monotonic() < until_s:
+        os.sched_yield()
     assert not pin.state
+
+
+def test_a_relay_that_may_be_on_is_switched_off(
+    factory: MockFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = threading.Event()  # the relay behind the pin: its board hears, its answer is lost
+    real_off = DigitalOutputDevice.off
+
+    def on(_device: DigitalOutputDevice) -> None:
+        closed.set()
+        raise TimeoutError("the answer is lost")
+
+    def off(device: DigitalOutputDevice) -> None:
+        real_off(device)
+        closed.clear()
+
+    monkeypatch.setattr(DigitalOutputDevice, "on", on)
+    monkeypatch.setattr(DigitalOutputDevice, "off", off)
+    light = FloodlightSink("light", RelayOptions(pin=17, pin_factory="mock", on_s=3600))
+    light.start()
+    with pytest.raises(DeliveryError, match="the answer is lost"):
+        light.deliver(make_alert())
+    wait_for(lambda: not closed.is_set())
+    light.close()
+
+
+def test_a_relay_can_be_used_again_after_it_was_closed(
+    light: FloodlightSink, factory: MockFactory
+) -> None:
+    for _ in range(20):
+        light.close()
+        light.start()
+    light.deliver(make_alert())
+    pin = factory.pin(17)
+    assert pin.state
+    wait_for(lambda: not pin.state)
+    light.close()
+    wait_for(lambda: "off relay on pin 17" not in [each.name for each in threading.enumerate()])
+
+
+def test_a_remote_pigpio_that_says_nothing_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "PIGPIO_TIMEOUT_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex(address)
+        options = RelayOptions(pin=17, pin_factory="pigpio", host=address[0], port=address[1])
+        with pytest.raises(DeliveryError, match="pin 17 cannot be claimed through pigpio"):
+            FloodlightSink("light", options).start()
+        for client in waiting:
+            client.close()
 
 
 def test_off_at_start_and_stop_also_where_low_means_on(factory: MockFactory) -> None:
@@ -77,7 +224,7 @@ def test_off_at_start_and_stop_also_where_low_means_on(factory: MockFactory) -> 
 def test_a_relay_that_will_not_go_off_is_tried_until_it_does(
     light: FloodlightSink, factory: MockFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "OFF_RETRY_S", 0.01)
+    monkeypatch.setattr(off_timer, "OFF_RETRY_S", 0.01)
     real_off = DigitalOutputDevice.off
     faults = [OSError("connection lost")] * 2
     done = threading.Event()
@@ -164,7 +311,7 @@ def test_siren_on_a_relay(factory: MockFactory) -> None:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sound that lives for a moment counts as sounding."""
-    monkeypatch.setattr(siren_module, "FAILS_WITHIN_S", 0.01)
+    monkeypatch.setattr(sound, "FAILS_WITHIN_S", 0.01)
 
 
 def command(tmp_path: Path, code: str) -> list[str]:
@@ -227,3 +374,93 @@ def test_arguments_are_no_shell(tmp_path: Path) -> None:
     siren.deliver(make_alert(camera="$(reboot)"))
     siren.close()
     assert not target.exists()
+
+
+def noted(path: Path) -> str:
+    """What a command has written there, once it is whole."""
+    return wait_for(lambda: path.exists() and path.read_text().endswith("\n") and path.read_text())
+
+
+def test_a_command_is_ended_with_its_children(tmp_path: Path, hasty: None) -> None:
+    path = tmp_path / "pids"
+    ignoring = "trap '' TERM; while :; do read -r _ </dev/zero; done"
+    script = f'sh -c "{ignoring}" & echo $$ $! > {path}; wait'
+    for end in ("its time is up", "the daemon stops"):
+        on_s = 0.3 if end == "its time is up" else 3600
+        horn = SirenSink("horn", SirenOptions(command=["sh", "-c", script], on_s=on_s))
+        horn.deliver(make_alert())
+        pids = noted(path).split()
+        if end == "the daemon stops":
+            horn.close()
+        for pid in pids:
+            wait_for(lambda pid=pid: not Path(f"/proc/{pid}/exe").exists())
+        horn.close()
+        path.unlink()
+
+
+def test_what_a_command_left_behind_is_ended_in_time(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    script = f"sleep 3600 & echo $! > {path}"
+    horn = SirenSink("horn", SirenOptions(command=["sh", "-c", script], on_s=0.3))
+    horn.deliver(make_alert())
+    pid = noted(path).strip()
+    wait_for(lambda: not Path(f"/proc/{pid}/exe").exists())
+    horn.close()
+
+
+def test_a_command_needs_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    horn = SirenSink("horn", SirenOptions(command=["sh", "-c", "echo no card >&2; exit 3"]))
+    with pytest.raises(DeliveryError, match="code 3: no card"):
+        horn.deliver(make_alert())
+
+    def refuse(*_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    with pytest.raises(DeliveryError, match="code 3: it said nothing"):
+        horn.deliver(make_alert())
+    horn.close()
+
+
+def test_a_talkative_command_is_neither_held_up_nor_kept_whole(tmp_path: Path) -> None:
+    code = f"""
+import os
+for _ in range(1000):
+    try:
+        os.write(2, b"playing" * 1000)
+    except OSError:
+        pass
+open({str(tmp_path / "done")!r}, "w").write("\\n")
+raise SystemExit(1)
+"""
+    horn = SirenSink("horn", SirenOptions(command=command(tmp_path, code)))
+    with pytest.raises(DeliveryError, match=r"code 1: \w*playing\w*$") as caught:
+        horn.deliver(make_alert())
+    assert noted(tmp_path / "done")
+    assert len(str(caught.value)) < 500
+    horn.close()
+
+
+def test_a_command_is_told_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "environment"
+    for name in ("JIKIMI_CAMERAS", "BROKER_PASSWORD", "NOTIFY_SOCKET", "PYTHONPATH"):
+        monkeypatch.setenv(name, "hunter22secret")
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    horn = SirenSink("horn", SirenOptions(command=["sh", "-c", f"env > {path}"]))
+    horn.deliver(make_alert())
+    text = path.read_text()
+    assert "hunter22secret" not in text
+    names = {line.partition("=")[0] for line in text.splitlines()}
+    own = {f"JIKIMI_{name}" for name in ("CAMERA", "SITE", "LABEL", "INCIDENT", "EXERCISE")}
+    assert {"PATH", "LC_ALL"} | own <= names
+    assert {name for name in names if name.startswith("JIKIMI_")} == own
+    horn.close()
+
+
+def test_what_a_command_says_of_a_secret_is_not_repeated(tmp_path: Path) -> None:
+    register_secret("tr0ub4dor")
+    horn = SirenSink("horn", SirenOptions(command=["sh", "-c", "echo no tr0ub4dor >&2; exit 1"]))
+    with pytest.raises(DeliveryError, match=r"code 1: no \*\*\*"):
+        horn.deliver(make_alert())
+    horn.close()

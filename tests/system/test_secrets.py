@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 PASSWORD = "p@ss:w/or#d%"
 ENCODED = quote(PASSWORD, safe="")
+TOKEN = "T0ken4Everything"
 ROOT = Path(__file__).parents[2]
 
 
@@ -40,7 +41,12 @@ cameras:
   wrong: 'rtsp://operator:x{PASSWORD}@{address}/a'
   nowhere: 'rtsp://operator:{PASSWORD}@{address}/missing'
   refused: 'rtsp://operator:{PASSWORD}@127.0.0.1:{free_port()}/a'
+  token: 'rtsp://{TOKEN}@127.0.0.1:{free_port()}/a'
+  query: 'http://127.0.0.1:{free_port()}/a?channel=1&sid={TOKEN}&new={TOKEN}#{TOKEN}'
 sinks:
+  hook: {{type: webhook, url: 'http://127.0.0.1:{free_port()}/services/{TOKEN}?k={TOKEN}',
+          headers: {{X-Key: {TOKEN}}}, bearer_token: {TOKEN}}}
+  horn: {{type: siren, command: [sh, -c, "env >&2; exit 1"]}}
   police: {{type: mqtt, host: 127.0.0.1, port: {broker.port}, protocol: "3.1.1",
             username: jikimi, password: "Brok3r-s@cret"}}
   wrong-police: {{type: mqtt, host: 127.0.0.1, port: {broker.port}, protocol: "3.1.1",
@@ -50,7 +56,8 @@ sinks:
             daemon.wait_state("right", "live")
             daemon.wait_state("wrong", "unauthorised")
             daemon.wait_state("nowhere", "offline")
-            daemon.wait_state("refused", "offline")
+            for name in ("refused", "token", "query"):
+                daemon.wait_state(name, "offline")
             daemon.jikimi("drill")
             station.wait_for_incidents(2)
             seen = [daemon.metrics_text(), str(daemon.health())]
@@ -70,7 +77,7 @@ sinks:
             p.read_bytes().decode("latin-1") for p in daemon.state_dir.rglob("*") if p.is_file()
         ]
     for text in seen + kept:
-        for secret in (PASSWORD, ENCODED, "Brok3r-s@cret", "wr0ng-s@cret"):
+        for secret in (PASSWORD, ENCODED, TOKEN, "Brok3r-s@cret", "wr0ng-s@cret"):
             assert secret not in text
 
 
@@ -111,7 +118,7 @@ def test_make_run_shows_no_password_in_the_process_list(tmp_path: Path) -> None:
         os.killpg(make.pid, signal.SIGTERM)
         make.communicate(timeout=20)
     assert any("jikimi run" in line for line in lines)
-    assert "rtsp://operator:***@" in "".join(printed)
+    assert "rtsp://***@" in "".join(printed)
     for text in lines + printed:
         assert PASSWORD not in text
         assert ENCODED not in text

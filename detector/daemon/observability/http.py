@@ -62,13 +62,36 @@ class HttpServer:
             sys_version = ""
 
             def do_GET(self) -> None:
+                self.wfile.write(self._head())
+
+            def do_HEAD(self) -> None:
+                self._head()
+
+            def do_POST(self) -> None:
+                self._refuse()
+
+            def do_PUT(self) -> None:
+                self._refuse()
+
+            def do_DELETE(self) -> None:
+                self._refuse()
+
+            def _head(self) -> bytes:
+                """Send status and headers; the body."""
                 path = self.path.partition("?")[0]
                 status, kind, body = _answer(path, registry, live, health)
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                return body
+
+            def _refuse(self) -> None:
+                self.close_connection = True  # what was sent with it is not read
+                self.send_response(HTTPStatus.METHOD_NOT_ALLOWED)
+                self.send_header("Allow", "GET, HEAD")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def log_message(self, *_: Any) -> None:
                 """Log nothing: Prometheus asks every few seconds."""

@@ -161,6 +161,15 @@ def test_weights_that_were_damaged_are_found(check: Check, make_weights: Any) ->
     assert "tiny.tflite: is not the file its sidecar was written for" in line
 
 
+@pytest.mark.parametrize("name", ["/dev/zero", "/", "pipe"])
+def test_weights_that_are_no_file_are_not_read(check: Check, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    code, (line,) = check(f"{CAMERA}weights: {name}\n")
+    assert code == 2
+    assert line.startswith("error: 2: weights: ")
+    assert "; name" in line
+
+
 @pytest.mark.parametrize(
     ("tls", "key", "says"),
     [
@@ -240,6 +249,49 @@ def test_a_gpio_chip_that_is_missing_is_a_warning(
     assert line.startswith(f"warning: 3: {HARDWARE}{factory} finds no /dev/no-such-chip*")
     monkeypatch.setitem(relay.DEVICES, factory, "nul*")  # one that is there
     assert check(sinks(f"type: floodlight, pin: 17, pin_factory: {factory}")) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "key"),
+    [
+        ("type: floodlight, pin: 17, pin_factory: native", "type: siren, pin: GPIO17", None),
+        (
+            "type: floodlight, pin: 17, pin_factory: native",
+            "type: siren, pin: GPIO17, pin_factory: native",
+            "pin",
+        ),
+        (
+            "type: siren, pin: 4, pin_factory: pigpio, host: a",
+            "type: siren, pin: 4, pin_factory: pigpio, host: b",
+            None,
+        ),
+        ("type: siren, pin: 4, pin_factory: mock", "type: siren, pin: 4, pin_factory: mock", None),
+        ("type: mqtt, host: h, client_id: a", "type: mqtt, host: h, client_id: a", "client_id"),
+        ("type: mqtt, host: h, client_id: a", "type: mqtt, host: h, client_id: b", None),
+        ("type: mqtt, host: h, client_id: a", "type: mqtt, host: i, client_id: a", None),
+        ("type: mqtt, host: h", "type: mqtt, host: h", None),
+    ],
+)
+def test_what_only_one_sink_can_have(check: Check, one: str, other: str, key: str | None) -> None:
+    code, found = check(f"{CAMERA}sinks:\n  a: {{{one}}}\n  b: {{{other}}}\n")
+    errors = [line for line in found if line.startswith("error")]
+    assert [line.partition(";")[0] for line in errors] == (
+        [f"error: 4: sinks.b.{key}: is also that of the sink a"] if key else []
+    )
+    assert code == (2 if key else 0)
+
+
+def test_a_camera_that_no_sink_hears_and_a_sink_that_hears_none(check: Check) -> None:
+    code, found = check(
+        "cameras:\n  gate: {url: rtsp://h/s, site: north}\n  yard: {url: rtsp://h/s, site: south}\n"
+        "sinks:\n  a: {type: log, route: {sites: [south]}}\n"
+        "  b: {type: log, route: {cameras: [yard], sites: [north]}}\n"
+    )
+    assert code == 2
+    assert [line.partition(";")[0] for line in found] == [
+        "error: 6: sinks.b.route: takes no camera, for none of cameras: is at one of sites:",
+        "warning: 2: cameras.gate: no sink's route takes its alarms",
+    ]
 
 
 class PagerOptions(Section):

@@ -107,6 +107,14 @@ def test_a_drill_tells_what_each_sink_made_of_it_as_it_becomes_known(
     ]
 
 
+def test_a_drill_that_is_routed_to_nobody_is_a_failure(run: Run, serve: Serve) -> None:
+    serve(**exercise([delivery(sink, "not routed") for sink in ("police", "light")]))
+    code, out, err = run("drill")
+    assert code == 1
+    assert "light: not routed" in out
+    assert err.startswith("jikimi: nobody was told: no sink's route takes this exercise; check")
+
+
 def test_a_drill_that_a_sink_fails_exits_5_and_says_why(run: Run, serve: Serve) -> None:
     serve(
         **exercise(

@@ -70,7 +70,7 @@ def test_a_terminal_is_told_what_is_going_on_and_standard_output_stays_the_repor
     os.close(theirs)
     told = os.read(ours, 10_000).decode()
     os.close(ours)
-    assert told.startswith("Looking at rtsp://viewer:***@127.0.0.1")
+    assert told.startswith("Looking at rtsp://***@127.0.0.1")
     assert "connection refused" in told
     assert "hunter2" not in told
     assert (done.returncode, done.stdout) == (3, b"")

@@ -138,3 +138,17 @@ def test_a_camera_that_is_not_there_is_named_with_those_that_are(
     with pytest.raises(ControlError, match="no camera 'gaet'; cameras are gate, yard"):
         running.ask(command, camera="gaet", **details)
     assert running.health.status()["silences"] == []
+
+
+@pytest.mark.parametrize("command", ["drill", "silence", "unsilence", "recalibrate"])
+@pytest.mark.parametrize("camera", [7, ["gate"], {"name": "gate"}, True])
+def test_what_is_no_name_is_refused(running: Running, command: str, camera: Any) -> None:
+    with pytest.raises(ControlError, match="is no camera; give its name as text"):
+        running.ask(command, camera=camera, for_s=60)
+
+
+@pytest.mark.parametrize("for_s", [None, "10", -1, True, [], float("inf"), float("nan"), 1e300])
+def test_a_silence_of_no_duration_is_refused(running: Running, for_s: Any) -> None:
+    with pytest.raises(ControlError, match="for_s must be a number of seconds"):
+        running.ask("silence", camera="gate", for_s=for_s)
+    assert running.health.status()["silences"] == []

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alerting import wait_for
 
 from config.errors import ControlError
 from config.secrets import register_secret
+from detector.daemon import control
 from detector.daemon.control import MAX_PATH_BYTES, ControlServer, ask
 
 DEADLINE_S = 10.0
@@ -85,10 +89,29 @@ def test_an_answer_that_cannot_be_written_is_an_error_and_no_traceback(
     assert "Exception occurred during processing" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "line", [b"\n", b"status\n", b"[]\n", b'"echo"\n', b'{"command": []}\n', b"\xff\n", b"{" * 99]
-)
-def test_nonsense_is_answered_with_what_there_is(served: Path, line: bytes) -> None:
+NONSENSE = {
+    "nothing": b"",
+    "an empty line": b"\n",
+    "a word": b"status\n",
+    "a list": b"[]\n",
+    "a text": b'"echo"\n',
+    "no object's key": b'{"command": []}\n',
+    "another command": b'{"command": "dance"}\n',
+    "half a line": b'{"command": "ec',
+    "no UTF-8": b"\xff\xfe\x00\n",
+    "NUL": b"\0" * 1000,
+    "deep": b"[" * 60_000 + b"\n",
+    "a deep object": b'{"command":' * 5000 + b"\n",
+    "a huge number": b'{"command": ' + b"9" * 6000 + b"}\n",
+    "megabytes": b"x" * 3_000_000 + b"\n",
+    "megabytes without an end": b"\0" * 3_000_000,
+}
+
+
+@pytest.mark.parametrize("line", NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_is_answered_with_what_there_is(
+    served: Path, line: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(DEADLINE_S)
         connection.connect(str(served))
@@ -96,6 +119,47 @@ def test_nonsense_is_answered_with_what_there_is(served: Path, line: bytes) -> N
         connection.shutdown(socket.SHUT_WR)
         with connection.makefile("rb") as answer:
             assert "commands are" in json.loads(answer.read())["error"]
+    assert ask(served, "echo", text="next") == "next"
+    written = capfd.readouterr()
+    assert "Traceback" not in written.out + written.err
+
+
+def test_half_a_line_is_waited_for_only_so_long(
+    served: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "TIMEOUT_S", 0.2)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(DEADLINE_S)
+        connection.connect(str(served))
+        with suppress(ConnectionError):
+            while True:  # a byte now and again is no sign of life
+                connection.sendall(b"x")
+                if select.select([connection], [], [], 0.05)[0]:
+                    break
+        with connection.makefile("rb") as answer:
+            assert "no line" in json.loads(answer.readline())["error"]
+
+
+def test_too_many_at_a_time_are_told_so(served: Path) -> None:
+    silent = []
+    refused = b""
+    for _ in range(control.MAX_CLIENTS + 1):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(served))
+        silent.append(connection)
+    for connection in select.select(silent, [], [], DEADLINE_S)[0]:
+        refused += connection.recv(1000)
+    assert b"others are asking already" in refused
+    for connection in silent:
+        connection.close()
+    wait_for(lambda: control_answers(served))
+
+
+def control_answers(path: Path) -> bool:
+    try:
+        return bool(ask(path, "echo", text="next") == "next")
+    except ControlError:
+        return False
 
 
 def test_one_who_connects_and_says_nothing_holds_up_nobody(served: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -86,6 +88,47 @@ def test_anything_else_is_not_found_and_told_what_there_is(running: Running, pat
     status, _, body = running.get(path)
     assert status == 404
     assert "/healthz" in body
+
+
+def asked(running: Running, method: str, path: str) -> HTTPResponse:
+    connection = HTTPConnection(running.server.url.removeprefix("http://"), timeout=DEADLINE_S)
+    connection.request(method, path, body=b"x" * 10 if method == "POST" else None)
+    return connection.getresponse()
+
+
+@pytest.mark.parametrize("path", ["/livez", "/healthz", "/metrics", "/nothing"])
+def test_head_is_get_without_the_body(running: Running, path: str) -> None:
+    for live in (True, False):
+        running.live = running.health["live"] = live
+        got, head = (asked(running, method, path) for method in ("GET", "HEAD"))
+        assert (head.status, head.read()) == (got.status, b"")
+        assert head.headers["Content-Type"] == got.headers["Content-Type"]
+        if path != "/metrics":  # which changes from one moment to the next
+            assert int(head.headers["Content-Length"]) == len(got.read())
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_nothing_is_changed_over_http(running: Running, method: str) -> None:
+    answer = asked(running, method, "/healthz")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [b"\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"A" * 70_000, b"\xff \xff\n\n"],
+)
+def test_junk_harms_nothing(
+    running: Running, junk: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host, _, port = running.server.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), DEADLINE_S) as connection:
+        connection.sendall(junk)
+        connection.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionError):
+            while connection.recv(65536):
+                pass
+    assert running.get("/livez")[0] == 200
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_port_in_use_is_a_mistake_of_the_configuration(running: Running) -> None:
