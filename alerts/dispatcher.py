@@ -19,6 +19,7 @@ from alerts.admission import Decision, Stage, admit
 from alerts.certificates import first_end_s, tls_files
 from alerts.deadline import LEAVE_S, Deadline
 from alerts.deliveries import Delivery, ExerciseDeliveries
+from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.routing import routes
@@ -176,6 +177,10 @@ class Dispatcher:
         with self._mutex:
             return self._exercises.of(incident_id, self._workers)
 
+    def threads(self) -> list[LiveThread]:
+        """Each sink's, and what writes the outbox; waits for nobody."""
+        return [*(worker.thread for worker in self._workers.values()), *self._outbox.threads()]
+
     def status(self) -> list[SinkStatus]:
         """How each sink is doing, in the order of the configuration."""
         with self._mutex:
@@ -233,7 +238,26 @@ class Dispatcher:
         self._outbox.close(deadline)
 
     def _worker(self, settings: SinkSettings) -> SinkWorker:
-        return SinkWorker(settings, self._outbox, self._metrics, self._exercises, self._clock)
+        worker = SinkWorker(settings, self._outbox, self._metrics, self._exercises, self._clock)
+        worker.thread.renew = partial(self._replace, worker)
+        # What acts on hardware has an expiry; two of them would fight over one relay.
+        if worker.sink_class.default_expiry_s is None:
+            worker.thread.replace = worker.thread.renew
+        return worker
+
+    def _replace(self, old: SinkWorker) -> None:
+        """Have a new worker with a new sink go on where `old` died, or hangs."""
+        name = old.settings.name
+        with self._mutex:
+            if not self._running or self._workers.get(name) is not old:
+                return
+            old.request_stop()
+            fresh = self._worker(old.settings)
+            fresh.take_over(old)
+            self._workers = {**self._workers, name: fresh}
+            for notice in self._notices.values():
+                fresh.show_camera(notice)
+            fresh.start()
 
     def _announce(self, names: Iterable[str]) -> None:
         for name in names:

@@ -22,6 +22,7 @@ import structlog
 from alerts.backoff import FIRST_S, backoff_s
 from alerts.deadline import Deadline
 from alerts.deliveries import ExerciseDeliveries
+from alerts.liveness import LiveThread
 from alerts.message import AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.registry import sink_type
@@ -33,6 +34,9 @@ from config.settings import SinkSettings
 
 LATE_AFTER_S = 30.0
 """Sinks without an expiry deliver what is older all the same, marked late."""
+
+HANGS_AFTER_S = 60.0
+"""A sink that starts, delivers or closes for so much longer than its time-out allows hangs."""
 
 IDLE_S = 60.0
 """Longest pause with nothing to do; new alerts wake the worker at once."""
@@ -80,6 +84,7 @@ class SinkWorker:
         self._clock = clock
         self._log = structlog.get_logger().bind(sink=settings.name, type=settings.type)
         self._sink: Sink | None = None
+        self._close_old: Callable[[], None] = lambda: None
         self._started = False
         self._state = SinkState.STARTING
         self._last_error: str | None = None
@@ -92,11 +97,21 @@ class SinkWorker:
         self._failures = 0
         self._failed_at_s = 0.0
         self._not_before_s = 0.0
-        self._thread = threading.Thread(target=self._run, name=f"sink-{settings.name}", daemon=True)
+        timeout_s = getattr(settings.options, "timeout_s", 0.0)
+        self.thread = LiveThread(
+            f"sink-{settings.name}", self._run, stuck_after_s=HANGS_AFTER_S + 2 * timeout_s
+        )
 
     def start(self) -> None:
         """Begin to deliver."""
-        self._thread.start()
+        self.thread.start()
+
+    def take_over(self, old: SinkWorker) -> None:
+        """Go on in the place of `old`, whose thread died, or hangs and is left behind."""
+        self._counts = old._counts
+        self._last_error = old._last_error
+        if not old.thread.is_alive():  # one that hangs closes its own, once it comes back
+            self._close_old = old._close
 
     def wake(self) -> None:
         """There is something new in the outbox."""
@@ -122,9 +137,8 @@ class SinkWorker:
 
     def join(self, deadline: Deadline) -> bool:
         """Wait for the end; False where the sink is stuck and its thread is left behind."""
-        if self._thread.ident is not None:
-            self._thread.join(deadline.left_s())
-        return not self._thread.is_alive()
+        self.thread.join(deadline.left_s())
+        return not self.thread.is_alive()
 
     def count(self, result: str) -> None:
         """One alert more with this result (one of `alerts.metrics.RESULTS`)."""
@@ -144,16 +158,22 @@ class SinkWorker:
             state=self.state,
             depth=waiting.depth,
             oldest_age_s=max(age_s, 0.0),
-            last_error=self._trouble() or self._last_error,
+            last_error=self._thread_trouble() or self._trouble() or self._last_error,
             counts=counts,
         )
 
     @property
     def state(self) -> SinkState:
         """How the sink is doing; a lost connection counts before an alert has failed by it."""
-        if self._state is SinkState.WORKING and self._trouble():
+        if self._state is SinkState.STOPPED:
+            return self._state
+        if self._thread_trouble() or (self._state is SinkState.WORKING and self._trouble()):
             return SinkState.FAILING
         return self._state
+
+    def _thread_trouble(self) -> str | None:
+        fault = self.thread.fault(time.monotonic())
+        return f"its thread {fault.text}" if fault else None
 
     def _trouble(self) -> str | None:
         sink: object = self._sink
@@ -166,6 +186,7 @@ class SinkWorker:
             self._wake.set()
 
     def _run(self) -> None:
+        self._close_old()
         while not self._stopping.is_set():
             try:
                 pause_s = self._step()
@@ -176,7 +197,9 @@ class SinkWorker:
                     "fault in the sink worker, it goes on", trace=scrub(traceback.format_exc())
                 )
                 pause_s = FIRST_S
+            self.thread.waiting()
             self._wake.wait(pause_s)
+            self.thread.beat()
             self._wake.clear()
         self._close()
         self._state = SinkState.STOPPED

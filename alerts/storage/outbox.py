@@ -27,6 +27,7 @@ import structlog
 
 from alerts.admission import Stage
 from alerts.deadline import Deadline
+from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertPhase
 from alerts.storage.database import FileLock, memory_database, open_database
 from alerts.storage.write_behind import WriteBehind, transaction
@@ -97,6 +98,10 @@ class Outbox:
                 "outbox cannot be used, alerts are kept in memory until restart; check the disk",
                 reason=str(error),
             )
+
+    def threads(self) -> list[LiveThread]:
+        """What writes the file."""
+        return [self._file.thread] if self._file else []
 
     def close(self, deadline: Deadline) -> None:
         """Close the file by `deadline`; what waits stays in it."""

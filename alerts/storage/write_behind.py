@@ -17,6 +17,7 @@ from typing import TypeVar
 import structlog
 
 from alerts.deadline import Deadline
+from alerts.liveness import LiveThread
 
 MAX_WAITING = 1000
 """Changes that may wait for a disk that hangs: with their pictures 150 MB at most."""
@@ -56,8 +57,8 @@ class WriteBehind:
         self._writing = False
         self._closing = False
         self._failing = False
-        self._thread = threading.Thread(target=self._run, name=f"write-{path.stem}", daemon=True)
-        self._thread.start()
+        self.thread = LiveThread(f"write-{path.stem}", self._run)
+        self.thread.start()
 
     def put(self, change: Change) -> None:
         """Have `change` applied; returns at once."""
@@ -82,10 +83,10 @@ class WriteBehind:
     def close(self, deadline: Deadline) -> bool:
         """Write what waits and close the database; False where that takes too long."""
         self.request_close()
-        self._thread.join(deadline.left_s())
-        if self._thread.is_alive():
+        self.thread.join(deadline.left_s())
+        if self.thread.is_alive():
             self._report("the disk does not answer")
-        return not self._thread.is_alive()
+        return not self.thread.is_alive()
 
     def _run(self) -> None:
         while batch := self._next():
@@ -101,7 +102,9 @@ class WriteBehind:
         with self._state:
             self._writing = False
             self._state.notify_all()
+            self.thread.waiting()
             self._state.wait_for(lambda: self._waiting or self._closing)
+            self.thread.beat()
             batch = self._waiting
             self._waiting = []
             self._writing = bool(batch)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from alerts.liveness import LiveThread
 from config.errors import StreamError, UnauthorisedError
 from config.secrets import scrub
 from config.settings import CameraSettings
@@ -31,6 +32,9 @@ from detector.types import CameraState, Sample
 NO_PICTURE_S = 20.0
 """Packets that amount to no picture for so long are no live camera; the longest key frame
 interval that cameras commonly offer is 10 s."""
+
+GRACE_S = 30.0
+"""A read that has not ended so long after its time-outs never will; DNS may take 20 s of it."""
 
 log = structlog.get_logger()
 
@@ -71,13 +75,14 @@ class CameraReader:
         self._on_sleep = on_sleep
         self._state: CameraState | None = None
         self._stop = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, name=f"capture-{camera.name}", daemon=True
-        )
+        capture = camera.capture
+        patience_s = capture.open_timeout_s + capture.read_timeout_s + GRACE_S
+        self.thread = LiveThread(f"capture-{camera.name}", self._run, stuck_after_s=patience_s)
+        """Its thread; a read that hangs is none of its faults while its time-outs apply."""
 
     def start(self) -> None:
         """Begin; returns at once, whether or not the camera is there."""
-        self._thread.start()
+        self.thread.start()
 
     def request_stop(self) -> None:
         """Ask the thread to end, without waiting: so that many cameras end side by side."""
@@ -86,8 +91,7 @@ class CameraReader:
     def stop(self, wait_s: float) -> None:
         """End within `wait_s`; no callback begins afterwards. Harmless when repeated."""
         self._stop.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(wait_s)
+        self.thread.join(wait_s)
 
     def _run(self) -> None:
         self._enter(CameraState.CONNECTING)
@@ -106,7 +110,9 @@ class CameraReader:
                 log.exception("capture failed", camera=self._name)
                 self._enter(CameraState.OFFLINE, "an internal error; see the log")
             wait_s = self._backoff.after_failure(time.monotonic(), refused=refused)
+            self.thread.waiting()
             self._stop.wait(wait_s)
+            self.thread.beat()
 
     def _connect_and_read(self) -> None:
         self._observer.connecting(self._name)
@@ -126,6 +132,7 @@ class CameraReader:
         errors = 0
         last_picture_s = time.monotonic()
         while not self._stop.is_set():
+            self.thread.beat()
             arrival = stream.receive()
             if self._stop.is_set():
                 return

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from structlog import get_logger
 
 from alerts.deadline import Deadline
+from alerts.liveness import LiveThread
 from config.settings import CameraSettings
 from detector.incidents.calibration import DAY_H, DAYS, LEVELS, Day, Learnt
 from detector.inference.weights import Sidecar
@@ -130,11 +131,11 @@ class CalibrationSaver:
     def __init__(self, cameras: Callable[[], Iterable[LearningCamera]]) -> None:
         self._cameras = cameras
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="calibration", daemon=True)
+        self.thread = LiveThread("calibration", self._run)
 
     def start(self) -> None:
         """Start saving."""
-        self._thread.start()
+        self.thread.start()
 
     def request_stop(self) -> None:
         """Save once more, then end; returns at once."""
@@ -143,13 +144,15 @@ class CalibrationSaver:
     def stop(self, deadline: Deadline) -> None:
         """Save once more, then end; gives up waiting at `deadline`."""
         self.request_stop()
-        self._thread.join(deadline.left_s())
+        self.thread.join(deadline.left_s())
 
     def _run(self) -> None:
         stopping = False
         while not stopping:
+            self.thread.waiting()
             stopping = self._stopping.wait(SAVE_EVERY_S)
             for camera in self._cameras():
+                self.thread.beat()
                 camera.save_calibration()
 
 

@@ -17,6 +17,7 @@ from structlog import get_logger
 from uuid_utils.compat import uuid7
 
 from alerts.deadline import Deadline
+from alerts.liveness import LiveThread
 from alerts.message import Alert
 from config.errors import ControlError
 from config.settings import CameraSettings
@@ -85,7 +86,6 @@ class WatchedCamera:
         self._labels = labels = classifier.sidecar.labels
         metrics.add_camera(camera.name, camera.site, labels)
         self._observer = CaptureMetrics(metrics, camera.name)
-        self._motion = MotionTracker(camera.detection.watch, camera.detection.ignore)
         self._shipped = classifier.rules()
         rules = {label: rules_for(rule, camera.detection) for label, rule in self._shipped.items()}
         calibrators = calibrators_for(self._shipped, camera.detection, store.load(camera))
@@ -102,14 +102,8 @@ class WatchedCamera:
         self._newest: Sample | None = None
         self._scores: dict[str, float] = {}
         self._last_look: Grey | None = None
-        gated = camera.capture.activity_gate
-        self._reader = CameraReader(
-            camera,
-            self._on_sample,
-            self._on_state,
-            self._observer,
-            on_sleep=SleepCallbacks(self._on_rest, self._on_past, self._on_look) if gated else None,
-        )
+        self._motion = MotionTracker(camera.detection.watch, camera.detection.ignore)
+        self._reader = self._new_reader()
 
     def start(self) -> None:
         """Start watching."""
@@ -117,6 +111,11 @@ class WatchedCamera:
         self._metrics.show_state(self.camera.name, self.camera.site, self._change.state)
         self._callbacks.show_state(self.camera, self._change.state, self._change.utc)
         self._reader.start()
+
+    @property
+    def thread(self) -> LiveThread:
+        """Its reader's thread."""
+        return self._reader.thread
 
     def request_stop(self, reason: str) -> None:
         """Stop watching: an open incident is closed with `reason`; does not wait for the reader."""
@@ -215,6 +214,26 @@ class WatchedCamera:
             "calibration": calibration,
         }
 
+    def _new_reader(self) -> CameraReader:
+        camera = self.camera
+        gated = camera.capture.activity_gate
+        reader = CameraReader(
+            camera,
+            self._on_sample,
+            self._on_state,
+            self._observer,
+            on_sleep=SleepCallbacks(self._on_rest, self._on_past, self._on_look) if gated else None,
+        )
+        reader.thread.renew = reader.thread.replace = self._read_anew
+        return reader
+
+    def _read_anew(self) -> None:
+        """The reader has died, or hangs: leave it behind, whatever it held, and start another."""
+        self._reader.request_stop()
+        self._motion = MotionTracker(self.camera.detection.watch, self.camera.detection.ignore)
+        self._reader = self._new_reader()
+        self._reader.start()
+
     def _on_sample(self, sample: Sample) -> bool | None:
         self._newest = sample
         view = self._motion.view_of(sample)
@@ -226,9 +245,9 @@ class WatchedCamera:
 
     def _on_rest(self, utc: datetime) -> None:
         """A sample of the sleeping camera: watched, and nothing moves."""
-        self._metrics.scored.labels(self.camera.name).inc()
         with self._judge_lock:
             if not self._stopped:
+                self._metrics.scored.labels(self.camera.name).inc()
                 self._take_scores(utc, [0.0] * len(self._labels), None)
 
     def _on_past(self, sample: Sample) -> None:
@@ -251,6 +270,8 @@ class WatchedCamera:
         self._scores = {score.label: score.smoothed for score in scores}
 
     def _on_state(self, change: StateChange) -> None:
+        if self._stopped:  # its series are gone, and must not come back
+            return
         self._change = change
         self._loss.enter(change.state, time.monotonic())
         self._metrics.show_state(self.camera.name, self.camera.site, change.state)

@@ -15,11 +15,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from alerts.liveness import LiveThread
 from config.errors import ControlError, JikimiError
 from config.secrets import scrub
 
 TIMEOUT_S = 10.0
 """Longer than any command takes; a stuck daemon must not hang the operator's shell."""
+
+POLL_S = 0.2
+STOP_S = 1.0
 
 MAX_PATH_BYTES = 107
 """What a Unix socket address holds on Linux (unix(7))."""
@@ -29,6 +33,7 @@ Commands = Mapping[str, Callable[[dict[str, Any]], Any]]
 
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
+    timeout = POLL_S
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log it: socketserver would write a traceback past the log and its scrubbing."""
@@ -64,20 +69,24 @@ class ControlServer:
                 f"{path}: cannot be made ({error.strerror}); make the folder writable, or "
                 "choose another with state_dir (JIKIMI_STATE_DIR)"
             ) from error
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, name="control", kwargs={"poll_interval": 0.2}
-        )
+        self._stopping = threading.Event()
+        self.thread = LiveThread("control", self._serve)
 
     def start(self) -> None:
         """Start answering."""
-        self._thread.start()
+        self.thread.start()
 
     def stop(self) -> None:
         """Stop answering and remove the socket."""
-        self._server.shutdown()
+        self._stopping.set()
+        self.thread.join(STOP_S)
         self._server.server_close()
-        self._thread.join()
         self._path.unlink(missing_ok=True)
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            self.thread.beat()
+            self._server.handle_request()
 
 
 def ask(path: Path, command: str, **details: Any) -> Any:

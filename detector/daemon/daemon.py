@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from structlog import get_logger
 
 from alerts.deadline import LEAVE_S, Deadline
 from alerts.dispatcher import Dispatcher
+from alerts.liveness import LiveThread
 from alerts.message import CameraNotice
 from alerts.metrics import AlertMetrics
 from config.errors import ConfigError
@@ -31,6 +32,7 @@ from detector.daemon.control import ControlServer
 from detector.daemon.health import Health
 from detector.daemon.journal import Journal
 from detector.daemon.observability.http import HttpServer
+from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import (
     DetectorMetrics,
     WorkerMetrics,
@@ -38,9 +40,11 @@ from detector.daemon.observability.metrics import (
     process_registry,
 )
 from detector.daemon.observability.systemd import notify, watchdog_interval_s
+from detector.daemon.observability.thread_metrics import ThreadMetrics
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.signals import Signals
 from detector.daemon.state_dir import make_state_dir
+from detector.daemon.supervisor import Supervisor
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
 from detector.types import CameraState
@@ -58,12 +62,17 @@ class Daemon:
     """Everything that runs, from start to stop."""
 
     def __init__(
-        self, settings: Settings, classifier: Classifier, read_again: Callable[[], Settings]
+        self,
+        settings: Settings,
+        classifier: Classifier,
+        read_again: Callable[[], Settings],
+        log_writer: LogWriter,
     ) -> None:
         """Claim state directory, port and sinks; raises JikimiError where one is not to be had."""
         self._settings = settings
         self._classifier = classifier
         self._read_again = read_again
+        self._log_writer = log_writer
         self._started_at = datetime.now(UTC)
         self._signals = Signals()
         state_dir, sidecar = settings.state_dir, classifier.sidecar
@@ -83,21 +92,26 @@ class Daemon:
             WorkerMetrics(metrics),
             self._cameras.is_alarmed,
         )
-        self._health = health = Health(self._cameras, self._worker, self._dispatcher)
+        self._supervisor = supervisor = Supervisor(self._threads)
+        self._health = health = Health(
+            self._cameras, self._worker, self._dispatcher, supervisor, log_writer
+        )
         self._journal = Journal(state_dir / "incidents.sqlite")
         commands = OperatorCommands(self._cameras, self._dispatcher, sidecar.labels[0])
         self._control = ControlServer(
             state_dir / "control.sock", {**commands.by_name(), "status": lambda _: self.status()}
         )
         self._http = HttpServer(
-            settings.http, registry, lambda: not health.stuck(), lambda: dict(health.status())
+            settings.http, registry, health.liveness, lambda: dict(health.status())
         )
         self._reporter = IncidentReporter(self._journal, self._dispatcher.submit)
         self._calibrations = CalibrationStore(state_dir / "calibration", sidecar)
         self._calibration_saver = CalibrationSaver(self._cameras.all)
         age = metrics.progress_age
-        age.labels("inference").set_function(lambda: time.monotonic() - self._worker.progress_s)
-        age.labels("supervisor").set_function(lambda: time.monotonic() - health.supervised_s)
+        age.labels("inference").set_function(self._worker.thread.age_s)
+        age.labels("reporter").set_function(self._reporter.thread.age_s)
+        age.labels("supervisor").set_function(lambda: time.monotonic() - supervisor.looked_s)
+        registry.register(ThreadMetrics(self._threads, supervisor, log_writer))
         metrics.disk_free.set_function(partial(free_bytes, state_dir))
 
     def run(self, for_s: float | None = None, on_settled: Callable[[], None] | None = None) -> None:
@@ -106,8 +120,8 @@ class Daemon:
         `on_settled` is called once every camera has got somewhere, or after `SETTLE_S`.
         """
         self._signals.handle()
-        self._start()
         try:
+            self._start()
             self._supervise(for_s, on_settled)
         finally:
             self._stop(self._signals.stop_by())
@@ -131,6 +145,18 @@ class Daemon:
             },
         }
 
+    def _threads(self) -> Iterator[LiveThread]:
+        """All that an alarm, or word of one, passes; they come and go with cameras and sinks."""
+        yield self._worker.thread
+        yield self._reporter.thread
+        yield from self._dispatcher.threads()
+        yield from self._journal.threads()
+        yield from self._cameras.threads()
+        yield self._calibration_saver.thread
+        yield self._control.thread
+        yield self._http.thread
+        yield self._log_writer.thread
+
     def _start(self) -> None:
         self._dispatcher.start()
         self._reporter.start()
@@ -148,15 +174,20 @@ class Daemon:
         watchdog_s = watchdog_interval_s()
         pinged_s = 0.0
         while True:
-            now_s = self._health.supervised_s = time.monotonic()
+            self._supervisor.look()
+            now_s = time.monotonic()
             if for_s is not None and now_s - started_s >= for_s:
                 return
             for camera in self._cameras.all():
-                camera.tick(now_s, datetime.now(UTC))
+                try:
+                    camera.tick(now_s, datetime.now(UTC))
+                except Exception:
+                    # One camera's fault must not end the watch of all.
+                    log.exception("camera not looked after", camera=camera.camera.name)
             if on_settled and (now_s - started_s >= SETTLE_S or self._cameras.settled):
                 on_settled()
                 on_settled = None
-            if watchdog_s and now_s - pinged_s >= watchdog_s and not self._health.stuck():
+            if watchdog_s and now_s - pinged_s >= watchdog_s and not self._supervisor.stuck():
                 notify("WATCHDOG=1")
                 pinged_s = now_s
             asked = self._signals.within(TICK_S)

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from alerts.deadline import Deadline
+from alerts.liveness import LiveThread
 from alerts.storage.write_behind import WriteBehind
 from config.errors import ConfigError, JikimiError
 from detector.types import Incident, Phase
@@ -118,6 +119,10 @@ class Journal:
         with self._counting:
             self._messages.update((entry.incident.id, entry.messages) for entry in found)
         return [replace(e.incident, closed_at=now, phase=Phase.CLOSED) for e in found]
+
+    def threads(self) -> list[LiveThread]:
+        """What writes the file."""
+        return [self._file.thread]
 
     def request_close(self) -> None:
         """Write what was recorded and close the file, without waiting for either."""

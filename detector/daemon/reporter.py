@@ -7,13 +7,13 @@ when something happens.
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from structlog import get_logger
 
 from alerts.deadline import Deadline
+from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertContext
 from detector.daemon.alerting import IncidentReport, incident_alert
 from detector.daemon.journal import Journal
@@ -31,23 +31,28 @@ class IncidentReporter:
         self._journal = journal
         self._submit = submit
         self._reports: queue.SimpleQueue[IncidentReport | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+        self.thread = LiveThread("reporter", self._run, vital=True)
 
     def start(self) -> None:
         """Start working."""
-        self._thread.start()
+        self.thread.start()
 
     def stop(self, deadline: Deadline) -> None:
         """Finish what has been reported, then end; waits for neither a disk nor a sink."""
         self._reports.put(None)
-        self._thread.join(deadline.left_s())
+        self.thread.join(deadline.left_s())
 
     def report(self, report: IncidentReport) -> None:
         """Hand over `report`; returns at once."""
         self._reports.put(report)
 
     def _run(self) -> None:
-        while (report := self._reports.get()) is not None:
+        while True:
+            self.thread.waiting()
+            report = self._reports.get()
+            self.thread.beat()
+            if report is None:
+                return
             try:
                 self._handle(report)
             except Exception:

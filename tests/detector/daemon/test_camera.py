@@ -9,18 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from alerting import wait_for
 from prometheus_client import CollectorRegistry, generate_latest
 
+from alerts.deadline import Deadline
 from config.errors import ControlError
 from config.settings import CameraSettings, DetectionSettings
 from config.urls import StreamUrl
+from detector.capture.reader import StateChange
 from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker, SampledView, ScoredView
-from detector.types import Box, MotionView, Phase, Sample
+from detector.types import Box, CameraState, MotionView, Phase, Sample
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -118,6 +121,43 @@ def test_reports_of_one_incident_stay_in_order_though_two_threads_bring_them(
         if report.incident.phase is Phase.CLOSED:
             ended.add(report.incident.id)
     assert ended
+
+
+def test_a_reader_left_behind_brings_no_series_back(street: Street) -> None:
+    observer = street.camera._observer
+    street.camera.request_stop("camera removed")
+    street.camera.remove_metrics()
+    observer.connecting("gate")
+    observer.packet("gate", 1000)
+    observer.missed("gate", "missed", 1)
+    observer.decode_errors("gate", 1)
+    observer.woke("gate", "packets", 0.1)
+    street.camera._on_state(StateChange("gate", CameraState.OFFLINE, START, "it hung"))
+    street.camera._on_rest(START)
+    assert not street.metric('camera="gate"')
+
+
+def test_a_reader_that_hangs_is_left_behind_and_another_reads_on(street: Street) -> None:
+    street.camera.start()
+    wait_for(lambda: street.camera.state is CameraState.LIVE)
+    first = street.camera.thread
+    hung = threading.Event()
+    stream = street.camera._reader
+    stream._on_sample = lambda _: hung.wait(20) or None  # as a driver that never comes back
+    assert first.replace
+    first.replace()
+    second = street.camera.thread
+    assert second is not first
+    assert second.name == first.name == "capture-gate"
+    wait_for(lambda: street.camera.state is CameraState.LIVE)
+    wait_for(lambda: street.camera._newest is not None)
+    hung.set()
+    first.join(10)
+    assert not first.is_alive()
+    assert second.is_alive()
+    street.camera.request_stop("monitor stopped")
+    street.camera.join(Deadline.after(10))
+    assert not second.is_alive()
 
 
 # --- what the camera learns

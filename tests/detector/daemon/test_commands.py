@@ -24,8 +24,10 @@ from detector.daemon.cameras import Cameras
 from detector.daemon.commands import OperatorCommands
 from detector.daemon.health import Health
 from detector.daemon.journal import Journal
+from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
 from detector.daemon.reporter import IncidentReporter
+from detector.daemon.supervisor import Supervisor
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
 from detector.types import CameraState
@@ -54,7 +56,10 @@ class Running:
         self.cameras = Cameras(
             lambda camera: WatchedCamera(camera, classifier, worker, metrics, callbacks, store)
         )
-        self.health = Health(self.cameras, worker, self.dispatcher)
+        supervisor = Supervisor(self.dispatcher.threads)
+        self.health = Health(
+            self.cameras, worker, self.dispatcher, supervisor, LogWriter(None, None)
+        )
         self._commands = OperatorCommands(self.cameras, self.dispatcher, "violence").by_name()
         self.dispatcher.start()
         self.reporter.start()
