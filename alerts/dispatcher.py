@@ -181,6 +181,10 @@ class Dispatcher:
         with self._mutex:
             return [worker.status(self._clock()) for worker in self._workers.values()]
 
+    def trouble(self) -> list[str]:
+        """What is wrong with what is kept on disk, in sentences for people; reads no disk."""
+        return self._outbox.trouble()
+
     def reconfigure(self, sinks: Sequence[SinkSettings], deadline: Deadline) -> None:
         """Use `sinks` from now on; those that have not changed go on undisturbed.
 

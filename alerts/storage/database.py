@@ -9,6 +9,7 @@ import fcntl
 import os
 import sqlite3
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -43,6 +44,23 @@ CREATE TABLE delivered (
 CREATE TABLE silence (camera TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {VERSION};
 """
+
+_NO_IMAGE = "ALTER TABLE queue ADD COLUMN no_image INTEGER NOT NULL DEFAULT 0"
+"""Set where the sink takes the message, but not its picture."""
+
+_SET_ASIDE = """
+CREATE TABLE IF NOT EXISTS {0} (
+    position INTEGER PRIMARY KEY,
+    sink TEXT NOT NULL, alert_id TEXT NOT NULL, incident_id TEXT NOT NULL,
+    phase TEXT NOT NULL, sent_at REAL NOT NULL, no_image INTEGER NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL, at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS {0}_by_alert ON {0} (alert_id);
+"""
+"""Like a row of the queue; its alert stays. `position`: where it stood. `at`: UTC, seconds."""
+
+SET_ASIDE = ("refused", "unreadable")
+"""Tables of messages that left the queue: by the sink's refusal, or because of what they hold."""
 
 
 class FileLock:
@@ -91,11 +109,23 @@ def memory_database() -> sqlite3.Connection:
     connection = _connect(":memory:")
     connection.execute("PRAGMA auto_vacuum = FULL")
     connection.executescript(_TABLES)
+    _add_newer(connection)
     return connection
 
 
 def _connect(name: str) -> sqlite3.Connection:
-    return sqlite3.connect(name, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # a damaged row
+    return connection
+
+
+def _add_newer(connection: sqlite3.Connection) -> None:
+    """What came after version 1, made so that the releases before read the file all the same."""
+    columns = [name for _, name, *_ in connection.execute("PRAGMA table_info (queue)")]
+    if "no_image" not in columns:
+        connection.execute(_NO_IMAGE)
+    for table in SET_ASIDE:
+        connection.executescript(_SET_ASIDE.format(table))
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -114,6 +144,7 @@ def _opened(path: Path) -> sqlite3.Connection:
             connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
         elif version != VERSION:
             raise sqlite3.DatabaseError(f"made by another version ({version})")
+        _add_newer(connection)
     except sqlite3.Error:
         connection.close()
         raise

@@ -18,17 +18,23 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import structlog
+from pydantic import ValidationError
 
 from alerts.admission import Stage
 from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
+from alerts.storage import set_aside
 from alerts.storage.database import FileLock, memory_database, open_database
+from alerts.storage.set_aside import Refused, forget_alert, stored_alert
 from alerts.storage.write_behind import WriteBehind, transaction
 
 MAX_IMAGE_BYTES = 64 * 2**20
@@ -47,7 +53,7 @@ ALL_CAMERAS = ""
 """The name under which a silence of every camera is kept (no camera's name is empty)."""
 
 _DUE = """
-SELECT alert_id, phase, attempts FROM queue AS q
+SELECT alert_id, phase, attempts, no_image FROM queue AS q
 WHERE sink = ? AND {rank} AND (retry_at <= ? OR retry_at > ?) AND NOT EXISTS (
     SELECT 1 FROM queue AS before WHERE before.sink = q.sink
     AND before.incident_id = q.incident_id AND before.position < q.position
@@ -97,6 +103,8 @@ class Outbox:
                 "outbox cannot be used, alerts are kept in memory until restart; check the disk",
                 reason=str(error),
             )
+        # This release may be the one that reads them.
+        self._write(lambda database: set_aside.put_back(database, "unreadable", None))
 
     def close(self, deadline: Deadline) -> None:
         """Close the file by `deadline`; what waits stays in it."""
@@ -210,17 +218,57 @@ class Outbox:
             (sink, sent_before),
         )
         rows = self._write(write) if any_old else []
-        return [
-            Alert.model_validate_json(body).model_copy(update={"phase": AlertPhase(phase)})
-            for body, _, phase in rows
-        ]
+        dropped = []
+        for body, _, phase in rows:
+            with suppress(ValueError):  # what cannot be read is not named
+                dropped.append(stored_alert(body, phase))
+        return dropped
+
+    def refuse(self, message: Message, reason: str) -> None:
+        """The sink refuses this message for good: keep it aside; what follows it goes on."""
+        row, at = (message.sink, str(message.alert.alert_id)), time.time()
+        self._write(lambda database: set_aside.set_aside(database, "refused", row, reason, at))
+
+    def refused(self) -> list[Refused]:
+        """What sinks refused for good, newest first; at most `set_aside.KEPT`."""
+        with self._mutex:
+            return set_aside.refused(self._database)
+
+    def send_again(self, alert_ids: Collection[UUID] | None) -> int:
+        """Queue refused messages of these alerts (None: all) again, where they stood; how many."""
+        keys = None if alert_ids is None else {str(alert_id) for alert_id in alert_ids}
+        return self._write(lambda database: set_aside.put_back(database, "refused", keys))
+
+    def drop_image(self, message: Message) -> None:
+        """The sink does not take this message's picture: it is due again, without."""
+        self._write(
+            lambda database: database.execute(
+                "UPDATE queue SET no_image = 1, retry_at = 0 WHERE sink = ? AND alert_id = ?",
+                (message.sink, str(message.alert.alert_id)),
+            )
+        )
+
+    def unreadable(self) -> int:
+        """How many messages are kept aside because they cannot be read."""
+        ((count,),) = self._read("SELECT count(*) FROM unreadable", ())
+        return int(count)
+
+    def trouble(self) -> list[str]:
+        """What is wrong with what is kept on disk, in sentences for people; reads no disk."""
+        try:
+            count = self.unreadable()
+        except sqlite3.ProgrammingError:
+            return []  # a last scrape while the daemon ends
+        what = "message cannot be read and is" if count == 1 else "messages cannot be read and are"
+        return [f"storage: {count} {what} kept aside"] if count else []
 
     def stage(self, sink: str, incident_id: str) -> Stage | None:
         """Where an incident stands at a sink; None where the sink never heard of it."""
         rows = self._read(
             "SELECT stage FROM stage WHERE sink = ? AND incident_id = ?", (sink, incident_id)
         )
-        return Stage(rows[0][0]) if rows else None
+        known = bool(rows) and rows[0][0] in set(Stage)  # a newer release may know more stages
+        return Stage(rows[0][0]) if known else None
 
     def delivered_at(self, sink: str, camera: str) -> float | None:
         """`sent_at` of the newest `opened` of this camera that the sink has acknowledged."""
@@ -267,15 +315,33 @@ class Outbox:
         # One query a rank, each answered by an index alone: a sort over all that waits would
         # read every picture to deliver one.
         for rank in ("phase = 'opened'", "phase <> 'opened'"):
-            found = self._read(_DUE.format(rank=rank), (sink, now, now + MAX_RETRY_S))
-            for key, phase, attempts in found:
-                ((body, image),) = self._read(
-                    "SELECT body, image FROM alert WHERE alert_id = ?", (key,)
-                )
-                alert = Alert.model_validate_json(body)
-                alert = alert.model_copy(update={"image": image, "phase": AlertPhase(phase)})
-                return Message(sink, alert, attempts)
+            while found := self._read(_DUE.format(rank=rank), (sink, now, now + MAX_RETRY_S)):
+                ((key, phase, attempts, no_image),) = found
+                try:
+                    ((body, image),) = self._read(
+                        "SELECT body, image FROM alert WHERE alert_id = ?", (key,)
+                    )
+                    alert = stored_alert(body, phase, None if no_image else image)
+                except ValueError as error:
+                    self._set_aside_unreadable(sink, key, phase, error)
+                else:
+                    return Message(sink, alert, attempts)
         return None
+
+    def _set_aside_unreadable(self, sink: str, key: str, phase: str, error: ValueError) -> None:
+        """A row that is damaged, or of a newer release, must not hold up what is behind it."""
+        reason = _in_short(error)
+        at = time.time()
+        self._write(
+            lambda database: set_aside.set_aside(database, "unreadable", (sink, key), reason, at)
+        )
+        structlog.get_logger().error(
+            "message in the outbox cannot be read, set aside; it may be of a newer release",
+            sink=sink,
+            alert=key,
+            phase=phase,
+            reason=reason,
+        )
 
     def _read(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with self._mutex:
@@ -295,11 +361,16 @@ def _forget(database: sqlite3.Connection, where: str, values: tuple[object, ...]
     # `where` is one of this module's own literals.
     rows = database.execute(f"DELETE FROM queue WHERE {where} RETURNING alert_id", values)  # noqa: S608
     for (key,) in rows.fetchall():
-        database.execute(
-            "DELETE FROM alert WHERE alert_id = ?1"
-            " AND NOT EXISTS (SELECT 1 FROM queue WHERE alert_id = ?1)",
-            (key,),
-        )
+        forget_alert(database, key)
+
+
+def _in_short(error: ValueError) -> str:
+    """Without what the row holds: a message is no place for it."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"{where}: {first['msg']}" if where else first["msg"]
+    return str(error)
 
 
 def _remember(
@@ -317,9 +388,9 @@ def _drop_images(database: sqlite3.Connection) -> None:
     if total <= MAX_IMAGE_BYTES:
         return
     rows = database.execute(
-        "SELECT alert_id, image_bytes FROM alert JOIN queue USING (alert_id)"
+        "SELECT alert_id, image_bytes FROM alert LEFT JOIN queue USING (alert_id)"
         " WHERE image_bytes > 0 GROUP BY alert_id"
-        " ORDER BY max(phase = 'opened'), min(position)"
+        " ORDER BY max(ifnull(phase, '') = 'opened'), min(position)"  # set aside: the first to go
     ).fetchall()
     for key, size in rows:
         if total <= KEPT_IMAGES * MAX_IMAGE_BYTES:

@@ -80,6 +80,7 @@ class Health:
             for sink in sinks
             if sink.state is SinkState.FAILING
         ]
+        reasons += self._dispatcher.trouble()
         if self._worker.overloaded:
             reasons.append(OVERLOADED)
         return {
