@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -17,6 +17,7 @@ import structlog
 
 from alerts.admission import Decision, Stage, admit
 from alerts.certificates import first_end_s, tls_files
+from alerts.clock import SteadyClock
 from alerts.deadline import LEAVE_S, Deadline
 from alerts.deliveries import Delivery, ExerciseDeliveries
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
@@ -32,15 +33,12 @@ WRITE_S = 0.7
 TIDY_EVERY_S = 86_400.0
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Dispatcher:
     """Everything between an `Alert` and its sinks. Thread-safe.
 
     Raises ConfigError where a sink type is unknown or broken, or where another daemon uses the
-    same outbox. `clock` is the wall clock; sinks' `expiry`, `late`, cooldown and silence go by it.
+    same outbox. Sinks' expiry, `late`, cooldown and silence go by `clock`, and age runs from
+    `submit`: the box's own clock may be set meanwhile.
     """
 
     def __init__(
@@ -48,16 +46,16 @@ class Dispatcher:
         sinks: Sequence[SinkSettings],
         outbox_path: Path,
         metrics: AlertMetrics,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: SteadyClock | None = None,
     ) -> None:
         self._metrics = metrics
-        self._clock = clock
+        self._clock = clock or SteadyClock()
         self._outbox = Outbox(outbox_path)
         self._mutex = threading.RLock()
         self._running = False
         self._notices: dict[tuple[str, str], CameraNotice] = {}
         self._exercises = ExerciseDeliveries()
-        self._tidied_at = 0.0
+        self._tidied_at = float("-inf")
         self._workers: dict[str, SinkWorker] = {}
         try:
             self._workers = {sink.name: self._worker(sink) for sink in sinks}
@@ -80,16 +78,13 @@ class Dispatcher:
         their order.
         """
         context = context or AlertContext()
-        now = self._clock()
+        now = self._clock.now()
         phases: dict[str, AlertPhase] = {}
         stages: dict[str, Stage] = {}
         with self._mutex:
-            self._tidy(now.timestamp())
-            silenced = (
-                not self._outbox.silences(now.timestamp())
-                .keys()
-                .isdisjoint({ALL_CAMERAS, alert.camera})
-            )
+            self._tidy(now)
+            silences = self._outbox.silences(now).keys()
+            silenced = not silences.isdisjoint({ALL_CAMERAS, alert.camera})
             for name, worker in self._workers.items():
                 stage = self._outbox.stage(name, str(alert.incident_id))
                 local_time = alert.sent_at.astimezone().time()
@@ -98,7 +93,7 @@ class Dispatcher:
                     stage=stage,
                     routed=routes(worker.settings.route, alert, context, local_time),
                     silenced=silenced,
-                    in_cooldown=self._in_cooldown(worker.settings, alert.camera, now.timestamp()),
+                    in_cooldown=self._in_cooldown(worker.settings, alert.camera, now),
                 )
                 if admission.stage is not None:
                     stages[name] = admission.stage
@@ -112,7 +107,7 @@ class Dispatcher:
             if alert.exercise:
                 self._exercises.submitted(alert, phases)
             if phases or stages:
-                self._outbox.put(alert, phases, stages)
+                self._outbox.put(alert, phases, now, stages)
             for name, phase in phases.items():
                 # A new alarm is worth an attempt even while the sink is backing off.
                 if phase is AlertPhase.OPENED:
@@ -138,13 +133,15 @@ class Dispatcher:
             for worker in self._workers.values():
                 worker.forget_camera(name, site)
 
-    def silence(self, camera: str | None, until: datetime) -> None:
-        """Send nothing of `camera` (None: of any) until then.
+    def silence(self, camera: str | None, for_s: float) -> datetime:
+        """Send nothing of `camera` (None: of any) for so long; until when, by the box's clock.
 
         Kept over a restart. Exercises and camera notices go out all the same, as do alerts that
         were queued before.
         """
-        self._outbox.silence(camera or ALL_CAMERAS, until.timestamp())
+        until = self._clock.now() + for_s
+        self._outbox.silence(camera or ALL_CAMERAS, until)
+        return self._clock.utc(until)
 
     def unsilence(self, camera: str | None) -> list[str | None]:
         """End the silence of `camera`, or (None) every one; returns what was ended.
@@ -163,8 +160,8 @@ class Dispatcher:
     def silences(self) -> dict[str | None, datetime]:
         """The silences that hold now: camera (None: all) → until."""
         return {
-            camera or None: datetime.fromtimestamp(until, UTC)
-            for camera, until in self._outbox.silences(self._clock().timestamp()).items()
+            camera or None: self._clock.utc(until)
+            for camera, until in self._outbox.silences(self._clock.now()).items()
         }
 
     def deliveries(self, incident_id: UUID) -> list[Delivery]:
@@ -179,7 +176,7 @@ class Dispatcher:
     def status(self) -> list[SinkStatus]:
         """How each sink is doing, in the order of the configuration."""
         with self._mutex:
-            return [worker.status(self._clock()) for worker in self._workers.values()]
+            return [worker.status(self._clock.now()) for worker in self._workers.values()]
 
     def trouble(self) -> list[str]:
         """What is wrong with what is kept on disk, in sentences for people; reads no disk."""
@@ -255,7 +252,7 @@ class Dispatcher:
 
     def _oldest_age_s(self, name: str) -> float:
         oldest_at = self._outbox.waiting(name).oldest_at
-        return 0.0 if oldest_at is None else max(self._clock().timestamp() - oldest_at, 0.0)
+        return 0.0 if oldest_at is None else self._clock.now() - oldest_at
 
     def _failing(self, name: str) -> bool:
         worker = self._workers.get(name)
@@ -265,8 +262,7 @@ class Dispatcher:
         if not settings.cooldown_s:
             return False
         at = self._outbox.delivered_at(settings.name, camera)
-        # Both ways: after a clock has been set back, a cooldown must not last until then.
-        return at is not None and abs(now - at) < settings.cooldown_s
+        return at is not None and now - at < settings.cooldown_s
 
     def _tidy(self, now: float) -> None:
         if now - self._tidied_at >= TIDY_EVERY_S:

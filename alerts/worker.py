@@ -11,28 +11,30 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 import structlog
 
 from alerts.backoff import FIRST_S, backoff_s
+from alerts.clock import SteadyClock
 from alerts.deadline import Deadline
 from alerts.deliveries import ExerciseDeliveries
 from alerts.message import AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.registry import sink_type
 from alerts.sink import ConnectedSink, RejectedError, Sink, StateSink
-from alerts.storage.outbox import MAX_RETRY_S, Message, Outbox
+from alerts.storage.outbox import Message, Outbox
 from config.errors import DeliveryError
 from config.secrets import scrub
 from config.settings import SinkSettings
 
 LATE_AFTER_S = 30.0
 """Sinks without an expiry deliver what is older all the same, marked late."""
+
+MAX_RETRY_S = 600.0
+"""An alert that is refused is tried again this often at the least."""
 
 IDLE_S = 60.0
 """Longest pause with nothing to do; new alerts wake the worker at once."""
@@ -70,7 +72,7 @@ class SinkWorker:
         outbox: Outbox,
         metrics: AlertMetrics,
         exercises: ExerciseDeliveries,
-        clock: Callable[[], datetime],
+        clock: SteadyClock,
     ) -> None:
         self.settings = settings
         self.sink_class = sink_type(settings.type)
@@ -132,10 +134,10 @@ class SinkWorker:
             self._counts[result] += 1
         self._metrics.count(self.settings.name, result)
 
-    def status(self, now: datetime) -> SinkStatus:
-        """How the sink is doing."""
+    def status(self, now: float) -> SinkStatus:
+        """How the sink is doing at `now` of the steady clock."""
         waiting = self._outbox.waiting(self.settings.name)
-        age_s = 0.0 if waiting.oldest_at is None else now.timestamp() - waiting.oldest_at
+        age_s = 0.0 if waiting.oldest_at is None else now - waiting.oldest_at
         with self._mutex:
             counts = dict(self._counts)
         return SinkStatus(
@@ -192,12 +194,12 @@ class SinkWorker:
         if not self._started and not self._start():
             return 0
         self._show_notices()
-        now = self._clock().timestamp()
+        now = self._clock.now()
         message = self._outbox.next_due(self.settings.name, now)
         if message is None:
             retry_at = self._outbox.next_retry_at(self.settings.name)
             return IDLE_S if retry_at is None else min(max(retry_at - now, 0.1), IDLE_S)
-        if message.alert.sent_at.timestamp() >= self._oldest():
+        if message.sent_at >= self._oldest():
             self._deliver(message)
         return 0  # too old since the expired were dropped (a sink may start for long): next round
 
@@ -228,12 +230,12 @@ class SinkWorker:
                     sink.show_camera(notice)
 
     def _oldest(self) -> float:
-        """When what is still delivered was sent at the earliest, seconds UTC."""
+        """When what is still delivered was sent at the earliest, by the steady clock."""
         default_s = self.sink_class.default_expiry_s
         if default_s is None:
             return float("-inf")
         expiry_s = default_s if self.settings.expiry_s is None else self.settings.expiry_s
-        return self._clock().timestamp() - expiry_s
+        return self._clock.now() - expiry_s
 
     def _drop_expired(self) -> None:
         if self.sink_class.default_expiry_s is None:  # not even a look into the outbox
@@ -284,7 +286,7 @@ class SinkWorker:
         if self.sink_class.default_expiry_s is not None:
             return False
         after_s = LATE_AFTER_S if self.settings.expiry_s is None else self.settings.expiry_s
-        return (self._clock() - message.alert.sent_at).total_seconds() > after_s
+        return self._clock.now() - message.sent_at > after_s
 
     def _worked(self) -> None:
         self._failures = 0
@@ -302,7 +304,7 @@ class SinkWorker:
         """One alert does not get through: others may, so only it waits."""
         self.count("failed")
         wait_s = backoff_s(message.attempts + 1, random.random(), MAX_RETRY_S)  # noqa: S311 - same
-        self._outbox.retry_at(message, self._clock().timestamp() + wait_s)
+        self._outbox.retry_at(message, self._clock.now() + wait_s)
         self._note(error, wait_s, message.alert.alert_id)
 
     def _note(self, error: Exception, wait_s: float, alert_id: UUID | None) -> None:

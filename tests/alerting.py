@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
+from alerts.clock import SteadyClock
 from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.registry import sink_options
@@ -146,17 +148,27 @@ class ScriptedSiren(ScriptedSink):
     phases: ClassVar[frozenset[str]] = frozenset({AlertPhase.OPENED})
 
 
-class Clock:
-    """A wall clock that the test turns."""
+class Clock(SteadyClock):
+    """The box's clocks, which the test turns."""
 
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
+    def __init__(self, wall_s: float | None = None) -> None:
+        """`wall_s`: what the box's clock shows at the start (now), Unix time."""
+        self.wall_s = time.time() if wall_s is None else wall_s
+        self._uptime_s = 1000.0
+        super().__init__(lambda: self.wall_s, lambda: self._uptime_s)
 
     def advance(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
+        """Let time go by."""
+        self.wall_s += seconds
+        self._uptime_s += seconds
+
+    def set_by(self, seconds: float) -> None:
+        """Somebody sets the box's clock forward by so much; no time goes by."""
+        self.wall_s += seconds
+
+    def restarted(self) -> Clock:
+        """The clock of a daemon that starts now."""
+        return Clock(self.wall_s)
 
 
 def got(name: str, count: int) -> list[Alert]:

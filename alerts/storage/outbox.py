@@ -1,7 +1,8 @@
 """Alerts that wait for sinks, kept on disk until each sink has acknowledged them.
 
 It stores and orders; when to try, and what a failure means, is `alerts.worker`'s business.
-Times are seconds since the epoch (UTC), passed in. Every method may be called from any thread.
+Times are seconds of `alerts.clock.SteadyClock`, passed in. Every method may be called from any
+thread.
 The queue is worked on in memory, and every change goes to the file right behind it
 (`alerts.storage.write_behind`): neither an alarm nor a sink waits for the disk.
 
@@ -43,9 +44,6 @@ MAX_IMAGE_BYTES = 64 * 2**20
 KEPT_IMAGES = 0.875
 """Share that stays when pictures are dropped; below 1, for looking for them costs 60 ms."""
 
-MAX_RETRY_S = 600.0
-"""No retry lies further ahead, unless the clock has been set back since."""
-
 KEPT_S = 7 * 86_400.0
 """How long stages, and messages for a sink that is no longer configured, are kept."""
 
@@ -53,8 +51,8 @@ ALL_CAMERAS = ""
 """The name under which a silence of every camera is kept (no camera's name is empty)."""
 
 _DUE = """
-SELECT alert_id, phase, attempts, no_image FROM queue AS q
-WHERE sink = ? AND {rank} AND (retry_at <= ? OR retry_at > ?) AND NOT EXISTS (
+SELECT alert_id, phase, sent_at, attempts, no_image FROM queue AS q
+WHERE sink = ? AND {rank} AND retry_at <= ? AND NOT EXISTS (
     SELECT 1 FROM queue AS before WHERE before.sink = q.sink
     AND before.incident_id = q.incident_id AND before.position < q.position
 ) ORDER BY position LIMIT 1
@@ -65,10 +63,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An alert that waits for a sink, as that sink shall see it, and how often it was tried."""
+    """An alert that waits for a sink, as that sink shall see it, and how often it was tried.
+
+    `sent_at`: when it was put, by the steady clock (the alert's own is what people read).
+    """
 
     sink: str
     alert: Alert
+    sent_at: float
     attempts: int
 
 
@@ -97,6 +99,7 @@ class Outbox:
             self._lock = FileLock(path.with_name(path.name + ".lock"))
             stored = open_database(path)
             stored.backup(self._database)
+            self._database.execute("UPDATE queue SET retry_at = 0")  # a new start, a new try
             self._file = WriteBehind(stored, path)
         except (OSError, sqlite3.Error) as error:
             structlog.get_logger().error(
@@ -120,6 +123,7 @@ class Outbox:
         self,
         alert: Alert,
         phases: Mapping[str, AlertPhase],
+        now: float,
         stages: Mapping[str, Stage] | None = None,
     ) -> None:
         """Queue `alert` for each sink in `phases`, as the phase given there.
@@ -128,7 +132,6 @@ class Outbox:
         alert twice changes nothing.
         """
         key, incident = str(alert.alert_id), str(alert.incident_id)
-        sent_at = alert.sent_at.timestamp()
         body = alert.model_dump_json(exclude={"image"})
 
         def write(database: sqlite3.Connection) -> None:
@@ -147,10 +150,10 @@ class Outbox:
                 database.execute(
                     "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, phase, sent_at)"
                     " VALUES (?, ?, ?, ?, ?)",
-                    (sink, key, incident, phase, sent_at),
+                    (sink, key, incident, phase, now),
                 )
             for sink, stage in (stages or {}).items():
-                _remember(database, sink, incident, stage, sent_at)
+                _remember(database, sink, incident, stage, now)
             _drop_images(database)
 
         self._write(write)
@@ -168,8 +171,8 @@ class Outbox:
     def acknowledge(self, message: Message) -> None:
         """The sink has it: forget it; an `opened` starts the cooldown.
 
-        The cooldown runs from the alert's `sent_at`: a message that an outage has delayed for an
-        hour must not hold back a new alarm.
+        The cooldown runs from the message's `sent_at`: one that an outage has delayed for an hour
+        must not hold back a new alarm.
         """
         alert = message.alert
 
@@ -179,7 +182,7 @@ class Outbox:
                 database.execute(
                     "INSERT INTO delivered VALUES (?, ?, ?) ON CONFLICT DO"
                     " UPDATE SET at = max(at, excluded.at)",
-                    (message.sink, alert.camera, alert.sent_at.timestamp()),
+                    (message.sink, alert.camera, message.sent_at),
                 )
 
         self._write(write)
@@ -315,8 +318,8 @@ class Outbox:
         # One query a rank, each answered by an index alone: a sort over all that waits would
         # read every picture to deliver one.
         for rank in ("phase = 'opened'", "phase <> 'opened'"):
-            while found := self._read(_DUE.format(rank=rank), (sink, now, now + MAX_RETRY_S)):
-                ((key, phase, attempts, no_image),) = found
+            while found := self._read(_DUE.format(rank=rank), (sink, now)):
+                ((key, phase, sent_at, attempts, no_image),) = found
                 try:
                     ((body, image),) = self._read(
                         "SELECT body, image FROM alert WHERE alert_id = ?", (key,)
@@ -325,7 +328,7 @@ class Outbox:
                 except ValueError as error:
                     self._set_aside_unreadable(sink, key, phase, error)
                 else:
-                    return Message(sink, alert, attempts)
+                    return Message(sink, alert, sent_at, attempts)
         return None
 
     def _set_aside_unreadable(self, sink: str, key: str, phase: str, error: ValueError) -> None:

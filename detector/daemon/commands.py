@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,9 @@ from config.errors import ControlError
 from detector.daemon.camera import WatchedCamera
 from detector.daemon.cameras import Cameras
 from detector.daemon.control import Commands
+
+MAX_SILENCE_H = 8760
+"""A year; whoever never wants to hear of a camera takes it out of the configuration."""
 
 log = get_logger()
 
@@ -61,8 +64,7 @@ class OperatorCommands:
         """Send no alarms of `camera`, or of any, for `for_s` seconds."""
         self._camera(request)
         camera = request.get("camera")
-        until = datetime.now(UTC) + timedelta(seconds=float(request["for_s"]))
-        self._dispatcher.silence(camera, until)
+        until = self._dispatcher.silence(camera, _duration_s(request))
         log.warning("silenced", camera=camera or "all", until=until.isoformat())
         return {"camera": camera, "until": until.isoformat(timespec="seconds")}
 
@@ -83,3 +85,14 @@ class OperatorCommands:
         """The camera that is named, None where none is."""
         name = request.get("camera")
         return None if name is None else self._cameras.by_name(name)
+
+
+def _duration_s(request: dict[str, Any]) -> float:
+    """`for_s`; raises ControlError where that is no duration of a silence."""
+    for_s = request.get("for_s")
+    if not isinstance(for_s, int | float) or not 0 < for_s <= MAX_SILENCE_H * 3600:
+        raise ControlError(
+            f"a silence lasts more than 0 s and at most {MAX_SILENCE_H}h (a year); to hear of a "
+            "camera no more, take it out of the configuration"
+        )
+    return float(for_s)

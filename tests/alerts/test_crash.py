@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
-from alerting import PICTURE, Dispatching, ScriptedSink, make_alert, sink, wait_for
+from alerting import PICTURE, Clock, Dispatching, ScriptedSink, make_alert, sink, wait_for
 
 from alerts.deadline import Deadline
 from alerts.storage.outbox import Outbox
@@ -121,10 +121,10 @@ def test_an_expired_siren_stays_silent_after_a_kill(
     tmp_path: Path, dispatching: Dispatching
 ) -> None:
     killed_daemon(tmp_path, free_port(), at_line=4)
-    later = datetime.now(UTC) + timedelta(seconds=30)
-    dispatcher = dispatching(sink("siren2", "horn"), clock=lambda: later)
+    later = Clock(time.time() + 30)
+    dispatcher = dispatching(sink("siren2", "horn"), clock=later)
     wait_for(lambda: dispatcher.status()[0].counts.get("expired"))
-    fresh = make_alert(sent_at=later)
+    fresh = make_alert()
     dispatcher.submit(fresh)
     wait_for(lambda: dispatcher.status()[0].counts.get("delivered"))
     assert [alert.alert_id for alert in ScriptedSink.made["horn"].got] == [fresh.alert_id]

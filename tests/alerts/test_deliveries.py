@@ -124,8 +124,7 @@ def test_an_exercise_fails_where_the_sink_cannot_start_or_takes_too_long(
     dispatcher.stop(Deadline.after(5))
     ScriptedSink.start_faults = []
     ScriptedSink.while_starting = [lambda: clock.advance(31)]
-    before = clock.now
     dispatcher = dispatching(sink("siren2", "horn"), clock=clock)
-    assert reported(dispatcher, drill(dispatcher, sent_at=before)) == [
+    assert reported(dispatcher, drill(dispatcher)) == [
         Delivery("horn", DeliveryState.FAILED, error="expired before the sink took it")
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime, timedelta
+import threading
 
 import pytest
 from alerting import (
@@ -35,6 +35,13 @@ from config.settings import RouteSettings
 OPENED, UPDATED, CLOSED = AlertPhase.OPENED, AlertPhase.UPDATED, AlertPhase.CLOSED
 
 
+def slow_start() -> threading.Event:
+    """Sinks deliver nothing until this is set."""
+    begin = threading.Event()
+    ScriptedSink.while_starting = [lambda: begin.wait(10)]
+    return begin
+
+
 def test_a_stuck_sink_holds_up_neither_submit_nor_the_others(dispatching: Dispatching) -> None:
     ScriptedSink.gate.clear()
     dispatcher = dispatching(sink("scripted", "stuck"), sink("recording"))
@@ -48,7 +55,7 @@ def test_submit_names_the_sinks_that_are_told(dispatching: Dispatching) -> None:
     elsewhere = sink("recording", "elsewhere", route=RouteSettings(cameras=["yard"]))
     dispatcher = dispatching(sink("recording", "police"), elsewhere)
     assert dispatcher.submit(make_alert()) == ["police"]
-    dispatcher.silence(None, datetime.now(UTC) + timedelta(minutes=1))
+    dispatcher.silence(None, 60)
     assert dispatcher.submit(make_alert()) == []
 
 
@@ -117,13 +124,15 @@ def test_errors_are_scrubbed(dispatching: Dispatching) -> None:
 def test_a_siren_stays_silent_about_old_news_and_the_station_is_told_late(
     dispatching: Dispatching, prometheus: CollectorRegistry
 ) -> None:
-    clock = Clock()
+    clock, begin = Clock(), slow_start()
     dispatcher = dispatching(sink("siren2"), sink("scripted"), clock=clock)
-    old = make_alert(sent_at=clock.now - timedelta(seconds=31))
-    fresh = make_alert(sent_at=clock.now - timedelta(seconds=29))
+    old, fresh = make_alert(), make_alert()
     dispatcher.submit(old)
+    clock.advance(2)
     dispatcher.submit(follow_up(old, CLOSED, 1))
     dispatcher.submit(fresh)
+    clock.advance(29)
+    begin.set()
     settled(dispatcher)
     assert [a.alert_id for a in got("siren2", 1)] == [fresh.alert_id]
     assert not got("siren2", 1)[0].late
@@ -140,18 +149,19 @@ def test_a_siren_stays_silent_about_old_news_and_the_station_is_told_late(
 def test_what_expires_while_a_siren_starts_does_not_sound(dispatching: Dispatching) -> None:
     clock = Clock()
     ScriptedSink.while_starting = [lambda: clock.advance(31)]
-    alert = make_alert(sent_at=clock.now)
     dispatcher = dispatching(sink("siren2"), clock=clock)
-    dispatcher.submit(alert)
+    dispatcher.submit(make_alert())
     settled(dispatcher)
     assert dispatcher.status()[0].counts == {"expired": 1}
     assert got("siren2", 0) == []
 
 
 def test_expiry_is_a_setting(dispatching: Dispatching) -> None:
-    clock = Clock()
+    clock, begin = Clock(), slow_start()
     dispatcher = dispatching(sink("siren2", expiry_s=60), sink("scripted", expiry_s=5), clock=clock)
-    dispatcher.submit(make_alert(sent_at=clock.now - timedelta(seconds=31)))
+    dispatcher.submit(make_alert())
+    clock.advance(31)
+    begin.set()
     got("siren2", 1)
     assert got("scripted", 1)[0].late
 
@@ -237,9 +247,11 @@ def test_a_stopped_dispatcher_takes_nothing(dispatching: Dispatching) -> None:
 
 
 def test_late_news_keeps_no_fresh_alarm_away(dispatching: Dispatching) -> None:
-    clock = Clock()
+    clock, begin = Clock(), slow_start()
     dispatcher = dispatching(sink("scripted", cooldown_s=300), clock=clock)
-    dispatcher.submit(make_alert(sent_at=clock.now - timedelta(hours=1)))
+    dispatcher.submit(make_alert())
+    clock.advance(3600)
+    begin.set()
     got("scripted", 1)
     settled(dispatcher)
     dispatcher.submit(make_alert())

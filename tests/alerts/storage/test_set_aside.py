@@ -55,7 +55,7 @@ def test_what_follows_a_refused_message_goes_on_in_order(outbox: Outbox) -> None
     opened = make_alert(image=PICTURE)
     rest = [follow_up(opened, UPDATED, 1), follow_up(opened, CLOSED, 2)]
     for alert in (opened, *rest):
-        outbox.put(alert, {"station": alert.phase})
+        outbox.put(alert, {"station": alert.phase}, 0)
     outbox.refuse(next_due(outbox), "too large")
     assert all_due(outbox) == rest
     assert [(one.sink, one.alert, one.reason) for one in outbox.refused()] == [
@@ -68,9 +68,9 @@ def test_a_refused_message_is_sent_again_at_its_old_place_even_after_a_restart(
 ) -> None:
     opened, other = make_alert(image=PICTURE), make_alert()
     closed = follow_up(opened, CLOSED, 1)
-    outbox.put(opened, {"station": OPENED, "hook": OPENED})
-    outbox.put(other, {"station": OPENED})
-    outbox.put(closed, {"station": CLOSED})
+    outbox.put(opened, {"station": OPENED, "hook": OPENED}, 0)
+    outbox.put(other, {"station": OPENED}, 0)
+    outbox.put(closed, {"station": CLOSED}, 0)
     outbox.refuse(next_due(outbox), "no")
     outbox.refuse(next_due(outbox), "no")
     assert all_due(outbox, "hook") == [opened]  # and keeps it for the station
@@ -92,7 +92,7 @@ def test_no_more_are_kept_than_stated_and_the_oldest_go(
     monkeypatch.setattr(set_aside, "KEPT", 2)
     alerts = [make_alert() for _ in range(3)]
     for alert in alerts:
-        outbox.put(alert, {"station": OPENED})
+        outbox.put(alert, {"station": OPENED}, 0)
         outbox.refuse(next_due(outbox), "no")
     assert [one.alert for one in outbox.refused()] == [alerts[2], alerts[1]]
     assert outbox._read("SELECT count(*) FROM alert", ()) == [(2,)]
@@ -102,8 +102,8 @@ def test_a_picture_that_one_sink_does_not_take_goes_to_the_others(
     outbox: Outbox, path: Path
 ) -> None:
     alert = make_alert(image=PICTURE)
-    outbox.put(alert, {"station": OPENED, "hook": OPENED})
-    outbox.put(make_alert(), {"station": OPENED})
+    outbox.put(alert, {"station": OPENED, "hook": OPENED}, 0)
+    outbox.put(make_alert(), {"station": OPENED}, 0)
     message = next_due(outbox)
     outbox.retry_at(message, 1e9)
     outbox.drop_image(message)
@@ -136,7 +136,7 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_named_and_the_rest_is_delive
     bad, good = make_alert(), make_alert()
     closed = follow_up(bad, CLOSED, 1)
     for alert in (bad, good, closed):
-        outbox.put(alert, {"scripted": alert.phase})
+        outbox.put(alert, {"scripted": alert.phase}, 0)
     outbox.close(Deadline.after(5))
     with closing(sqlite3.connect(path)) as file, file:
         file.execute(damage, (str(bad.alert_id),))
@@ -150,7 +150,7 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_named_and_the_rest_is_delive
 
 def test_what_only_a_newer_release_reads_is_delivered_by_it(outbox: Outbox, path: Path) -> None:
     alert = make_alert(image=PICTURE)
-    outbox.put(alert, {"station": OPENED})
+    outbox.put(alert, {"station": OPENED}, 0)
     outbox._write(lambda database: database.execute("UPDATE queue SET phase = 'verified'"))
     assert outbox.next_due("station", 0) is None
     assert outbox.unreadable() == 1
@@ -164,7 +164,7 @@ def test_what_only_a_newer_release_reads_is_delivered_by_it(outbox: Outbox, path
 
 def test_what_a_newer_release_adds_to_a_message_is_left_out(outbox: Outbox) -> None:
     alert = make_alert()
-    outbox.put(alert, {"station": OPENED})
+    outbox.put(alert, {"station": OPENED}, 0)
     outbox._write(
         lambda database: database.execute(
             """UPDATE alert SET body = json_set(body, '$.verified', json('[1]'),

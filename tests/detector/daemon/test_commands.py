@@ -121,8 +121,18 @@ def test_a_silence_is_shown_and_is_no_fault_and_can_be_ended(running: Running) -
     assert silences() == []
 
 
+@pytest.mark.parametrize("for_s", [3.6e14, float("inf"), float("nan"), 10**400, -1, 0, "1h", None])
+def test_a_silence_that_cannot_be_is_refused_and_the_longest_is_named(
+    running: Running, for_s: Any
+) -> None:
+    with pytest.raises(ControlError, match="at most 8760h"):
+        running.ask("silence", for_s=for_s)
+    assert running.health.status()["silences"] == []
+    assert running.ask("silence", for_s=8760 * 3600)["camera"] is None
+
+
 def test_the_silence_of_a_camera_that_is_gone_can_be_ended(running: Running) -> None:
-    running.dispatcher.silence("old", datetime.now(UTC) + timedelta(hours=1))
+    running.dispatcher.silence("old", 3600)
     assert running.ask("unsilence", camera="old") == {"ended": ["old"]}
     with pytest.raises(ControlError, match="there is no camera 'old'; cameras are gate, yard"):
         running.ask("unsilence", camera="old")
