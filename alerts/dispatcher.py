@@ -16,13 +16,13 @@ from uuid import UUID
 import structlog
 
 from alerts.admission import Decision, Stage, admit
-from alerts.certificates import first_end_s, tls_files
 from alerts.clock import SteadyClock
 from alerts.deadline import LEAVE_S, Deadline
 from alerts.deliveries import Delivery, ExerciseDeliveries
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.routing import routes
+from alerts.sinks.certificates import first_end_s, tls_files
 from alerts.storage.outbox import ALL_CAMERAS, Outbox
 from alerts.worker import SinkState, SinkStatus, SinkWorker
 from config.settings import SinkSettings

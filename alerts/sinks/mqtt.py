@@ -24,10 +24,10 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import BaseModel, Field, FilePath, SecretStr, field_validator, model_validator
 
-from alerts.certificates import client_context, tls_problems
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.schema import alert_json
 from alerts.sink import Problem
+from alerts.sinks.certificates import client_context, tls_problems
 from config.errors import DeliveryError
 from config.secrets import register_secret, scrub
 from config.settings import Name, Section
