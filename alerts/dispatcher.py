@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from alerts.metrics import AlertMetrics
 from alerts.routing import routes
 from alerts.sinks.certificates import first_end_s, tls_files
 from alerts.storage.outbox import ALL_CAMERAS, Outbox
+from alerts.storage.set_aside import Refused
 from alerts.worker import SinkState, SinkStatus, SinkWorker
 from config.settings import SinkSettings
 
@@ -178,6 +179,18 @@ class Dispatcher:
         with self._mutex:
             return [worker.status(self._clock.now()) for worker in self._workers.values()]
 
+    def refused(self) -> list[Refused]:
+        """What sinks have refused for good, newest first; kept until it is sent again."""
+        return self._outbox.refused()
+
+    def send_again(self, alert_ids: Collection[UUID] | None) -> int:
+        """Send again what sinks have refused, of these alerts or (None) all; how many messages."""
+        count = self._outbox.send_again(alert_ids)
+        with self._mutex:
+            for worker in self._workers.values():
+                worker.retry_now()
+        return count
+
     def trouble(self) -> list[str]:
         """What is wrong with what is kept on disk, in sentences for people; reads no disk."""
         return self._outbox.trouble()
@@ -209,9 +222,11 @@ class Dispatcher:
             self._metrics.remove_sink(name)
         self._announce(fresh)
         with self._mutex:
-            for worker in fresh.values():
+            # The others again, too: one that left may have cleared what both had shown.
+            for worker in self._workers.values():
                 for notice in self._notices.values():
                     worker.show_camera(notice)
+            for worker in fresh.values():
                 if self._running:
                     worker.start()
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from alerts.metric_families import MetricFamilies
 
-RESULTS = ("delivered", "late", "expired", "failed", "cooldown", "silenced")
+RESULTS = ("delivered", "late", "expired", "refused", "failed", "cooldown", "silenced")
 """What can become of an alert at a sink; `failed` counts attempts, the others are final."""
 
 DELIVERY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

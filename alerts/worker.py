@@ -17,14 +17,25 @@ from uuid import UUID
 
 import structlog
 
-from alerts.backoff import FIRST_S, backoff_s
+from alerts.backoff import FIRST_S, BackOff, backoff_s
 from alerts.clock import SteadyClock
 from alerts.deadline import Deadline
 from alerts.deliveries import ExerciseDeliveries
-from alerts.message import AlertPhase, CameraNotice
+from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
+from alerts.picture import LineSpeed, picture_of
 from alerts.registry import sink_type
-from alerts.sink import ConnectedSink, RejectedError, Sink, StateSink
+from alerts.sink import (
+    BusyError,
+    ConnectedSink,
+    DeferredError,
+    RefusedError,
+    RemarkingSink,
+    Sink,
+    StateSink,
+    TimedOutError,
+    TooLargeError,
+)
 from alerts.storage.outbox import Message, Outbox
 from config.errors import DeliveryError
 from config.secrets import scrub
@@ -33,8 +44,16 @@ from config.settings import SinkSettings
 LATE_AFTER_S = 30.0
 """Sinks without an expiry deliver what is older all the same, marked late."""
 
+CONNECT_WITHIN_S = 20.0
+"""A sink that keeps a connection and has none by then is failing."""
+
+DEFERRED_AS = 3
+"""An alert that waits alone waits 2 s at first: reconnecting, where need be, takes 1 s."""
+
+NOT_CONNECTED = f"no connection within {CONNECT_WITHIN_S:.0f} s; check its address and the network"
+
 MAX_RETRY_S = 600.0
-"""An alert that is refused is tried again this often at the least."""
+"""An alert that waits alone is tried again this often at the least."""
 
 IDLE_S = 60.0
 """Longest pause with nothing to do; new alerts wake the worker at once."""
@@ -44,6 +63,7 @@ class SinkState(StrEnum):
     """How a sink is doing."""
 
     STARTING = "starting"
+    CONNECTING = "connecting"
     WORKING = "working"
     FAILING = "failing"
     STOPPED = "stopped"
@@ -51,7 +71,10 @@ class SinkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SinkStatus:
-    """A sink as operators see it. `last_error` is scrubbed; it stays after things went well."""
+    """A sink as operators see it. `last_error` is scrubbed; it stays after things went well.
+
+    `refused`: alerts that are set aside now, whenever the sink refused them.
+    """
 
     name: str
     type: str
@@ -59,6 +82,7 @@ class SinkStatus:
     depth: int
     oldest_age_s: float
     last_error: str | None
+    refused: int
     counts: dict[str, int]
     """By `alerts.metrics.RESULTS`, since start."""
 
@@ -82,7 +106,7 @@ class SinkWorker:
         self._clock = clock
         self._log = structlog.get_logger().bind(sink=settings.name, type=settings.type)
         self._sink: Sink | None = None
-        self._started = False
+        self._started_s: float | None = None
         self._state = SinkState.STARTING
         self._last_error: str | None = None
         self._counts: Counter[str] = Counter()
@@ -91,9 +115,9 @@ class SinkWorker:
         self._wake = threading.Event()
         self._retry_now = threading.Event()
         self._stopping = threading.Event()
-        self._failures = 0
-        self._failed_at_s = 0.0
-        self._not_before_s = 0.0
+        self._backoff = BackOff()
+        self._speed = LineSpeed()
+        self._picture: Alert | None = None
         self._thread = threading.Thread(target=self._run, name=f"sink-{settings.name}", daemon=True)
 
     def start(self) -> None:
@@ -147,19 +171,32 @@ class SinkWorker:
             depth=waiting.depth,
             oldest_age_s=max(age_s, 0.0),
             last_error=self._trouble() or self._last_error,
+            refused=self._outbox.refused_count(self.settings.name),
             counts=counts,
         )
 
     @property
     def state(self) -> SinkState:
         """How the sink is doing; a lost connection counts before an alert has failed by it."""
-        if self._state is SinkState.WORKING and self._trouble():
+        if self._state is not SinkState.WORKING:
+            return self._state
+        if self._trouble():
             return SinkState.FAILING
-        return self._state
+        return SinkState.WORKING if self._is_connected() else SinkState.CONNECTING
+
+    def _is_connected(self) -> bool:
+        sink: object = self._sink
+        return not isinstance(sink, ConnectedSink) or sink.connected()
 
     def _trouble(self) -> str | None:
         sink: object = self._sink
-        return sink.trouble() if isinstance(sink, ConnectedSink) else None
+        if not isinstance(sink, ConnectedSink):
+            return None
+        if trouble := sink.trouble():
+            return trouble
+        began_s = self._started_s
+        is_over = began_s is not None and time.monotonic() - began_s > CONNECT_WITHIN_S
+        return NOT_CONNECTED if is_over and not sink.connected() else None
 
     def _show(self, site: str, camera: str, notice: CameraNotice | None) -> None:
         if issubclass(self.sink_class, StateSink):
@@ -188,10 +225,10 @@ class SinkWorker:
         self._drop_expired()
         if self._retry_now.is_set():
             self._retry_now.clear()
-            self._not_before_s = min(self._not_before_s, self._failed_at_s + FIRST_S)
-        if (rest_s := self._not_before_s - time.monotonic()) > 0:
+            self._backoff.hurry()
+        if (rest_s := self._backoff.left_s()) > 0:
             return rest_s
-        if not self._started and not self._start():
+        if self._started_s is None and not self._start():
             return 0
         self._show_notices()
         now = self._clock.now()
@@ -213,7 +250,7 @@ class SinkWorker:
         except Exception as error:  # noqa: BLE001 - a sink from outside may raise anything
             self._failed(error)
             return False
-        self._started = True
+        self._started_s = time.monotonic()
         self._worked()
         return True
 
@@ -245,42 +282,70 @@ class SinkWorker:
             self._exercises.expired(self.settings.name, alert)
             self._log.warning(
                 "alert expired before the sink took it",
-                alert=str(alert.alert_id),
-                incident=str(alert.incident_id),
-                camera=alert.camera,
-                phase=alert.phase.value,
+                **_named(alert),
             )
 
     def _deliver(self, message: Message) -> None:
         assert self._sink is not None
+        if self._takes_pictures_later() and self._speed.is_slow_for(message.alert):
+            self._go_ahead_of_picture(message)
+            return
         late = self._is_late(message)
         alert = message.alert.model_copy(update={"late": late})
         began_s = time.monotonic()
         try:
             self._sink.deliver(alert)
-        except RejectedError as error:
+        except TooLargeError as error:
+            self._too_large(message, error)
+        except RefusedError as error:
             self._refused(message, error)
+        except DeferredError as error:
+            self._deferred(message, error)
         except DeliveryError as error:
+            is_slow = isinstance(error, TimedOutError) and alert.image is not None
+            if is_slow and self._takes_pictures_later():
+                self._speed.measured(alert, time.monotonic() - began_s)
+                self._go_ahead_of_picture(message)
             self.count("failed")
             self._failed(error)
         except Exception as error:  # noqa: BLE001 - same
             self._log.error("sink has a fault", trace=scrub(traceback.format_exc()))
-            self._refused(message, error)
+            self._deferred(message, error)
         else:
-            self._outbox.acknowledge(message)
-            self._exercises.acknowledged(self.settings.name, alert)
-            self.count("late" if late else "delivered")
-            self._worked()
-            if alert.phase is AlertPhase.OPENED:
-                self._log.info(
-                    "alert delivered",
-                    alert=str(alert.alert_id),
-                    incident=str(alert.incident_id),
-                    camera=alert.camera,
-                    late=late,
-                )
+            self._speed.measured(alert, time.monotonic() - began_s)
+            self._acknowledged(message, late)
         finally:
             self._metrics.seconds.labels(self.settings.name).observe(time.monotonic() - began_s)
+
+    def _acknowledged(self, message: Message, late: bool) -> None:
+        alert = message.alert
+        self._outbox.acknowledge(message)
+        if self._picture is not None and self._picture.alert_id == alert.alert_id:
+            self._outbox.put_behind(message, picture_of(self._picture))
+            self._picture = None
+        if alert.exercise:
+            sink: object = self._sink
+            remark = sink.remark() if isinstance(sink, RemarkingSink) else None
+            self._exercises.acknowledged(self.settings.name, alert, remark)
+        self.count("late" if late else "delivered")
+        self._worked()
+        if alert.phase is AlertPhase.OPENED:
+            self._log.info(
+                "alert delivered",
+                alert=str(alert.alert_id),
+                incident=str(alert.incident_id),
+                camera=alert.camera,
+                late=late,
+            )
+
+    def _takes_pictures_later(self) -> bool:
+        return AlertPhase.UPDATED in self.sink_class.phases
+
+    def _go_ahead_of_picture(self, message: Message) -> None:
+        """Have the alert go without its picture; that of an `opened` follows it."""
+        self._outbox.drop_image(message)
+        if message.alert.phase is AlertPhase.OPENED:
+            self._picture = message.alert
 
     def _is_late(self, message: Message) -> bool:
         if self.sink_class.default_expiry_s is not None:
@@ -289,38 +354,74 @@ class SinkWorker:
         return self._clock.now() - message.sent_at > after_s
 
     def _worked(self) -> None:
-        self._failures = 0
+        self._backoff.worked()
         self._state = SinkState.WORKING
 
     def _failed(self, error: Exception) -> None:
         """The sink cannot deliver anything now: back off from all of it."""
-        self._failures += 1
-        self._failed_at_s = time.monotonic()
-        wait_s = backoff_s(self._failures, random.random())  # noqa: S311 - spreads load only
-        self._not_before_s = self._failed_at_s + wait_s
+        wait_s = self._backoff.failed(error.after_s if isinstance(error, BusyError) else 0.0)
         self._note(error, wait_s, None)
 
-    def _refused(self, message: Message, error: Exception) -> None:
-        """One alert does not get through: others may, so only it waits."""
+    def _too_large(self, message: Message, error: Exception) -> None:
+        """The alert does not get through as it is; without its picture it may."""
+        if message.alert.image is None:
+            self._refused(message, error)
+            return
         self.count("failed")
-        wait_s = backoff_s(message.attempts + 1, random.random(), MAX_RETRY_S)  # noqa: S311 - same
+        self._outbox.drop_image(message)
+        self._log.warning(
+            "alert refused with its picture, sent again without",
+            reason=scrub(str(error)),
+            **_named(message.alert),
+        )
+
+    def _refused(self, message: Message, error: Exception) -> None:
+        """One alert never gets through: others may, so it is set aside for the operator."""
+        alert = message.alert
+        reason = scrub(str(error))
+        self.count("refused")
+        self._outbox.refuse(message, reason)
+        self._set_failing(reason, alert.alert_id)
+        self._log.error(
+            "alert refused and set aside; see `jikimi refused`",
+            reason=reason,
+            **_named(alert),
+        )
+
+    def _deferred(self, message: Message, error: Exception) -> None:
+        """One alert does not get through now: others may, so only it waits."""
+        self.count("failed")
+        tries = message.attempts + DEFERRED_AS
+        wait_s = backoff_s(tries, random.random(), MAX_RETRY_S)  # noqa: S311 - same
         self._outbox.retry_at(message, self._clock.now() + wait_s)
         self._note(error, wait_s, message.alert.alert_id)
 
     def _note(self, error: Exception, wait_s: float, alert_id: UUID | None) -> None:
+        reason = scrub(str(error) or type(error).__name__)
+        self._set_failing(reason, alert_id)
+        self._log.warning("sink failed, will try again", reason=reason, in_s=round(wait_s, 1))
+
+    def _set_failing(self, reason: str, alert_id: UUID | None) -> None:
         self._state = SinkState.FAILING
-        self._last_error = scrub(str(error) or type(error).__name__)
-        self._exercises.failed(self.settings.name, self._last_error, alert_id)
-        self._log.warning(
-            "sink failed, will try again", reason=self._last_error, in_s=round(wait_s, 1)
-        )
+        self._last_error = reason
+        self._exercises.failed(self.settings.name, reason, alert_id)
 
     def _close(self) -> None:
         if self._sink is None:
             return
         try:
-            if self._started:
+            if self._started_s is not None:
                 self._show_notices()  # a camera removed just before
             self._sink.close()
         except Exception as error:  # noqa: BLE001 - nothing left to do but say so
             self._log.warning("sink did not close properly", reason=scrub(str(error)))
+
+
+def _named(alert: Alert) -> dict[str, str]:
+    """What the log says of an alert."""
+    return {
+        "alert": str(alert.alert_id),
+        "incident": str(alert.incident_id),
+        "camera": alert.camera,
+        "phase": alert.phase.value,
+    }

@@ -158,6 +158,29 @@ class Outbox:
 
         self._write(write)
 
+    def put_behind(self, message: Message, alert: Alert) -> None:
+        """Queue `alert` for the sink of `message`, unless news of its incident waits there."""
+        values = (message.sink, str(alert.alert_id), str(alert.incident_id))
+        body = alert.model_dump_json(exclude={"image"})
+
+        def write(database: sqlite3.Connection) -> None:
+            sink, key, incident = values
+            waits = database.execute(
+                "SELECT 1 FROM queue WHERE sink = ? AND incident_id = ?", (sink, incident)
+            ).fetchone()
+            if not waits:
+                database.execute(
+                    "INSERT OR IGNORE INTO alert VALUES (?, ?, ?, ?)",
+                    (key, len(alert.image or b""), body, alert.image),
+                )
+                database.execute(
+                    "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, phase, sent_at)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (*values, alert.phase, message.sent_at),
+                )
+
+        self._write(write)
+
     def next_due(self, sink: str, now: float) -> Message | None:
         """The message to deliver next, or None where nothing is due."""
         with self._mutex:
@@ -236,6 +259,14 @@ class Outbox:
         """What sinks refused for good, newest first; at most `set_aside.KEPT`."""
         with self._mutex:
             return set_aside.refused(self._database)
+
+    def refused_count(self, sink: str) -> int:
+        """How many messages `sink` refused that are kept aside; 0 once the outbox is closed."""
+        try:
+            ((count,),) = self._read("SELECT count(*) FROM refused WHERE sink = ?", (sink,))
+        except sqlite3.ProgrammingError:
+            return 0
+        return int(count)
 
     def send_again(self, alert_ids: Collection[UUID] | None) -> int:
         """Queue refused messages of these alerts (None: all) again, where they stood; how many."""

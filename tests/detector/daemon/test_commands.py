@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alerting import sink, wait_for
+from alerting import make_alert, sink, wait_for
 from prometheus_client import CollectorRegistry
 
 from alerts.deadline import Deadline
 from alerts.dispatcher import Dispatcher
+from alerts.message import Alert
 from alerts.metrics import AlertMetrics
+from alerts.sink import RefusedError
+from alerts.sinks.recording import RecordingSink
 from config.errors import ControlError
 from config.settings import CameraSettings, RouteSettings
 from config.urls import StreamUrl
@@ -30,6 +33,7 @@ from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
 from detector.types import CameraState
 
+NOTHING = {"after_ms": None, "error": None, "remark": None}
 NO_ID = "0191fe00-0000-7000-8000-000000000000"
 
 
@@ -93,7 +97,7 @@ def test_a_drill_says_what_became_of_it_at_each_sink(running: Running) -> None:
     police, far = wait_for(deliveries)
     assert police["after_ms"] >= 0
     assert police == {**police, "sink": "police", "state": "delivered", "error": None}
-    assert far == {"sink": "far", "state": "not routed", "after_ms": None, "error": None}
+    assert far == {"sink": "far", "state": "not routed", **NOTHING}
 
 
 @pytest.mark.parametrize("incident", [None, "0191", 7, ["x"]])
@@ -136,6 +140,35 @@ def test_the_silence_of_a_camera_that_is_gone_can_be_ended(running: Running) -> 
     assert running.ask("unsilence", camera="old") == {"ended": ["old"]}
     with pytest.raises(ControlError, match="there is no camera 'old'; cameras are gate, yard"):
         running.ask("unsilence", camera="old")
+
+
+def test_what_was_refused_is_told_and_sent_again(running: Running) -> None:
+    assert running.ask("refused") == {"refused": []}
+    assert running.ask("send-again") == {"count": 0}
+    alert = make_alert()
+
+    def refuse(_: Alert) -> None:
+        raise RefusedError("the receiver does not know this camera")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RecordingSink, "deliver", lambda _, alert: refuse(alert))
+        running.dispatcher.submit(alert)
+        (entry,) = wait_for(lambda: running.ask("refused")["refused"])
+    assert {key: entry[key] for key in ("sink", "camera", "phase", "alert", "reason")} == {
+        "sink": "police",
+        "camera": "gate",
+        "phase": "opened",
+        "alert": str(alert.alert_id),
+        "reason": "the receiver does not know this camera",
+    }
+    assert datetime.fromisoformat(entry["at"]) <= datetime.now(UTC)
+    for wrong in ([NO_ID], "all", [7]):
+        with pytest.raises(ControlError, match="is no alert that was refused"):
+            running.ask("send-again", alerts=wrong)
+    assert running.health.status()["sinks"][0]["refused"] == 1
+    assert running.ask("send-again", alerts=[str(alert.alert_id)]) == {"count": 1}
+    wait_for(lambda: running.health.status()["sinks"][0]["counts"].get("delivered"))
+    assert running.ask("refused") == {"refused": []}
 
 
 @pytest.mark.parametrize(
