@@ -107,7 +107,8 @@ def _drill(chosen: argparse.Namespace) -> int:
 def _outcome(delivery: dict[str, Any]) -> str:
     """What a person reads of one of the daemon's deliveries that is no longer queued."""
     if delivery["state"] == "delivered":
-        return f"acknowledged after {delivery['after_ms']} ms"
+        remark = delivery.get("remark")  # None: a daemon that was started before an upgrade
+        return f"acknowledged after {delivery['after_ms']} ms{f', {remark}' if remark else ''}"
     if delivery["state"] == "failed":
         return f"failed: {delivery['error']}"
     return "not routed: its route does not take this exercise"

@@ -39,6 +39,8 @@ class OperatorCommands:
             "deliveries": self.deliveries,
             "drill": self.drill,
             "recalibrate": self.recalibrate,
+            "refused": self.refused,
+            "send-again": self.send_again,
             "silence": self.silence,
             "unsilence": self.unsilence,
         }
@@ -59,6 +61,35 @@ class OperatorCommands:
                 f"{request.get('incident')!r} is no incident; give the id that drill returned"
             ) from None
         return {"deliveries": [asdict(one) for one in self._dispatcher.deliveries(incident)]}
+
+    def refused(self, _request: dict[str, Any]) -> dict[str, Any]:
+        """What sinks have refused for good, newest first."""
+        return {
+            "refused": [
+                {
+                    "at": datetime.fromtimestamp(one.at, UTC).isoformat(timespec="seconds"),
+                    "sink": one.sink,
+                    "camera": one.alert.camera,
+                    "phase": one.alert.phase.value,
+                    "alert": str(one.alert.alert_id),
+                    "incident": str(one.alert.incident_id),
+                    "exercise": one.alert.exercise,
+                    "reason": one.reason,
+                }
+                for one in self._dispatcher.refused()
+            ]
+        }
+
+    def send_again(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send again what was refused, of `alerts` (a list of ids) or, without, all of it."""
+        chosen = request.get("alerts")
+        if chosen is None:
+            return {"count": self._dispatcher.send_again(None)}
+        known = {str(one.alert.alert_id) for one in self._dispatcher.refused()}
+        if not isinstance(chosen, list) or (unknown := [one for one in chosen if one not in known]):
+            named = unknown[0] if isinstance(chosen, list) else chosen
+            raise ControlError(f"{named!r} is no alert that was refused; see `jikimi refused`")
+        return {"count": self._dispatcher.send_again([UUID(one) for one in chosen])}
 
     def silence(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send no alarms of `camera`, or of any, for `for_s` seconds."""
