@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -23,7 +24,10 @@ from alerts.deliveries import Delivery, ExerciseDeliveries
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.routing import routes
+from alerts.storage.faults import StorageFaults
 from alerts.storage.outbox import ALL_CAMERAS, Outbox
+from alerts.storage.store import Store
+from alerts.storage.write_behind import Change
 from alerts.worker import SinkState, SinkStatus, SinkWorker
 from config.settings import SinkSettings
 
@@ -47,20 +51,23 @@ class Dispatcher:
         outbox_path: Path,
         metrics: AlertMetrics,
         clock: SteadyClock | None = None,
+        faults: StorageFaults | None = None,
     ) -> None:
         self._metrics = metrics
         self._clock = clock or SteadyClock()
-        self._outbox = Outbox(outbox_path)
         self._mutex = threading.RLock()
+        self._workers: dict[str, SinkWorker] = {}
+        self.faults = faults or StorageFaults(metrics)
+        self.store = Store(outbox_path, self._clock, self.faults, self._wake)
+        self._outbox = Outbox(self.store)
         self._running = False
         self._notices: dict[tuple[str, str], CameraNotice] = {}
         self._exercises = ExerciseDeliveries()
         self._tidied_at = float("-inf")
-        self._workers: dict[str, SinkWorker] = {}
         try:
             self._workers = {sink.name: self._worker(sink) for sink in sinks}
         except BaseException:
-            self._outbox.close(Deadline.after(LEAVE_S))
+            self.store.close(Deadline.after(LEAVE_S))
             raise
         self._announce(self._workers)
 
@@ -71,11 +78,13 @@ class Dispatcher:
             for worker in self._workers.values():
                 worker.start()
 
-    def submit(self, alert: Alert, context: AlertContext | None = None) -> list[str]:
+    def submit(
+        self, alert: Alert, context: AlertContext | None = None, also: Change | None = None
+    ) -> list[str]:
         """Queue `alert` for every sink it is for, and name them; the disk has it a moment later.
 
         Waits neither for a sink nor for the disk. Messages of one incident are to be submitted in
-        their order.
+        their order. `also` reaches the store in the same transaction, whoever is told.
         """
         context = context or AlertContext()
         now = self._clock.now()
@@ -106,8 +115,8 @@ class Dispatcher:
                     phases[name] = admission.phase
             if alert.exercise:
                 self._exercises.submitted(alert, phases)
-            if phases or stages:
-                self._outbox.put(alert, phases, now, stages)
+            if phases or stages or also:
+                self._outbox.put(alert, phases, now - context.age_s, stages, also)
             for name, phase in phases.items():
                 # A new alarm is worth an attempt even while the sink is backing off.
                 if phase is AlertPhase.OPENED:
@@ -180,7 +189,13 @@ class Dispatcher:
 
     def trouble(self) -> list[str]:
         """What is wrong with what is kept on disk, in sentences for people; reads no disk."""
-        return self._outbox.trouble()
+        try:
+            count = self._outbox.unreadable()
+        except sqlite3.ProgrammingError:
+            return []  # a last scrape while the daemon ends
+        what = "message cannot be read and is" if count == 1 else "messages cannot be read and are"
+        unreadable = [f"storage: {count} {what} kept aside"] if count else []
+        return self.faults.reasons() + unreadable
 
     def reconfigure(self, sinks: Sequence[SinkSettings], deadline: Deadline) -> None:
         """Use `sinks` from now on; those that have not changed go on undisturbed.
@@ -231,7 +246,16 @@ class Dispatcher:
         with self._mutex:
             workers = list(self._workers.values())
         _join(workers, deadline.earlier(WRITE_S))
-        self._outbox.close(deadline)
+        self.store.close(deadline)
+
+    def stored(self) -> str | None:
+        """Wait until the disk has all that was submitted; why not, where it does not take it."""
+        return self.store.file.flush()
+
+    def _wake(self) -> None:
+        """What an earlier run left is there."""
+        for worker in list(self._workers.values()):
+            worker.wake()
 
     def _worker(self, settings: SinkSettings) -> SinkWorker:
         return SinkWorker(settings, self._outbox, self._metrics, self._exercises, self._clock)

@@ -7,15 +7,19 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
 from alerts.clock import SteadyClock
+from alerts.deadline import Deadline
 from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.registry import sink_options
+from alerts.storage.outbox import Outbox
+from alerts.storage.store import Store
 from config.settings import Location, RouteSettings, Section, SinkSettings
 
 Dispatching = Callable[..., Dispatcher]
@@ -79,6 +83,17 @@ def wait_for(met: Callable[[], Any], timeout_s: float = 20.0) -> Any:
             return result
         pause.wait(0.02)
     raise AssertionError(f"not so after {timeout_s} s")
+
+
+class StoredOutbox(Outbox):
+    """An outbox with a store of its own."""
+
+    def __init__(self, path: Path, clock: SteadyClock | None = None) -> None:
+        self.store = Store(path, clock)
+        super().__init__(self.store)
+
+    def close(self, deadline: Deadline) -> None:
+        self.store.close(deadline)
 
 
 class ScriptedOptions(Section):

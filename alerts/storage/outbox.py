@@ -3,8 +3,8 @@
 It stores and orders; when to try, and what a failure means, is `alerts.worker`'s business.
 Times are seconds of `alerts.clock.SteadyClock`, passed in. Every method may be called from any
 thread.
-The queue is worked on in memory, and every change goes to the file right behind it
-(`alerts.storage.write_behind`): neither an alarm nor a sink waits for the disk.
+It is worked on in memory, and every change goes to the file right behind it
+(`alerts.storage.store`): neither an alarm nor a sink waits for the disk.
 
 Order: within one sink and incident as they were put. Among incidents `opened` goes first, so
 that after an outage a new alarm does not wait behind old messages.
@@ -18,25 +18,21 @@ first, and their alerts go out without. What remains is about 2 kB an incident.
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
 
 from alerts.admission import Stage
-from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
 from alerts.storage import set_aside
-from alerts.storage.database import FileLock, memory_database, open_database
 from alerts.storage.set_aside import Refused, forget_alert, stored_alert
-from alerts.storage.write_behind import WriteBehind, transaction
+from alerts.storage.store import Store
+from alerts.storage.write_behind import Change
 
 MAX_IMAGE_BYTES = 64 * 2**20
 """About a thousand pictures of 640×360: an hour's outage of sixteen busy cameras."""
@@ -57,8 +53,6 @@ WHERE sink = ? AND {rank} AND retry_at <= ? AND NOT EXISTS (
     AND before.incident_id = q.incident_id AND before.position < q.position
 ) ORDER BY position LIMIT 1
 """
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,41 +77,12 @@ class Waiting:
 
 
 class Outbox:
-    """The durable queue of every sink, in one file.
+    """The durable queue of every sink."""
 
-    Raises ConfigError where another daemon holds the file. A disk that cannot be written does
-    not stop an alarm: the outbox then goes on in memory, with an error in the log.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._mutex = threading.RLock()
-        self._database = memory_database()
-        self._lock: FileLock | None = None
-        self._file: WriteBehind | None = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(path.with_name(path.name + ".lock"))
-            stored = open_database(path)
-            stored.backup(self._database)
-            self._database.execute("UPDATE queue SET retry_at = 0")  # a new start, a new try
-            self._file = WriteBehind(stored, path)
-        except (OSError, sqlite3.Error) as error:
-            structlog.get_logger().error(
-                "outbox cannot be used, alerts are kept in memory until restart; check the disk",
-                reason=str(error),
-            )
-        # This release may be the one that reads them.
-        self._write(lambda database: set_aside.put_back(database, "unreadable", None))
-
-    def close(self, deadline: Deadline) -> None:
-        """Close the file by `deadline`; what waits stays in it."""
-        with self._mutex:
-            self._database.close()
-        # Without the lock: a sink that asks now is told that it is over, and does not wait.
-        written = self._file is None or self._file.close(deadline)
-        if self._lock and written:  # else the kernel lets go of it, with the process
-            self._lock.release()
-            self._lock = None
+    def __init__(self, store: Store) -> None:
+        self._read = store.read
+        self._write = store.write
+        self._locked = store.locked
 
     def put(
         self,
@@ -125,11 +90,12 @@ class Outbox:
         phases: Mapping[str, AlertPhase],
         now: float,
         stages: Mapping[str, Stage] | None = None,
+        also: Change | None = None,
     ) -> None:
         """Queue `alert` for each sink in `phases`, as the phase given there.
 
         `stages`: where the incident stands now at each sink, to be remembered. Putting the same
-        alert twice changes nothing.
+        alert twice changes nothing. `also` is applied in the same transaction.
         """
         key, incident = str(alert.alert_id), str(alert.incident_id)
         body = alert.model_dump_json(exclude={"image"})
@@ -155,13 +121,14 @@ class Outbox:
             for sink, stage in (stages or {}).items():
                 _remember(database, sink, incident, stage, now)
             _drop_images(database)
+            if also:
+                also(database)
 
         self._write(write)
 
     def next_due(self, sink: str, now: float) -> Message | None:
         """The message to deliver next, or None where nothing is due."""
-        with self._mutex:
-            return self._next_due(sink, now)
+        return self._locked(lambda _: self._next_due(sink, now))
 
     def next_retry_at(self, sink: str) -> float | None:
         """When the next message is due, or None where none waits."""
@@ -234,8 +201,7 @@ class Outbox:
 
     def refused(self) -> list[Refused]:
         """What sinks refused for good, newest first; at most `set_aside.KEPT`."""
-        with self._mutex:
-            return set_aside.refused(self._database)
+        return self._locked(set_aside.refused)
 
     def send_again(self, alert_ids: Collection[UUID] | None) -> int:
         """Queue refused messages of these alerts (None: all) again, where they stood; how many."""
@@ -255,15 +221,6 @@ class Outbox:
         """How many messages are kept aside because they cannot be read."""
         ((count,),) = self._read("SELECT count(*) FROM unreadable", ())
         return int(count)
-
-    def trouble(self) -> list[str]:
-        """What is wrong with what is kept on disk, in sentences for people; reads no disk."""
-        try:
-            count = self.unreadable()
-        except sqlite3.ProgrammingError:
-            return []  # a last scrape while the daemon ends
-        what = "message cannot be read and is" if count == 1 else "messages cannot be read and are"
-        return [f"storage: {count} {what} kept aside"] if count else []
 
     def stage(self, sink: str, incident_id: str) -> Stage | None:
         """Where an incident stands at a sink; None where the sink never heard of it."""
@@ -345,18 +302,6 @@ class Outbox:
             phase=phase,
             reason=reason,
         )
-
-    def _read(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with self._mutex:
-            return self._database.execute(query, values).fetchall()
-
-    def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        """Apply `change` in memory now and to the file behind; it must do the same to both."""
-        with self._mutex:
-            result = transaction(self._database, change)
-            if self._file:
-                self._file.put(change)
-        return result
 
 
 def _forget(database: sqlite3.Connection, where: str, values: tuple[object, ...]) -> None:

@@ -11,10 +11,18 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from alerting import PICTURE, Clock, Dispatching, ScriptedSink, make_alert, sink, wait_for
+from alerting import (
+    PICTURE,
+    Clock,
+    Dispatching,
+    ScriptedSink,
+    StoredOutbox,
+    make_alert,
+    sink,
+    wait_for,
+)
 
 from alerts.deadline import Deadline
-from alerts.storage.outbox import Outbox
 from servers.mqtt import PROTOCOL, MqttBroker, Subscriber, free_port
 
 TESTS = Path(__file__).parents[1]
@@ -134,7 +142,7 @@ def test_an_expired_siren_stays_silent_after_a_kill(
 @pytest.mark.parametrize("at_line", [1, 2, 3])
 def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path, at_line: int) -> None:
     ids = killed_daemon(tmp_path, free_port(), at_line=at_line)
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     kept = []
     while message := outbox.next_due("station", 0):
         kept.append(str(message.alert.alert_id))

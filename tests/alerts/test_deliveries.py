@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 from uuid import UUID
 
@@ -123,8 +124,11 @@ def test_an_exercise_fails_where_the_sink_cannot_start_or_takes_too_long(
     ]
     dispatcher.stop(Deadline.after(5))
     ScriptedSink.start_faults = []
-    ScriptedSink.while_starting = [lambda: clock.advance(31)]
+    submitted = threading.Event()
+    ScriptedSink.while_starting = [lambda: submitted.wait(10), lambda: clock.advance(31)]
     dispatcher = dispatching(sink("siren2", "horn"), clock=clock)
-    assert reported(dispatcher, drill(dispatcher)) == [
+    exercise = drill(dispatcher)
+    submitted.set()
+    assert reported(dispatcher, exercise) == [
         Delivery("horn", DeliveryState.FAILED, error="expired before the sink took it")
     ]

@@ -147,10 +147,11 @@ def test_a_siren_stays_silent_about_old_news_and_the_station_is_told_late(
 
 
 def test_what_expires_while_a_siren_starts_does_not_sound(dispatching: Dispatching) -> None:
-    clock = Clock()
-    ScriptedSink.while_starting = [lambda: clock.advance(31)]
+    clock, begin = Clock(), slow_start()
+    ScriptedSink.while_starting.append(lambda: clock.advance(31))
     dispatcher = dispatching(sink("siren2"), clock=clock)
     dispatcher.submit(make_alert())
+    begin.set()
     settled(dispatcher)
     assert dispatcher.status()[0].counts == {"expired": 1}
     assert got("siren2", 0) == []

@@ -8,13 +8,22 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alerting import PICTURE, Dispatching, ScriptedSink, follow_up, got, make_alert, sink
+from alerting import (
+    PICTURE,
+    Dispatching,
+    ScriptedSink,
+    StoredOutbox,
+    follow_up,
+    got,
+    make_alert,
+    sink,
+)
 from structlog.testing import capture_logs
 
 from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
 from alerts.storage import set_aside
-from alerts.storage.outbox import Message, Outbox
+from alerts.storage.outbox import Message
 
 OPENED, UPDATED, CLOSED = AlertPhase.OPENED, AlertPhase.UPDATED, AlertPhase.CLOSED
 
@@ -25,25 +34,25 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def outbox(path: Path) -> Iterator[Outbox]:
-    made = Outbox(path)
+def outbox(path: Path) -> Iterator[StoredOutbox]:
+    made = StoredOutbox(path)
     yield made
     made.close(Deadline.after(5))
 
 
-def again(outbox: Outbox, path: Path) -> Outbox:
+def again(outbox: StoredOutbox, path: Path) -> StoredOutbox:
     """The outbox of the next start."""
     outbox.close(Deadline.after(5))
-    return Outbox(path)
+    return StoredOutbox(path)
 
 
-def next_due(outbox: Outbox, sink: str = "station") -> Message:
+def next_due(outbox: StoredOutbox, sink: str = "station") -> Message:
     message = outbox.next_due(sink, 0)
     assert message is not None
     return message
 
 
-def all_due(outbox: Outbox, sink: str = "station") -> list[Alert]:
+def all_due(outbox: StoredOutbox, sink: str = "station") -> list[Alert]:
     found = []
     while message := outbox.next_due(sink, 0):
         outbox.acknowledge(message)
@@ -51,7 +60,7 @@ def all_due(outbox: Outbox, sink: str = "station") -> list[Alert]:
     return found
 
 
-def test_what_follows_a_refused_message_goes_on_in_order(outbox: Outbox) -> None:
+def test_what_follows_a_refused_message_goes_on_in_order(outbox: StoredOutbox) -> None:
     opened = make_alert(image=PICTURE)
     rest = [follow_up(opened, UPDATED, 1), follow_up(opened, CLOSED, 2)]
     for alert in (opened, *rest):
@@ -64,7 +73,7 @@ def test_what_follows_a_refused_message_goes_on_in_order(outbox: Outbox) -> None
 
 
 def test_a_refused_message_is_sent_again_at_its_old_place_even_after_a_restart(
-    outbox: Outbox, path: Path
+    outbox: StoredOutbox, path: Path
 ) -> None:
     opened, other = make_alert(image=PICTURE), make_alert()
     closed = follow_up(opened, CLOSED, 1)
@@ -87,7 +96,7 @@ def test_a_refused_message_is_sent_again_at_its_old_place_even_after_a_restart(
 
 
 def test_no_more_are_kept_than_stated_and_the_oldest_go(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+    outbox: StoredOutbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(set_aside, "KEPT", 2)
     alerts = [make_alert() for _ in range(3)]
@@ -99,7 +108,7 @@ def test_no_more_are_kept_than_stated_and_the_oldest_go(
 
 
 def test_a_picture_that_one_sink_does_not_take_goes_to_the_others(
-    outbox: Outbox, path: Path
+    outbox: StoredOutbox, path: Path
 ) -> None:
     alert = make_alert(image=PICTURE)
     outbox.put(alert, {"station": OPENED, "hook": OPENED}, 0)
@@ -132,7 +141,7 @@ DAMAGE = {
 def test_a_row_that_cannot_be_read_is_set_aside_and_named_and_the_rest_is_delivered(
     path: Path, dispatching: Dispatching, damage: str
 ) -> None:
-    outbox = Outbox(path)
+    outbox = StoredOutbox(path)
     bad, good = make_alert(), make_alert()
     closed = follow_up(bad, CLOSED, 1)
     for alert in (bad, good, closed):
@@ -148,7 +157,9 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_named_and_the_rest_is_delive
     assert dispatcher.trouble() == ["storage: 1 message cannot be read and is kept aside"]
 
 
-def test_what_only_a_newer_release_reads_is_delivered_by_it(outbox: Outbox, path: Path) -> None:
+def test_what_only_a_newer_release_reads_is_delivered_by_it(
+    outbox: StoredOutbox, path: Path
+) -> None:
     alert = make_alert(image=PICTURE)
     outbox.put(alert, {"station": OPENED}, 0)
     outbox._write(lambda database: database.execute("UPDATE queue SET phase = 'verified'"))
@@ -162,7 +173,7 @@ def test_what_only_a_newer_release_reads_is_delivered_by_it(outbox: Outbox, path
     outbox.close(Deadline.after(5))
 
 
-def test_what_a_newer_release_adds_to_a_message_is_left_out(outbox: Outbox) -> None:
+def test_what_a_newer_release_adds_to_a_message_is_left_out(outbox: StoredOutbox) -> None:
     alert = make_alert()
     outbox.put(alert, {"station": OPENED}, 0)
     outbox._write(
@@ -175,7 +186,7 @@ def test_what_a_newer_release_adds_to_a_message_is_left_out(outbox: Outbox) -> N
 
 
 def test_a_stage_of_a_newer_release_stops_no_alarm(path: Path, dispatching: Dispatching) -> None:
-    outbox = Outbox(path)
+    outbox = StoredOutbox(path)
     alert = make_alert()
     outbox._write(
         lambda database: database.execute(

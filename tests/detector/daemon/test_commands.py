@@ -18,7 +18,7 @@ from alerts.metrics import AlertMetrics
 from config.errors import ControlError
 from config.settings import CameraSettings, RouteSettings
 from config.urls import StreamUrl
-from detector.daemon.calibration_store import CalibrationStore
+from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.cameras import Cameras
 from detector.daemon.commands import OperatorCommands
@@ -44,8 +44,8 @@ class Running:
             folder / "outbox.sqlite",
             AlertMetrics(CollectorRegistry()),
         )
-        self.journal = Journal(folder / "incidents.sqlite")
-        self.reporter = IncidentReporter(self.journal, self.dispatcher.submit)
+        journal = Journal(self.dispatcher.store)
+        self.reporter = IncidentReporter(journal, self.dispatcher.submit)
         worker = InferenceWorker(
             classifier.engine, classifier.head, lambda _: None, WorkerMetrics(metrics)
         )
@@ -55,7 +55,11 @@ class Running:
             lambda camera: WatchedCamera(camera, classifier, worker, metrics, callbacks, store)
         )
         self.health = Health(self.cameras, worker, self.dispatcher)
-        self._commands = OperatorCommands(self.cameras, self.dispatcher, "violence").by_name()
+        self.saver = CalibrationSaver(self.cameras.all, store)
+        self._commands = OperatorCommands(
+            self.cameras, self.dispatcher, "violence", self.reporter, store
+        ).by_name()
+        self.saver.start()
         self.dispatcher.start()
         self.reporter.start()
         for name in ("gate", "yard"):
@@ -71,7 +75,7 @@ class Running:
         self.cameras.remove(["gate", "yard"], "monitor stopped", deadline)
         self.reporter.stop(deadline)
         self.dispatcher.stop(deadline)
-        self.journal.close(deadline)
+        self.saver.stop(deadline)
 
 
 @pytest.fixture
@@ -107,17 +111,18 @@ def test_a_silence_is_shown_and_is_no_fault_and_can_be_ended(running: Running) -
     wait_for(lambda: all(c.state is CameraState.LIVE for c in running.cameras.all()))
     silences: Callable[[], Any] = lambda: running.health.status()["silences"]  # noqa: E731
     assert silences() == []
-    assert running.ask("unsilence") == {"ended": []}
+    assert running.ask("unsilence")["ended"] == []
     gate = running.ask("silence", camera="gate", for_s=600)
     everything = running.ask("silence", for_s=60)
+    assert [one.pop("in_memory_only") for one in (gate, everything)] == [None, None]
     assert everything["camera"] is None
     assert datetime.fromisoformat(gate["until"]) > datetime.now(UTC) + timedelta(minutes=9)
     assert sorted(silences(), key=str) == sorted([gate, everything], key=str)
     assert running.health.status()["status"] == "ok"
-    assert running.ask("unsilence", camera="yard") == {"ended": []}
-    assert running.ask("unsilence", camera="gate") == {"ended": ["gate"]}
+    assert running.ask("unsilence", camera="yard")["ended"] == []
+    assert running.ask("unsilence", camera="gate")["ended"] == ["gate"]
     assert silences() == [everything]
-    assert running.ask("unsilence") == {"ended": [None]}
+    assert running.ask("unsilence")["ended"] == [None]
     assert silences() == []
 
 
@@ -133,7 +138,7 @@ def test_a_silence_that_cannot_be_is_refused_and_the_longest_is_named(
 
 def test_the_silence_of_a_camera_that_is_gone_can_be_ended(running: Running) -> None:
     running.dispatcher.silence("old", 3600)
-    assert running.ask("unsilence", camera="old") == {"ended": ["old"]}
+    assert running.ask("unsilence", camera="old")["ended"] == ["old"]
     with pytest.raises(ControlError, match="there is no camera 'old'; cameras are gate, yard"):
         running.ask("unsilence", camera="old")
 
