@@ -159,6 +159,10 @@ def _check_ours(connection: sqlite3.Connection) -> None:
         raise NotOursError(f"made by another version ({version})")
     if version == 0 and made:
         raise NotOursError("a database of another program")
+    for table in ("alert", "queue", "stage", "delivered", "silence") if version else ():
+        missing = set(TABLES[table].split(", ")) - _columns(connection, table) - {"no_image"}
+        if missing:
+            raise NotOursError(f"table {table} has no {', '.join(sorted(missing))}")
 
 
 def _check_whole(connection: sqlite3.Connection) -> None:

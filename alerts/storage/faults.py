@@ -81,6 +81,12 @@ class StorageFaults:
         if self._metrics:
             self._metrics.count_set_aside(file)
 
+    def unread(self, path: Path, reason: str) -> None:
+        """What is at `path` cannot be read; it stays there."""
+        with self._mutex:
+            self._aside.append(f"{path.name} cannot be read ({reason})")
+        _log().error("file cannot be read", file=str(path), reason=reason)
+
     def lost(self, what: str, count: int) -> None:
         """So many of `what` (one of `LOST`) were given up."""
         _log().error("given up, for memory is bounded", what=what, count=count)

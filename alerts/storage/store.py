@@ -55,6 +55,7 @@ class Store:
         self.loaded = False
         """Whether what an earlier run left is there; False where the disk gives nothing."""
         self.file = WriteBehind(path, self, self._clock, self.faults)
+        self.file.start()
         if not self.file.wait_tried(START_S):
             structlog.get_logger().error(
                 "the disk does not answer, what waits there is delivered once it does",

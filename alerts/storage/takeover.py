@@ -37,9 +37,7 @@ def take_over(old: Path, file: sqlite3.Connection, faults: StorageFaults) -> Non
         if is_damage(error):
             faults.set_aside("outbox", old, move_aside(old), str(error))
         else:
-            structlog.get_logger().warning(
-                "journal of an earlier release cannot be read", file=str(old), reason=str(error)
-            )
+            faults.unread(old, str(error))
         return
     structlog.get_logger().info(
         "incidents of an earlier release taken over",

@@ -100,10 +100,14 @@ class WriteBehind:
         self._closing = False
         self.stale_since: datetime | None = None
         """Since when the disk has taken nothing (UTC); None where it takes what is put."""
+        self._saved_at = datetime.now(UTC)
         self.held_elsewhere: ConfigError | None = None
         """Set where another daemon holds the file."""
         faults.watch("outbox", self._hangs)
         self._thread = threading.Thread(target=self._run, name=f"write-{path.stem}", daemon=True)
+
+    def start(self) -> None:
+        """Open the file, read it into `content`, and begin to write."""
         self._thread.start()
 
     def put(self, change: Change) -> None:
@@ -193,6 +197,7 @@ class WriteBehind:
             return batch
 
     def _try(self, batch: list[Change]) -> None:
+        began_at = datetime.now(UTC)
         try:
             self._write(batch)
         except (OSError, sqlite3.Error, ConfigError) as error:
@@ -204,6 +209,7 @@ class WriteBehind:
             self._failures = 0
             self._unsaved = False
             self.stale_since = None
+            self._saved_at = began_at
             self._faults.works("outbox", self._path)
         self._check_s = time.monotonic() + CHECK_S
         with self._state:
@@ -239,7 +245,7 @@ class WriteBehind:
     def _failed(self, error: Exception, batch: list[Change]) -> None:
         """Nothing of it is on disk; what waited is in memory."""
         self._unsaved |= bool(batch)
-        self.stale_since = self.stale_since or datetime.now(UTC)
+        self.stale_since = self.stale_since or self._saved_at
         self.is_covered(stale=True)
         self._clock_saved = None
         if isinstance(error, ConfigError):

@@ -48,8 +48,8 @@ class Street:
             detection=detection,
         )
         callbacks = CameraCallbacks(self.reports.append, lambda _: None, lambda *_: None)
-        store = CalibrationStore(folder, classifier.sidecar)
-        self.camera = WatchedCamera(camera, classifier, worker, metrics, callbacks, store)
+        self.store = CalibrationStore(folder, classifier.sidecar)
+        self.camera = WatchedCamera(camera, classifier, worker, metrics, callbacks, self.store)
 
     def scores(self, probability: float, count: int) -> None:
         """`count` scored views, an eighth of a second apart."""
@@ -163,6 +163,7 @@ def test_the_next_daemon_goes_on_from_the_threshold_that_was_in_force(
     bustle(street, 1, 0.75)
     street.camera.request_stop("monitor stopped")
     street.camera.save_calibration()
+    street.store.write()
     again = Street(classifier, tmp_path)
     assert status(again)["open_threshold"] == status(street)["open_threshold"] > 0.7
     assert status(again)["hours"] == pytest.approx(1, abs=0.1)
@@ -172,7 +173,11 @@ def test_a_camera_that_was_turned_starts_from_the_weights_again_for_good(
     street: Street, classifier: Classifier, tmp_path: Path
 ) -> None:
     bustle(street, 1, 0.75)
+    street.camera.save_calibration()
+    street.store.write()
+    assert status(Street(classifier, tmp_path))["hours"] > 0
     street.camera.recalibrate()
+    street.store.write()
     assert status(street)["open_threshold"] == 0.7
     assert street.metric('jikimi_calibration_seconds{camera="gate",label="violence"} 0.0')
     assert status(Street(classifier, tmp_path))["hours"] == 0
@@ -190,6 +195,7 @@ def test_a_stated_threshold_is_nobody_elses_business(
     with pytest.raises(ControlError, match="open_threshold is stated"):
         street.camera.recalibrate()
     street.camera.save_calibration()
+    street.store.write()
     assert not any(tmp_path.iterdir())
 
 

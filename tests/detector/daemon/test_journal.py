@@ -147,9 +147,9 @@ def test_memory_is_bounded_and_what_the_disk_never_had_is_counted(
     assert file
     file.database.execute("PRAGMA max_page_count = 1")  # a full disk
     for _ in range(5):
-        journal.record(closed(opened(), datetime.now(UTC)))
-        journal.store.file.flush()
-    assert sum(lost) == 2
+        journal.record(closed(opened(), datetime.now(UTC)), "x" * 9999)
+        assert journal.store.file.flush()
+    assert sum(lost) == 3
     assert journal.store.read("SELECT count(*) FROM incidents WHERE closed_at IS NULL") == [(1,)]
     journal.close(Deadline.after(5))
 
