@@ -68,6 +68,7 @@ class AlertMetrics:
             ["what"],
         )
         for file in FILES:
+            self.storage_failing.labels(file)
             self.storage_set_aside.labels(file)
         for what in LOST:
             self.storage_lost.labels(what)

@@ -172,16 +172,20 @@ class CalibrationStore:
 
     def _read_all(self) -> None:
         self._make_folder()
+        whole = True
         for path in sorted(self._folder.glob("*.json")):
             try:
                 found = self._read(path)
             except OSError as error:  # of the others something may be readable
                 self._fails(path, error)
+                whole = False
                 continue
             if found:
                 self._ours.add(path.stem)
                 with self._state:
                     self._learnt.setdefault(path.stem, found)
+        if whole:
+            self._faults.works("calibration", self._folder)  # it has answered, however late
 
     def _read(self, path: Path) -> _File | None:
         if what := in_the_way(path):

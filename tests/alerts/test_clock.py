@@ -7,6 +7,9 @@ import threading
 import pytest
 from alerting import Clock, Dispatching, ScriptedSink, got, make_alert, settled, sink, wait_for
 
+from alerts.deadline import Deadline
+from config.errors import DeliveryError
+
 HOUR_S, DAY_S = 3600.0, 86_400.0
 STEPS = pytest.mark.parametrize(
     "set_by_s",
@@ -89,3 +92,62 @@ def test_what_failed_is_tried_again_in_time(
     clock.set_by(set_by_s)
     clock.advance(1)
     got("scripted", 1)
+
+
+@STEPS
+@pytest.mark.parametrize(("after_s", "left"), [(100, True), (700, False)])
+def test_a_silence_over_a_restart_goes_by_the_clock_that_people_read(
+    dispatching: Dispatching, clock: Clock, set_by_s: float, after_s: float, left: bool
+) -> None:
+    dispatcher = dispatching(sink("scripted"), clock=clock)
+    dispatcher.silence(None, 600)
+    clock.set_by(set_by_s)  # while it runs: the file learns of it
+    dispatcher.silence("door", 600)
+    dispatcher.stop(Deadline.after(5))
+    clock.advance(after_s)
+    dispatcher = dispatching(sink("scripted"), clock=clock.restarted())
+    assert bool(dispatcher.silences()) is left
+    assert (dispatcher.submit(make_alert()) == []) is left
+
+
+@STEPS
+@pytest.mark.parametrize(("after_s", "sounds"), [(10, True), (31, False)])
+def test_a_siren_after_a_restart_is_neither_late_nor_kept_silent(
+    dispatching: Dispatching, clock: Clock, set_by_s: float, after_s: float, sounds: bool
+) -> None:
+    ScriptedSink.faults = [DeliveryError("away")] * 1000
+    dispatcher = dispatching(sink("siren2", "horn"), clock=clock)
+    dispatcher.submit(make_alert())
+    clock.set_by(set_by_s)
+    dispatcher.submit(make_alert(phase="closed"))  # something is written after it was set
+    assert dispatcher.stored() is None
+    dispatcher.stop(Deadline.after(5))
+    ScriptedSink.faults = []
+    clock.advance(after_s)
+    dispatcher = dispatching(sink("siren2", "horn"), clock=clock.restarted())
+    settled(dispatcher)
+    assert len(ScriptedSink.made["horn"].got) == sounds
+
+
+@pytest.mark.parametrize("set_by_s", [-HOUR_S, -DAY_S], ids=["-1h", "-1d"])
+def test_a_clock_set_back_between_two_runs_keeps_no_alarm_away_and_sounds_none_late(
+    dispatching: Dispatching, clock: Clock, set_by_s: float
+) -> None:
+    settings = sink("scripted", cooldown_s=300)
+    dispatcher = dispatching(settings, clock=clock)
+    dispatcher.submit(make_alert())
+    got("scripted", 1)
+    settled(dispatcher)
+    dispatcher.silence(None, 600)
+    dispatcher.stop(Deadline.after(5))
+    ScriptedSink.faults = [DeliveryError("away")] * 1000
+    dispatcher = dispatching(sink("siren2", "horn"), clock=clock)
+    assert dispatcher.submit(make_alert(exercise=True)) == ["horn"]
+    dispatcher.stop(Deadline.after(5))
+    ScriptedSink.faults = []
+    clock.set_by(set_by_s)
+    dispatcher = dispatching(settings, sink("siren2", "horn"), clock=clock.restarted())
+    assert dispatcher.silences() == {}
+    assert dispatcher.submit(make_alert()) == ["scripted", "horn"]
+    settled(dispatcher)
+    assert [alert.exercise for alert in ScriptedSink.made["horn"].got] == [False]
