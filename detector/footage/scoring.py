@@ -89,7 +89,7 @@ def score_file(
     raised: dict[UUID, Incident] = {}
     moments: list[Moment] = []
     for view, values in _probabilities(views, classifier):
-        scores, changes = judge.judge(view.utc, values.tolist())
+        scores, changes = judge.judge(_seconds(view.utc), view.utc, values.tolist())
         raised.update({incident.id: incident for incident in changes})
         moments.append(
             Moment(

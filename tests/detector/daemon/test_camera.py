@@ -38,6 +38,7 @@ class Street:
         metrics = DetectorMetrics(self.registry)
         self.reports: list[IncidentReport] = []
         self.now = START
+        self.now_s = 1000.0
         worker = InferenceWorker(
             classifier.engine, classifier.head, lambda _: None, WorkerMetrics(metrics)
         )
@@ -55,9 +56,10 @@ class Street:
         """`count` scored views, an eighth of a second apart."""
         for _ in range(count):
             self.now += timedelta(seconds=1 / 8)
+            self.now_s += 1 / 8
             pixels = np.zeros((96, 96, 3), np.float32)
             view = MotionView("gate", self.now, pixels, Box(0, 0, 1, 1), moving=True)
-            sample = Sample("gate", self.now, 0.0, 0.0, np.zeros((90, 160), np.uint8))
+            sample = Sample("gate", self.now, self.now_s, 0.0, np.zeros((90, 160), np.uint8))
             row = np.array([probability], np.float32)
             self.camera.on_scored(ScoredView(SampledView(sample, view), row))
 
@@ -79,7 +81,7 @@ def test_a_fight_is_reported_counted_and_closed_when_scores_stop_coming(street: 
     street.scores(0.95, 16)
     assert street.phases() == [Phase.OPENED]
     assert street.metric('jikimi_incidents_open{camera="gate",label="violence"} 1.0')
-    street.camera.tick(0.0, street.now + timedelta(seconds=3))
+    street.camera.tick(street.now_s + 3, street.now)
     assert street.phases() == [Phase.OPENED, Phase.CLOSED]
     assert street.reports[-1].reason == "camera connecting"
     assert street.metric('jikimi_incidents_open{camera="gate",label="violence"} 0.0')
@@ -105,7 +107,7 @@ def test_reports_of_one_incident_stay_in_order_though_two_threads_bring_them(
 
     def supervise() -> None:
         while running.is_set():
-            street.camera.tick(0.0, street.now + timedelta(seconds=3))
+            street.camera.tick(street.now_s + 3, street.now)
 
     supervisor = threading.Thread(target=supervise)
     supervisor.start()

@@ -78,7 +78,7 @@ class Listener:
         self.heard.append(("past", self._at(sample.utc)))
         self.motion.view_of(sample)
 
-    def _rest(self, utc: datetime) -> None:
+    def _rest(self, _: float, utc: datetime) -> None:
         self.heard.append(("rest", self._at(utc)))
 
     def _look(self, grey: Grey) -> bool:
