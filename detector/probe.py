@@ -22,6 +22,7 @@ from detector.capture.idle.gate import CATCH_UP_S
 from detector.capture.reordering import NEIGHBOURS
 from detector.capture.source import open_stream
 from detector.capture.streams import Arrival, Codec, Picture, Stream
+from detector.incidents.smoothing import NEEDED_HZ
 from detector.motion.greys import SampleClock
 from detector.motion.snapshot import snapshot
 from detector.motion.view import GREYS_PER_VIEW, MotionTracker
@@ -183,7 +184,12 @@ def advise(report: ProbeReport) -> list[str]:
             f"use the camera's sub-stream (about 640 wide): {report.width}x{report.height} brings "
             "no better detection and costs four to five times as much to decode"
         )
-    if report.fps < SAMPLE_RATE_HZ:
+    if report.fps < NEEDED_HZ:
+        advice.append(
+            f"set at least 10 pictures a second: of {report.fps:.1f} no fight can be seen, and the "
+            f"camera would count as unwatched; {NEEDED_HZ:g} are the least"
+        )
+    elif report.fps < SAMPLE_RATE_HZ:
         advice.append(
             f"set at least 10 pictures a second: {report.fps:.1f} are fewer than the "
             f"{SAMPLE_RATE_HZ:g} a second that detection looks at"

@@ -12,10 +12,8 @@ from collections import deque
 from enum import Enum
 
 from config.urls import StreamUrl
-from detector.types import SAMPLE_RATE_HZ, CameraState
-
-NEEDED_HZ = SAMPLE_RATE_HZ / 2
-"""Scored samples a second, at least: with fewer the smoothing never reaches its full weight."""
+from detector.incidents.smoothing import NEEDED_HZ
+from detector.types import CameraState
 
 WINDOW_S = 10.0
 SHORTEST_WINDOW_S = 2.0

@@ -20,6 +20,9 @@ TRIM_SHARE = 1 / 6
 FULL_WEIGHT_COUNT = 6
 """With fewer values than this, the least that are trimmed, the mean counts in proportion only."""
 
+NEEDED_HZ = SAMPLE_RATE_HZ / 2
+"""Values a second, at least: with fewer a window never holds that many, and no fight is seen."""
+
 
 def elapsed(since_s: float, at_s: float) -> float:
     """Seconds from one instant to another, to the microsecond.

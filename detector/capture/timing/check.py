@@ -10,6 +10,8 @@ Pure: arrival times are arguments.
 
 from __future__ import annotations
 
+import math
+
 SHORT_S = 1.0
 MOST_OFF = 0.1
 """A rate further from 1 than this, in window after window of `SHORT_S`, adds up."""
@@ -46,18 +48,19 @@ class ClockCheck:
         self._forgiven = False
         self._last_pts_s: float | None = None
         self._last_at_s = 0.0
-        self._least_s = float("inf")
+        self._least_s = math.inf
+        self._least_at_s = 0.0
         self._gap_s = 0.0
         self._packets = 0
         self._fresh = 0
         self._begun_s = 0.0
-        self._before_s: float | None = None  # the least delay of the short window before
+        self._before: tuple[float, float] | None = None  # least delay of the window before, when
         self._parted_s = 0.0
         self._parting_s = 0.0  # how long it has taken so far
-        self._long_least_s = float("inf")
+        self._long_least_s = math.inf
         self._long_fresh = False
         self._long_begun_s = 0.0
-        self._long_before_s: float | None = None
+        self._long_before_s = math.inf
         self._jumps = 0
 
     def packet(self, pts_s: float, at_s: float, *, fresh: bool) -> bool:
@@ -65,6 +68,7 @@ class ClockCheck:
 
         `fresh`: the reader had to wait for it, so that it is not late by the reader's own fault.
         """
+        before = self.believed
         if self._last_pts_s is None:
             self._begun_s = self._long_begun_s = self._last_at_s = at_s
         else:
@@ -77,66 +81,69 @@ class ClockCheck:
         self._last_pts_s = pts_s
         self._last_at_s = at_s
         delay_s = at_s - pts_s
-        self._least_s = min(self._least_s, delay_s)
+        if delay_s < self._least_s:
+            self._least_s = delay_s
+            self._least_at_s = at_s
         self._packets += 1
         self._fresh += fresh
-        if at_s - self._begun_s < SHORT_S:
-            return False
-        before = self.believed
-        self._end_short(at_s)
-        if at_s - self._long_begun_s >= LONG_S:
-            self._end_long(at_s)
+        if at_s - self._begun_s >= SHORT_S:
+            self._end_short(at_s)
+            if at_s - self._long_begun_s >= LONG_S:
+                self._end_long(at_s)
         return self.believed is not before
 
     def _jumped(self) -> None:
         """From here on delays are counted from somewhere else."""
         self._jumps += 1
-        self._least_s = self._long_least_s = float("inf")
-        self._before_s = self._long_before_s = None
+        self._least_s = self._long_least_s = self._long_before_s = math.inf
+        self._before = None
         self._parted_s = self._parting_s = 0.0
         if self._jumps >= JUMPS:
             self._disbelieve("jump about")
 
     def _end_short(self, at_s: float) -> None:
-        span_s = at_s - self._begun_s
-        least_s = self._least_s
         even = self._gap_s <= GAP_S
-        if even and self._before_s is not None:
-            self._part(least_s - self._before_s, span_s)
+        if even and self._before:
+            self._part(*self._before)
         else:
             self._parted_s = self._parting_s = 0.0
-        self._before_s = least_s if even else None
-        self._long_least_s = min(self._long_least_s, least_s)
+        self._before = (self._least_s, self._least_at_s) if even else None
+        self._long_least_s = min(self._long_least_s, self._least_s)
         self._long_fresh |= self._fresh > 0
         self._begun_s = at_s
-        self._least_s = float("inf")
+        self._least_s = math.inf
         self._gap_s = 0.0
         self._packets = self._fresh = 0
 
-    def _part(self, drift_s: float, span_s: float) -> None:
-        """The least delay has grown by `drift_s` within `span_s`."""
-        # A reader that is behind makes all late; a backlog that is made up for comes unread.
-        told = self._fresh > 0 if drift_s > 0 else 2 * self._fresh >= self._packets
-        if not told or abs(drift_s) <= MOST_OFF * span_s:
-            drift_s = span_s = 0.0
-        if drift_s * self._parted_s <= 0:
+    def _part(self, before_s: float, before_at_s: float) -> None:
+        """Add up how stream time and arrival part, from the window before to this one."""
+        drift_s = self._least_s - before_s
+        span_s = self._least_at_s - before_at_s
+        if drift_s > 0:
+            told = self._fresh > 0  # a reader that is behind makes all late
+        else:
+            # What was held back comes no earlier than ever, and a backlog comes unread.
+            floor_s = min(self._long_least_s, self._long_before_s)
+            drift_s = min(0.0, self._least_s - floor_s)
+            told = 2 * self._fresh >= self._packets
+        if not told or abs(drift_s) <= MOST_OFF * span_s or drift_s * self._parted_s < 0:
             self._parted_s = self._parting_s = 0.0
+            return
         self._parted_s += drift_s
         self._parting_s += span_s
         if abs(self._parted_s) >= PARTED_S:
             self._disbelieve(_told(1 - self._parted_s / self._parting_s))
 
     def _end_long(self, at_s: float) -> None:
-        drift_s = None
-        if self._long_before_s is not None and self._long_fresh:
-            drift_s = self._long_least_s - self._long_before_s
-        if drift_s is not None and abs(drift_s) > LONG_OFF_S:
-            self._disbelieve(_told(1 - drift_s / LONG_S))
-        elif drift_s is not None and not self._jumps and not self.believed and not self._forgiven:
-            self.believed = self._forgiven = True
-            self.fault = ""
-        self._long_before_s = None if self._long_least_s == float("inf") else self._long_least_s
-        self._long_least_s = float("inf")
+        drift_s = self._long_least_s - self._long_before_s
+        if math.isfinite(drift_s) and self._long_fresh:
+            if abs(drift_s) > LONG_OFF_S:
+                self._disbelieve(_told(1 - drift_s / LONG_S))
+            elif not self._jumps and not self.believed and not self._forgiven:
+                self.believed = self._forgiven = True
+                self.fault = ""
+        self._long_before_s = self._long_least_s
+        self._long_least_s = math.inf
         self._long_fresh = False
         self._long_begun_s = at_s
         self._jumps = 0

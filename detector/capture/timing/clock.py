@@ -94,9 +94,7 @@ class StreamClock:
         if self._shift_s is None:  # what a clock that ran slow has left out is made up for
             seconds = max(last_s + passed_s, arrived_s - self._first_arrival_s)
             return seconds if pts_s is None else self._anchor(seconds, pts_s, arrived_s)
-        if pts_s is None:
-            return last_s + passed_s
-        seconds = pts_s + self._shift_s
+        seconds = last_s + passed_s if pts_s is None else pts_s + self._shift_s
         late_s = arrived_s - seconds - self._least()
         if (
             last_s - seconds > BACKWARD_S
