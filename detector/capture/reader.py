@@ -200,9 +200,15 @@ class CameraReader:
                     pass
 
     def _ended(self) -> StreamError:
-        if self._camera.url.kind == "file":  # its end is no failure: it is played again at once
+        url = self._camera.url
+        if url.kind == "file":  # its end is no failure: it is played again at once
             self._backoff.live(time.monotonic())
-        return StreamError(f"{self._camera.url}: the stream ended")
+        elif self._shown_for_s < LIVE_AFTER_S:
+            return StreamError(
+                f"{url}: the stream ended before anything could be seen; check that the address is "
+                "that of a video, and how many viewers the camera allows"
+            )
+        return StreamError(f"{url}: the stream ended")
 
     def _shows(self, now_s: float, fault: str | None = None) -> None:
         """A picture was left undecoded or, with a `fault` or none (empty), has been shown."""

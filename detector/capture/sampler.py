@@ -24,7 +24,10 @@ log = structlog.get_logger()
 class Sampler:
     """Turns the pictures of one connection into samples, and counts what was due."""
 
-    def __init__(self, camera: str, observer: CaptureObserver, *, check_clock: bool) -> None:
+    def __init__(
+        self, camera: str, observer: CaptureObserver, *, check_clock: bool = False
+    ) -> None:
+        """`check_clock`: whether its time stamps are held against arrival."""
         self._camera = camera
         self._observer = observer
         self._clock = StreamClock()

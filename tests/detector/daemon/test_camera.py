@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,19 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from alerts.message import Alert, AlertPhase
 from config.errors import ControlError
 from config.settings import CameraSettings, DetectionSettings
 from config.urls import StreamUrl
+from detector.capture.idle.sleep import SleepCallbacks
+from detector.capture.reader import StateChange
 from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker, SampledView, ScoredView
-from detector.types import Box, MotionView, Phase, Sample
+from detector.types import Box, CameraState, MotionView, Phase, Sample
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -48,7 +52,13 @@ class Street:
             site="harbour",
             detection=detection,
         )
-        callbacks = CameraCallbacks(self.reports.append, lambda _: None, lambda *_: None)
+        self.notices: list[Alert] = []
+        self.shown: list[CameraState] = []
+        callbacks = CameraCallbacks(
+            self.reports.append,
+            self.notices.append,
+            lambda _camera, state, _since: self.shown.append(state),
+        )
         store = CalibrationStore(folder, classifier.sidecar)
         self.camera = WatchedCamera(camera, classifier, worker, metrics, callbacks, store)
 
@@ -120,6 +130,87 @@ def test_reports_of_one_incident_stay_in_order_though_two_threads_bring_them(
         if report.incident.phase is Phase.CLOSED:
             ended.add(report.incident.id)
     assert ended
+
+
+# --- what its connection gives
+
+
+class LeftReader:
+    """A reader that says what it is told to, also when it was left behind."""
+
+    def __init__(self, *callbacks: Any, on_sleep: SleepCallbacks) -> None:
+        _, self._on_sample, self._on_state, _ = callbacks
+        self._on_sleep = on_sleep
+
+    def start(self) -> None: ...
+    def request_stop(self) -> None: ...
+    def stop(self, wait_s: float) -> None: ...
+
+    def enters(self, state: CameraState, reason: str = "") -> None:
+        self._on_state(StateChange("gate", state, START, reason))
+
+    def samples(self, count: int) -> None:
+        for _ in range(count):
+            self._on_sample(Sample("gate", START, 0.0, 0.0, np.zeros((90, 160), np.uint8)))
+
+    def rests(self) -> None:
+        self._on_sleep.on_rest(1.0, START)
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch, classifier: Classifier, tmp_path: Path) -> Street:
+    monkeypatch.setattr("detector.daemon.camera.CameraReader", LeftReader)
+    return Street(classifier, tmp_path)
+
+
+def supervise(street: Street, from_s: float, seconds: float, *, scored_hz: int) -> None:
+    """What the supervisor does every half second, seconds after now."""
+    began_s = time.monotonic() + from_s
+    for tick in range(round(2 * seconds)):
+        street.scores(0.1, scored_hz // 2)
+        street.camera.tick(began_s + tick / 2, START)
+
+
+def test_a_camera_that_sends_what_is_never_scored_is_not_live(left: Street) -> None:
+    reader: LeftReader = left.camera._reader
+    reader.enters(CameraState.LIVE)
+    assert left.camera.status()["state"] == "live"
+    supervise(left, 0, 5, scored_hz=0)
+    reader.samples(5)
+    supervise(left, 5, 7, scored_hz=0)
+    shown = left.camera.status()
+    assert shown["state"] == "unwatched"
+    assert "pictures a second come whole, and at least 4 are needed" in shown["reason"]
+    assert left.metric('camera_state{camera="gate",site="harbour",state="unwatched"} 1.0')
+    assert left.metric('camera_state{camera="gate",site="harbour",state="live"} 0.0')
+    reader.enters(CameraState.OFFLINE, "broken off")
+    reader.enters(CameraState.LIVE)
+    assert left.camera.status()["state"] == "unwatched"  # a connection alone shows nothing
+    supervise(left, 12, 12, scored_hz=8)
+    assert left.camera.status()["state"] == "live"
+    assert left.camera.status()["reason"] == ""
+
+
+def test_what_is_lost_is_told_once_with_the_reason(left: Street) -> None:
+    left.camera._reader.enters(CameraState.LIVE)
+    supervise(left, 0, 700, scored_hz=2)
+    [lost] = left.notices
+    assert lost.phase is AlertPhase.CAMERA_LOST
+    assert "4 are needed" in lost.reason
+    assert left.camera.status()["lost"]
+
+
+def test_a_reader_left_behind_brings_no_series_back(left: Street) -> None:
+    reader: LeftReader = left.camera._reader
+    reader.enters(CameraState.LIVE)
+    left.camera.request_stop("camera removed")
+    left.camera.remove_metrics()
+    shown = len(left.shown)
+    reader.enters(CameraState.OFFLINE, "broken off")
+    reader.samples(1)
+    reader.rests()
+    assert not left.metric('camera="gate"')
+    assert len(left.shown) == shown
 
 
 # --- what the camera learns
