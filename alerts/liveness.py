@@ -87,6 +87,16 @@ class LiveThread:
             self.progress_s = progress_s
         self._thread = thread
 
+    def adopt(self, thread: threading.Thread | None) -> None:
+        """Stand for `thread`, which a library has started and which waits as it likes.
+
+        None: the library has ended it, or will.
+        """
+        self._due_s = math.inf
+        self._reason = ""
+        self._ended = thread is None
+        self._thread = thread
+
     def join(self, timeout_s: float) -> None:
         """Wait for its end; returns at once where it never began."""
         if self.is_alive() and self._thread is not threading.current_thread():
@@ -121,7 +131,7 @@ class LiveThread:
         if not thread.is_alive():
             if thread.ident is None:
                 return Fault(FaultKind.NOT_STARTED, f"cannot be started ({self._reason})")
-            return Fault(FaultKind.DIED, f"died ({self._reason or 'without a reason'})")
+            return Fault(FaultKind.DIED, f"died ({self._reason or 'the log says why'})")
         if now_s > max(self._due_s, resumed_s + self._stuck_after_s):
             age_s = now_s - self.progress_s
             return Fault(FaultKind.STUCK, f"has made no progress for {age_s:.0f} s")

@@ -35,13 +35,21 @@ interval that cameras commonly offer is 10 s."""
 
 GRACE_S = 30.0
 """A read that has not ended so long after its time-outs never will; DNS may take 20 s of it."""
+LIVE_AFTER_S = 0.5
+"""Pictures of so long make the first motion view: a camera that sends fewer shows nothing."""
+
+LASTING_S = 10.0
+"""A connection that has given pictures for so long is none that breaks off each time."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A camera is in `state` since `utc`; `reason`: why, in the operator's words, or empty."""
+    """A camera is in `state` since `utc`.
+
+    `reason`: why or, of a live one, what is wrong with it, in the operator's words, or empty.
+    """
 
     camera: str
     state: CameraState
@@ -72,8 +80,10 @@ class CameraReader:
         self._on_state = on_state
         self._observer = observer
         self._backoff = Backoff()
+        self._pictures_from_s: float | None = None  # of this connection, to
+        self._pictures_to_s = 0.0
         self._on_sleep = on_sleep
-        self._state: CameraState | None = None
+        self._state: tuple[CameraState, str] | None = None
         self._stop = threading.Event()
         capture = camera.capture
         patience_s = capture.open_timeout_s + capture.read_timeout_s + GRACE_S
@@ -116,43 +126,44 @@ class CameraReader:
 
     def _connect_and_read(self) -> None:
         self._observer.connecting(self._name)
+        self._pictures_from_s = None
         stream = open_stream(self._camera.url, self._camera.capture)
         try:
             if not self._stop.is_set():
                 self._read(stream)
         finally:
             stream.close()
+            if self._shown_for_s >= LASTING_S:
+                self._backoff.live(time.monotonic())
 
     def _read(self, stream: Stream) -> None:
-        sampler = Sampler(self._name, self._observer)
+        # a file is played by its own time stamps
+        checked = self._camera.url.kind == "network"
+        sampler = Sampler(self._name, self._observer, check_clock=checked)
         backlog = Backlog()
-        idle = None
-        if self._on_sleep:
-            idle = IdleSleep(self._name, sampler, self._on_sleep, self._observer)
-        errors = 0
-        last_picture_s = time.monotonic()
+        idle = self._idle(sampler)
+        connected_s = time.monotonic()
         while not self._stop.is_set():
             self.thread.beat()
             arrival = stream.receive()
             if self._stop.is_set():
                 return
             if arrival is None:
-                raise StreamError(f"{self._camera.url}: the stream ended")
+                raise self._ended()
             self._observer.packet(self._name, arrival.size)
+            sampler.received(arrival)
             if idle and idle.sleeps(arrival, stream):
-                last_picture_s = arrival.at_s
-                continue
-            if backlog.skip(lag_s=sampler.lag_s, fresh=arrival.fresh, now_s=arrival.at_s):
+                self._shows(arrival.at_s)
+            elif backlog.skip(lag_s=sampler.lag_s, fresh=arrival.fresh, now_s=arrival.at_s):
                 sampler.late = True
-                last_picture_s = arrival.at_s
-                continue
-            self._observer.frames(self._name, 1)
-            if self._decode(stream, sampler, idle):
-                last_picture_s = time.monotonic()
-            if stream.decode_errors > errors:
-                self._observer.decode_errors(self._name, stream.decode_errors - errors)
-                errors = stream.decode_errors
-            if time.monotonic() - last_picture_s > NO_PICTURE_S:
+                self._shows(arrival.at_s)
+            elif self._decode(stream, sampler, idle):
+                self._shows(time.monotonic(), sampler.clock_fault)
+            if sampler.jumped():
+                # The one place where all is let go that remembers a stream time of before.
+                self._forget(stream, idle)
+                idle = None if sampler.clock_fault else self._idle(sampler)
+            if arrival.at_s - max(self._pictures_to_s, connected_s) > NO_PICTURE_S:
                 raise StreamError(
                     f"{self._camera.url}: sends data, but no picture could be decoded "
                     f"for {NO_PICTURE_S:g} s; check its codec settings"
@@ -160,14 +171,14 @@ class CameraReader:
 
     def _decode(self, stream: Stream, sampler: Sampler, idle: IdleSleep | None) -> bool:
         """Decode what is kept and hand out its samples; whether there was any picture."""
+        self._observer.frames(self._name, 1)
+        errors = stream.decode_errors
         started_s = time.thread_time()
         pictures = 0
         pixels = 0
         for picture in stream.pictures(sampler.wants):
             if self._stop.is_set():  # a burst may hold seconds of pictures
                 break
-            self._backoff.live(time.monotonic())
-            self._enter(CameraState.LIVE)
             pictures += 1
             pixels = picture.width * picture.height
             if idle and idle.is_past(picture):
@@ -178,13 +189,53 @@ class CameraReader:
                     idle.seen(moving, picture.arrived_s)
         if idle and pictures:
             idle.decoded(pictures, time.thread_time() - started_s, pixels)
+        if stream.decode_errors > errors:
+            self._observer.decode_errors(self._name, stream.decode_errors - errors)
         return pictures > 0
 
+    def _idle(self, sampler: Sampler) -> IdleSleep | None:
+        if self._on_sleep is None:
+            return None
+        return IdleSleep(self._name, sampler, self._on_sleep, self._observer)
+
+    def _forget(self, stream: Stream, idle: IdleSleep | None) -> None:
+        if idle:
+            idle.end()
+            if idle.asleep:
+                for _ in stream.pictures():  # kept, but of another time
+                    pass
+
+    def _ended(self) -> StreamError:
+        url = self._camera.url
+        if url.kind == "file":  # its end is no failure: it is played again at once
+            self._backoff.live(time.monotonic())
+        elif self._shown_for_s < LIVE_AFTER_S:
+            return StreamError(
+                f"{url}: the stream ended before anything could be seen; check that the address is "
+                "that of a video, and how many viewers the camera allows"
+            )
+        return StreamError(f"{url}: the stream ended")
+
+    def _shows(self, now_s: float, fault: str | None = None) -> None:
+        """A picture was left undecoded or, with a `fault` or none (empty), has been shown."""
+        if self._pictures_from_s is None:
+            self._pictures_from_s = now_s
+        self._pictures_to_s = now_s
+        if fault is not None and self._shown_for_s >= LIVE_AFTER_S:
+            self._enter(CameraState.LIVE, fault)
+
+    @property
+    def _shown_for_s(self) -> float:
+        """How long pictures have come in this connection."""
+        return 0.0 if self._pictures_from_s is None else self._pictures_to_s - self._pictures_from_s
+
     def _enter(self, state: CameraState, reason: str = "") -> None:
-        if state is self._state or self._stop.is_set():
+        if (state, reason) == self._state or self._stop.is_set():
             return
-        self._state = state
+        if self._state and state is self._state[0] is not CameraState.LIVE:
+            return  # the first reason stays: the tries that follow say no more
+        self._state = state, reason
         reason = scrub(reason)
-        level = log.info if state in (CameraState.CONNECTING, CameraState.LIVE) else log.warning
+        level = log.warning if reason else log.info
         level("camera state", camera=self._name, state=state.value, reason=reason)
         self._on_state(StateChange(self._name, state, datetime.now(UTC), reason))

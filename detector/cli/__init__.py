@@ -67,6 +67,7 @@ def build_parser() -> Parser:
         operate,
         plan,
         probe,
+        refused,
         run,
         score,
         status,
@@ -89,7 +90,7 @@ def build_parser() -> Parser:
         group.add_commands(commands)
     for entry in entry_points(group="jikimi.commands"):
         entry.load()(commands)
-    for group in (status, incidents, operate, completion):
+    for group in (status, incidents, refused, operate, completion):
         group.add_commands(commands)
     return parser
 

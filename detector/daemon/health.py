@@ -83,6 +83,7 @@ class Health:
         ]
         if trouble := self._log_writer.trouble():
             reasons.append(trouble)
+        reasons += self._dispatcher.trouble()
         if self._worker.overloaded:
             reasons.append(OVERLOADED)
         return {
