@@ -95,7 +95,7 @@ class Store:
 
     def load(self, file: sqlite3.Connection) -> None:
         """Take in what an earlier run left in `file`, before what has come since."""
-        take_over(self._path.with_name(OLD_JOURNAL), file, self.faults)
+        take_over(self._path.with_name(OLD_JOURNAL), self._path, file, self.faults)
         memory, same = copying.loaded(file, self._clock)
         same &= not put_back(memory, "unreadable", None)  # this release may be the one that reads
         with self._mutex:

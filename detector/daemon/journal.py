@@ -173,8 +173,9 @@ def read_entries(
                 f"{state_dir}: there is no such state directory; name the service's with "
                 "--state-dir (JIKIMI_STATE_DIR)"
             )
-        if (state_dir / OLD_JOURNAL).exists():  # the daemon has not been started since the update
-            path = state_dir / OLD_JOURNAL
+        old = state_dir / OLD_JOURNAL
+        if old.exists() and not old.is_symlink():  # no daemon was started since the update
+            path = old
         if not path.exists():
             return []
         with closing(connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:

@@ -338,3 +338,19 @@ def test_a_turned_camera_is_told_by_its_name(serve: Serve, run: Run) -> None:
     assert code == 0
     assert out.startswith("gate starts again from the weights' own threshold")
     assert run("recalibrate")[0] == 64
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_what_a_crash_would_undo_is_said(serve: Serve, run: Run, stored: bool) -> None:
+    reason = None if stored else "database or disk is full"
+    until = datetime.now(UTC).isoformat()
+    serve(
+        silence=lambda _: {"camera": None, "until": until, "in_memory_only": reason},
+        unsilence=lambda _: {"ended": [None], "in_memory_only": reason},
+        recalibrate=lambda _: {"camera": "gate", "in_memory_only": reason},
+        status=lambda _: {"silences": []},
+    )
+    for command in (["silence", "--for", "10m"], ["unsilence"], ["recalibrate", "gate"]):
+        code, out, _ = run(*command)
+        assert code == 0
+        assert ("accepted, in memory only: database or disk is full" in out) is not stored

@@ -241,6 +241,8 @@ def test_a_damaged_file_stops_no_alarm_and_is_not_deleted(
     before.dispatcher.store.write(lambda db: db.execute("DELETE FROM stage"))  # it was not told
     before.stop()
     path = folder / name
+    if path.is_symlink():
+        path.unlink()
     if path.is_dir():
         shutil.rmtree(path)
     damage(path)
