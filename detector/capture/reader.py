@@ -35,8 +35,10 @@ interval that cameras commonly offer is 10 s."""
 
 GRACE_S = 30.0
 """A read that has not ended so long after its time-outs never will; DNS may take 20 s of it."""
-LIVE_AFTER_S = 0.5
-"""Pictures of so long make the first motion view: a camera that sends fewer shows nothing."""
+
+SHORTEST_S = 0.4
+"""Pictures of less make no motion view. After a connection that gave no more, the next one is live
+only once it has given more, not with its first picture."""
 
 LASTING_S = 10.0
 """A connection that has given pictures for so long is none that breaks off each time."""
@@ -82,6 +84,7 @@ class CameraReader:
         self._backoff = Backoff()
         self._pictures_from_s: float | None = None  # of this connection, to
         self._pictures_to_s = 0.0
+        self._broke_off = False
         self._on_sleep = on_sleep
         self._state: tuple[CameraState, str] | None = None
         self._stop = threading.Event()
@@ -118,6 +121,7 @@ class CameraReader:
                 self._enter(CameraState.OFFLINE, str(error))
             except Exception:  # a fault of ours in one camera must not end its thread for good
                 log.exception("capture failed", camera=self._name)
+                self._broke_off = False
                 self._enter(CameraState.OFFLINE, "an internal error; see the log")
             wait_s = self._backoff.after_failure(time.monotonic(), refused=refused)
             self.thread.waiting()
@@ -133,6 +137,7 @@ class CameraReader:
                 self._read(stream)
         finally:
             stream.close()
+            self._broke_off = self._shown_for_s < SHORTEST_S
             if self._shown_for_s >= LASTING_S:
                 self._backoff.live(time.monotonic())
 
@@ -157,8 +162,8 @@ class CameraReader:
             elif backlog.skip(lag_s=sampler.lag_s, fresh=arrival.fresh, now_s=arrival.at_s):
                 sampler.late = True
                 self._shows(arrival.at_s)
-            elif self._decode(stream, sampler, idle):
-                self._shows(time.monotonic(), sampler.clock_fault)
+            else:
+                self._decode(stream, sampler, idle)
             if sampler.jumped():
                 # The one place where all is let go that remembers a stream time of before.
                 self._forget(stream, idle)
@@ -169,8 +174,8 @@ class CameraReader:
                     f"for {NO_PICTURE_S:g} s; check its codec settings"
                 )
 
-    def _decode(self, stream: Stream, sampler: Sampler, idle: IdleSleep | None) -> bool:
-        """Decode what is kept and hand out its samples; whether there was any picture."""
+    def _decode(self, stream: Stream, sampler: Sampler, idle: IdleSleep | None) -> None:
+        """Decode what is kept and hand out its samples."""
         self._observer.frames(self._name, 1)
         errors = stream.decode_errors
         started_s = time.thread_time()
@@ -179,6 +184,7 @@ class CameraReader:
         for picture in stream.pictures(sampler.wants):
             if self._stop.is_set():  # a burst may hold seconds of pictures
                 break
+            self._shows(time.monotonic(), sampler.clock_fault)
             pictures += 1
             pixels = picture.width * picture.height
             if idle and idle.is_past(picture):
@@ -191,7 +197,6 @@ class CameraReader:
             idle.decoded(pictures, time.thread_time() - started_s, pixels)
         if stream.decode_errors > errors:
             self._observer.decode_errors(self._name, stream.decode_errors - errors)
-        return pictures > 0
 
     def _idle(self, sampler: Sampler) -> IdleSleep | None:
         if self._on_sleep is None:
@@ -209,7 +214,7 @@ class CameraReader:
         url = self._camera.url
         if url.kind == "file":  # its end is no failure: it is played again at once
             self._backoff.live(time.monotonic())
-        elif self._shown_for_s < LIVE_AFTER_S:
+        elif self._shown_for_s < SHORTEST_S:
             return StreamError(
                 f"{url}: the stream ended before anything could be seen; check that the address is "
                 "that of a video, and how many viewers the camera allows"
@@ -221,7 +226,7 @@ class CameraReader:
         if self._pictures_from_s is None:
             self._pictures_from_s = now_s
         self._pictures_to_s = now_s
-        if fault is not None and self._shown_for_s >= LIVE_AFTER_S:
+        if fault is not None and not (self._broke_off and self._shown_for_s < SHORTEST_S):
             self._enter(CameraState.LIVE, fault)
 
     @property
