@@ -34,13 +34,14 @@ class Delivery:
     """The first message of an exercise at one sink.
 
     `after_ms`: from `submit` to the acknowledgement; None where there was none. `error`: scrubbed
-    of secrets; None unless `state` is failed.
+    of secrets; None unless `state` is failed. `remark`: what the acknowledgement leaves open.
     """
 
     sink: str
     state: DeliveryState
     after_ms: int | None = None
     error: str | None = None
+    remark: str | None = None
 
 
 @dataclass(slots=True)
@@ -80,13 +81,14 @@ class ExerciseDeliveries:
             while len(self._exercises) > KEPT:
                 del self._exercises[next(iter(self._exercises))]
 
-    def acknowledged(self, sink: str, alert: Alert) -> None:
+    def acknowledged(self, sink: str, alert: Alert, remark: str | None = None) -> None:
         """`sink` has taken `alert`."""
         now_s = time.monotonic()
         with self._mutex:
             for first in self._waiting(sink, alert.alert_id):
                 after_ms = round((now_s - first.submitted_s) * 1000)
-                first.delivery = Delivery(sink, DeliveryState.DELIVERED, after_ms)
+                state = DeliveryState.DELIVERED
+                first.delivery = Delivery(sink, state, after_ms, remark=remark)
                 first.waiting = False
 
     def failed(self, sink: str, error: str, alert_id: UUID | None = None) -> None:

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -16,13 +17,19 @@ from uuid import UUID
 import structlog
 
 from alerts.admission import Decision, Stage, admit
-from alerts.certificates import first_end_s, tls_files
+from alerts.clock import SteadyClock
 from alerts.deadline import LEAVE_S, Deadline
 from alerts.deliveries import Delivery, ExerciseDeliveries
+from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.routing import routes
+from alerts.sinks.certificates import first_end_s, tls_files
+from alerts.storage.faults import StorageFaults
 from alerts.storage.outbox import ALL_CAMERAS, Outbox
+from alerts.storage.set_aside import Refused
+from alerts.storage.store import Store
+from alerts.storage.write_behind import Change
 from alerts.worker import SinkState, SinkStatus, SinkWorker
 from config.settings import SinkSettings
 
@@ -32,15 +39,12 @@ WRITE_S = 0.7
 TIDY_EVERY_S = 86_400.0
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Dispatcher:
     """Everything between an `Alert` and its sinks. Thread-safe.
 
     Raises ConfigError where a sink type is unknown or broken, or where another daemon uses the
-    same outbox. `clock` is the wall clock; sinks' `expiry`, `late`, cooldown and silence go by it.
+    same outbox. Sinks' expiry, `late`, cooldown and silence go by `clock`, and age runs from
+    `submit`: the box's own clock may be set meanwhile.
     """
 
     def __init__(
@@ -48,21 +52,24 @@ class Dispatcher:
         sinks: Sequence[SinkSettings],
         outbox_path: Path,
         metrics: AlertMetrics,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: SteadyClock | None = None,
+        faults: StorageFaults | None = None,
     ) -> None:
         self._metrics = metrics
-        self._clock = clock
-        self._outbox = Outbox(outbox_path)
+        self._clock = clock or SteadyClock()
         self._mutex = threading.RLock()
+        self._workers: dict[str, SinkWorker] = {}
+        self.faults = faults or StorageFaults(metrics)
+        self.store = Store(outbox_path, self._clock, self.faults, self._wake)
+        self._outbox = Outbox(self.store)
         self._running = False
         self._notices: dict[tuple[str, str], CameraNotice] = {}
         self._exercises = ExerciseDeliveries()
-        self._tidied_at = 0.0
-        self._workers: dict[str, SinkWorker] = {}
+        self._tidied_at = float("-inf")
         try:
             self._workers = {sink.name: self._worker(sink) for sink in sinks}
         except BaseException:
-            self._outbox.close(Deadline.after(LEAVE_S))
+            self.store.close(Deadline.after(LEAVE_S))
             raise
         self._announce(self._workers)
 
@@ -73,23 +80,22 @@ class Dispatcher:
             for worker in self._workers.values():
                 worker.start()
 
-    def submit(self, alert: Alert, context: AlertContext | None = None) -> list[str]:
+    def submit(
+        self, alert: Alert, context: AlertContext | None = None, also: Change | None = None
+    ) -> list[str]:
         """Queue `alert` for every sink it is for, and name them; the disk has it a moment later.
 
         Waits neither for a sink nor for the disk. Messages of one incident are to be submitted in
-        their order.
+        their order. `also` reaches the store in the same transaction, whoever is told.
         """
         context = context or AlertContext()
-        now = self._clock()
+        now = self._clock.now()
         phases: dict[str, AlertPhase] = {}
         stages: dict[str, Stage] = {}
         with self._mutex:
-            self._tidy(now.timestamp())
-            silenced = (
-                not self._outbox.silences(now.timestamp())
-                .keys()
-                .isdisjoint({ALL_CAMERAS, alert.camera})
-            )
+            self._tidy(now)
+            silences = self._outbox.silences(now).keys()
+            silenced = not silences.isdisjoint({ALL_CAMERAS, alert.camera})
             for name, worker in self._workers.items():
                 stage = self._outbox.stage(name, str(alert.incident_id))
                 local_time = alert.sent_at.astimezone().time()
@@ -98,7 +104,7 @@ class Dispatcher:
                     stage=stage,
                     routed=routes(worker.settings.route, alert, context, local_time),
                     silenced=silenced,
-                    in_cooldown=self._in_cooldown(worker.settings, alert.camera, now.timestamp()),
+                    in_cooldown=self._in_cooldown(worker.settings, alert.camera, now),
                 )
                 if admission.stage is not None:
                     stages[name] = admission.stage
@@ -111,8 +117,8 @@ class Dispatcher:
                     phases[name] = admission.phase
             if alert.exercise:
                 self._exercises.submitted(alert, phases)
-            if phases or stages:
-                self._outbox.put(alert, phases, stages)
+            if phases or stages or also:
+                self._outbox.put(alert, phases, now - context.age_s, stages, also)
             for name, phase in phases.items():
                 # A new alarm is worth an attempt even while the sink is backing off.
                 if phase is AlertPhase.OPENED:
@@ -138,13 +144,15 @@ class Dispatcher:
             for worker in self._workers.values():
                 worker.forget_camera(name, site)
 
-    def silence(self, camera: str | None, until: datetime) -> None:
-        """Send nothing of `camera` (None: of any) until then.
+    def silence(self, camera: str | None, for_s: float) -> datetime:
+        """Send nothing of `camera` (None: of any) for so long; until when, by the box's clock.
 
         Kept over a restart. Exercises and camera notices go out all the same, as do alerts that
         were queued before.
         """
-        self._outbox.silence(camera or ALL_CAMERAS, until.timestamp())
+        until = self._clock.now() + for_s
+        self._outbox.silence(camera or ALL_CAMERAS, until)
+        return self._clock.utc(until)
 
     def unsilence(self, camera: str | None) -> list[str | None]:
         """End the silence of `camera`, or (None) every one; returns what was ended.
@@ -163,8 +171,8 @@ class Dispatcher:
     def silences(self) -> dict[str | None, datetime]:
         """The silences that hold now: camera (None: all) → until."""
         return {
-            camera or None: datetime.fromtimestamp(until, UTC)
-            for camera, until in self._outbox.silences(self._clock().timestamp()).items()
+            camera or None: self._clock.utc(until)
+            for camera, until in self._outbox.silences(self._clock.now()).items()
         }
 
     def deliveries(self, incident_id: UUID) -> list[Delivery]:
@@ -176,10 +184,37 @@ class Dispatcher:
         with self._mutex:
             return self._exercises.of(incident_id, self._workers)
 
+    def threads(self) -> list[LiveThread]:
+        """Each sink's, and what writes the outbox; waits for nobody."""
+        workers = [thread for worker in self._workers.values() for thread in worker.threads()]
+        return [*workers, self.store.file.thread]
+
     def status(self) -> list[SinkStatus]:
         """How each sink is doing, in the order of the configuration."""
         with self._mutex:
-            return [worker.status(self._clock()) for worker in self._workers.values()]
+            return [worker.status(self._clock.now()) for worker in self._workers.values()]
+
+    def refused(self) -> list[Refused]:
+        """What sinks have refused for good, newest first; kept until it is sent again."""
+        return self._outbox.refused()
+
+    def send_again(self, alert_ids: Collection[UUID] | None) -> int:
+        """Send again what sinks have refused, of these alerts or (None) all; how many messages."""
+        count = self._outbox.send_again(alert_ids)
+        with self._mutex:
+            for worker in self._workers.values():
+                worker.retry_now()
+        return count
+
+    def trouble(self) -> list[str]:
+        """What is wrong with what is kept on disk, in sentences for people; reads no disk."""
+        try:
+            count = self._outbox.unreadable()
+        except sqlite3.ProgrammingError:
+            return []  # a last scrape while the daemon ends
+        what = "message cannot be read and is" if count == 1 else "messages cannot be read and are"
+        unreadable = [f"storage: {count} {what} kept aside"] if count else []
+        return self.faults.reasons() + unreadable
 
     def reconfigure(self, sinks: Sequence[SinkSettings], deadline: Deadline) -> None:
         """Use `sinks` from now on; those that have not changed go on undisturbed.
@@ -208,9 +243,11 @@ class Dispatcher:
             self._metrics.remove_sink(name)
         self._announce(fresh)
         with self._mutex:
-            for worker in fresh.values():
+            # The others again, too: one that left may have cleared what both had shown.
+            for worker in self._workers.values():
                 for notice in self._notices.values():
                     worker.show_camera(notice)
+            for worker in fresh.values():
                 if self._running:
                     worker.start()
 
@@ -230,10 +267,38 @@ class Dispatcher:
         with self._mutex:
             workers = list(self._workers.values())
         _join(workers, deadline.earlier(WRITE_S))
-        self._outbox.close(deadline)
+        self.store.close(deadline)
+
+    def stored(self) -> str | None:
+        """Wait until the disk has all that was submitted; why not, where it does not take it."""
+        return self.store.file.flush()
+
+    def _wake(self) -> None:
+        """What an earlier run left is there."""
+        for worker in list(self._workers.values()):
+            worker.wake()
 
     def _worker(self, settings: SinkSettings) -> SinkWorker:
-        return SinkWorker(settings, self._outbox, self._metrics, self._exercises, self._clock)
+        worker = SinkWorker(settings, self._outbox, self._metrics, self._exercises, self._clock)
+        worker.thread.renew = partial(self._replace, worker)
+        # What acts on hardware has an expiry; two of them would fight over one relay.
+        if worker.sink_class.default_expiry_s is None:
+            worker.thread.replace = worker.thread.renew
+        return worker
+
+    def _replace(self, old: SinkWorker) -> None:
+        """Have a new worker with a new sink go on where `old` died, or hangs."""
+        name = old.settings.name
+        with self._mutex:
+            if not self._running or self._workers.get(name) is not old:
+                return
+            old.request_stop()
+            fresh = self._worker(old.settings)
+            fresh.take_over(old)
+            self._workers = {**self._workers, name: fresh}
+            for notice in self._notices.values():
+                fresh.show_camera(notice)
+            fresh.start()
 
     def _announce(self, names: Iterable[str]) -> None:
         for name in names:
@@ -251,7 +316,7 @@ class Dispatcher:
 
     def _oldest_age_s(self, name: str) -> float:
         oldest_at = self._outbox.waiting(name).oldest_at
-        return 0.0 if oldest_at is None else max(self._clock().timestamp() - oldest_at, 0.0)
+        return 0.0 if oldest_at is None else self._clock.now() - oldest_at
 
     def _failing(self, name: str) -> bool:
         worker = self._workers.get(name)
@@ -261,8 +326,7 @@ class Dispatcher:
         if not settings.cooldown_s:
             return False
         at = self._outbox.delivered_at(settings.name, camera)
-        # Both ways: after a clock has been set back, a cooldown must not last until then.
-        return at is not None and abs(now - at) < settings.cooldown_s
+        return at is not None and now - at < settings.cooldown_s
 
     def _tidy(self, now: float) -> None:
         if now - self._tidied_at >= TIDY_EVERY_S:

@@ -63,11 +63,13 @@ class Alert(BaseModel):
 class AlertContext:
     """What routing needs beyond the message: how dark it is and how long it has gone on.
 
-    `mean_grey`: 0 (black) … 255 of the picture, None where there is none.
+    `mean_grey`: 0 (black) … 255 of the picture, None where there is none. `age_s`: how long ago it
+    should have been told; sinks' expiry counts from then.
     """
 
     duration_s: float = 0.0
     mean_grey: float | None = None
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry
 
 from alerts.metric_families import MetricFamilies
+from alerts.storage.faults import FILES, LOST
 
-RESULTS = ("delivered", "late", "expired", "failed", "cooldown", "silenced")
+RESULTS = ("delivered", "late", "expired", "refused", "failed", "cooldown", "silenced")
 """What can become of an alert at a sink; `failed` counts attempts, the others are final."""
 
 DELIVERY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -51,6 +52,27 @@ class AlertMetrics:
             buckets=DELIVERY_BUCKETS_S,
         )
 
+        self.storage_failing = declare.gauge(
+            "storage_failing",
+            "1 while a file of the state directory cannot be written, or its disk does not answer",
+            ["file"],
+        )
+        self.storage_set_aside = declare.counter(
+            "storage_set_aside_total",
+            "Files that could not be used since the start, kept under another name",
+            ["file"],
+        )
+        self.storage_lost = declare.counter(
+            "storage_lost_total",
+            "What was given up because the disk took nothing, or beyond the bound of what is kept",
+            ["what"],
+        )
+        for file in FILES:
+            self.storage_failing.labels(file)
+            self.storage_set_aside.labels(file)
+        for what in LOST:
+            self.storage_lost.labels(what)
+
     def add_sink(
         self,
         sink: str,
@@ -68,6 +90,18 @@ class AlertMetrics:
     def show_expiry(self, sink: str, ends_s: Callable[[], float]) -> None:
         """Show when the certificates of `sink` end: Unix time, NaN where that is not known."""
         self.certificate_expiry.labels(sink).set_function(ends_s)
+
+    def show_storage(self, file: str, failing: Callable[[], bool]) -> None:
+        """Show whether `file` (one of `storage.faults.FILES`) fails, read at each scrape."""
+        self.storage_failing.labels(file).set_function(failing)
+
+    def count_set_aside(self, file: str) -> None:
+        """One more file was set aside, for it could not be used."""
+        self.storage_set_aside.labels(file).inc()
+
+    def count_lost(self, what: str, count: int) -> None:
+        """So many of `what` (one of `storage.faults.LOST`) were given up."""
+        self.storage_lost.labels(what).inc(count)
 
     def remove_sink(self, sink: str) -> None:
         """Remove every series of `sink`: it is no longer configured."""

@@ -8,12 +8,36 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from alerts.liveness import LiveThread
 from alerts.message import Alert, CameraNotice
 from config.errors import DeliveryError
 
 
-class RejectedError(DeliveryError):
-    """The receiver answers but refuses this one alert; others may still get through."""
+class RefusedError(DeliveryError):
+    """The receiver refuses this alert for good: it is set aside, the next one goes at once."""
+
+
+class TooLargeError(RefusedError):
+    """The receiver refuses this alert as it is: it is sent again at once without its picture.
+
+    One that has no picture is refused for good.
+    """
+
+
+class DeferredError(DeliveryError):
+    """The receiver does not take this one alert now: it alone waits, the next one goes at once."""
+
+
+class TimedOutError(DeliveryError):
+    """The receiver was reached, but the time for one delivery was over before it acknowledged."""
+
+
+class BusyError(DeliveryError):
+    """The receiver asks for a pause of `after_s` seconds."""
+
+    def __init__(self, text: str, after_s: float) -> None:
+        super().__init__(text)
+        self.after_s = after_s
 
 
 class Sink(Protocol):
@@ -36,7 +60,10 @@ class Sink(Protocol):
         """Connect or claim hardware; may raise DeliveryError, and is then called again."""
 
     def deliver(self, alert: Alert) -> None:
-        """Return once the receiver has acknowledged; raise DeliveryError otherwise."""
+        """Return once the receiver has acknowledged; raise one of the errors above otherwise.
+
+        A plain DeliveryError is about the connection: every alert waits, and is tried again.
+        """
 
     def close(self) -> None:
         """Leave everything as it should be while the daemon is not running (relays off)."""
@@ -60,8 +87,26 @@ class ConnectedSink(Protocol):
     def on_ready(self, wake: Callable[[], None]) -> None:
         """Call `wake`, from any thread, when delivering is worth another try; called once."""
 
+    def connected(self) -> bool:
+        """Whether the receiver has acknowledged the connection that there is now."""
+
     def trouble(self) -> str | None:
-        """Why the receiver cannot be reached now; None where it can, or was not tried yet."""
+        """Why the receiver cannot be reached now; None where it can, or is being tried."""
+
+
+@runtime_checkable
+class ThreadedSink(Protocol):
+    """A sink with a thread beside its worker's; once that has died, `start` is called again."""
+
+    thread: LiveThread
+
+
+@runtime_checkable
+class RemarkingSink(Protocol):
+    """A sink that knows when an acknowledgement proves little, for `jikimi drill`."""
+
+    def remark(self) -> str | None:
+        """What the acknowledgement of the last exercise leaves open; None where nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,26 +13,52 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 import structlog
 
-from alerts.backoff import FIRST_S, backoff_s
+from alerts.backoff import FIRST_S, BackOff, backoff_s
+from alerts.clock import SteadyClock
 from alerts.deadline import Deadline
 from alerts.deliveries import ExerciseDeliveries
-from alerts.message import AlertPhase, CameraNotice
+from alerts.liveness import LiveThread
+from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
+from alerts.picture import LineSpeed, picture_of
 from alerts.registry import sink_type
-from alerts.sink import ConnectedSink, RejectedError, Sink, StateSink
-from alerts.storage.outbox import MAX_RETRY_S, Message, Outbox
+from alerts.sink import (
+    BusyError,
+    ConnectedSink,
+    DeferredError,
+    RefusedError,
+    RemarkingSink,
+    Sink,
+    StateSink,
+    ThreadedSink,
+    TimedOutError,
+    TooLargeError,
+)
+from alerts.storage.outbox import Message, Outbox
 from config.errors import DeliveryError
 from config.secrets import scrub
 from config.settings import SinkSettings
 
 LATE_AFTER_S = 30.0
 """Sinks without an expiry deliver what is older all the same, marked late."""
+
+HANGS_AFTER_S = 60.0
+"""A sink that starts, delivers or closes for so much longer than its time-out allows hangs."""
+CONNECT_WITHIN_S = 20.0
+"""A sink that keeps a connection and has none by then is failing."""
+
+DEFERRED_AS = 3
+"""An alert that waits alone waits 2 s at first: reconnecting, where need be, takes 1 s."""
+
+NOT_CONNECTED = f"no connection within {CONNECT_WITHIN_S:.0f} s; check its address and the network"
+
+MAX_RETRY_S = 600.0
+"""An alert that waits alone is tried again this often at the least."""
 
 IDLE_S = 60.0
 """Longest pause with nothing to do; new alerts wake the worker at once."""
@@ -42,6 +68,7 @@ class SinkState(StrEnum):
     """How a sink is doing."""
 
     STARTING = "starting"
+    CONNECTING = "connecting"
     WORKING = "working"
     FAILING = "failing"
     STOPPED = "stopped"
@@ -49,7 +76,10 @@ class SinkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SinkStatus:
-    """A sink as operators see it. `last_error` is scrubbed; it stays after things went well."""
+    """A sink as operators see it. `last_error` is scrubbed; it stays after things went well.
+
+    `refused`: alerts that are set aside now, whenever the sink refused them.
+    """
 
     name: str
     type: str
@@ -57,6 +87,7 @@ class SinkStatus:
     depth: int
     oldest_age_s: float
     last_error: str | None
+    refused: int
     counts: dict[str, int]
     """By `alerts.metrics.RESULTS`, since start."""
 
@@ -70,7 +101,7 @@ class SinkWorker:
         outbox: Outbox,
         metrics: AlertMetrics,
         exercises: ExerciseDeliveries,
-        clock: Callable[[], datetime],
+        clock: SteadyClock,
     ) -> None:
         self.settings = settings
         self.sink_class = sink_type(settings.type)
@@ -80,7 +111,8 @@ class SinkWorker:
         self._clock = clock
         self._log = structlog.get_logger().bind(sink=settings.name, type=settings.type)
         self._sink: Sink | None = None
-        self._started = False
+        self._close_old: Callable[[], None] = lambda: None
+        self._started_s: float | None = None
         self._state = SinkState.STARTING
         self._last_error: str | None = None
         self._counts: Counter[str] = Counter()
@@ -88,15 +120,31 @@ class SinkWorker:
         self._mutex = threading.Lock()
         self._wake = threading.Event()
         self._retry_now = threading.Event()
+        self._connect_anew = threading.Event()
         self._stopping = threading.Event()
-        self._failures = 0
-        self._failed_at_s = 0.0
-        self._not_before_s = 0.0
-        self._thread = threading.Thread(target=self._run, name=f"sink-{settings.name}", daemon=True)
+        self._backoff = BackOff()
+        self._speed = LineSpeed()
+        self._picture: Alert | None = None
+        timeout_s = getattr(settings.options, "timeout_s", 0.0)
+        self.thread = LiveThread(
+            f"sink-{settings.name}", self._run, stuck_after_s=HANGS_AFTER_S + 2 * timeout_s
+        )
 
     def start(self) -> None:
         """Begin to deliver."""
-        self._thread.start()
+        self.thread.start()
+
+    def threads(self) -> list[LiveThread]:
+        """Its own and, where it has one, the sink's."""
+        own = self._own_thread()
+        return [self.thread, own] if own else [self.thread]
+
+    def take_over(self, old: SinkWorker) -> None:
+        """Go on in the place of `old`, whose thread died, or hangs and is left behind."""
+        self._counts = old._counts
+        self._last_error = old._last_error
+        if not old.thread.is_alive():  # one that hangs closes its own, once it comes back
+            self._close_old = old._close
 
     def wake(self) -> None:
         """There is something new in the outbox."""
@@ -122,9 +170,8 @@ class SinkWorker:
 
     def join(self, deadline: Deadline) -> bool:
         """Wait for the end; False where the sink is stuck and its thread is left behind."""
-        if self._thread.ident is not None:
-            self._thread.join(deadline.left_s())
-        return not self._thread.is_alive()
+        self.thread.join(deadline.left_s())
+        return not self.thread.is_alive()
 
     def count(self, result: str) -> None:
         """One alert more with this result (one of `alerts.metrics.RESULTS`)."""
@@ -132,10 +179,10 @@ class SinkWorker:
             self._counts[result] += 1
         self._metrics.count(self.settings.name, result)
 
-    def status(self, now: datetime) -> SinkStatus:
-        """How the sink is doing."""
+    def status(self, now: float) -> SinkStatus:
+        """How the sink is doing at `now` of the steady clock."""
         waiting = self._outbox.waiting(self.settings.name)
-        age_s = 0.0 if waiting.oldest_at is None else now.timestamp() - waiting.oldest_at
+        age_s = 0.0 if waiting.oldest_at is None else now - waiting.oldest_at
         with self._mutex:
             counts = dict(self._counts)
         return SinkStatus(
@@ -144,20 +191,41 @@ class SinkWorker:
             state=self.state,
             depth=waiting.depth,
             oldest_age_s=max(age_s, 0.0),
-            last_error=self._trouble() or self._last_error,
+            last_error=self._thread_trouble() or self._trouble() or self._last_error,
+            refused=self._outbox.refused_count(self.settings.name),
             counts=counts,
         )
 
     @property
     def state(self) -> SinkState:
         """How the sink is doing; a lost connection counts before an alert has failed by it."""
-        if self._state is SinkState.WORKING and self._trouble():
+        if self._state is SinkState.STOPPED:
+            return self._state
+        if self._thread_trouble():
             return SinkState.FAILING
-        return self._state
+        if self._state is not SinkState.WORKING:
+            return self._state
+        if self._trouble():
+            return SinkState.FAILING
+        return SinkState.WORKING if self._is_connected() else SinkState.CONNECTING
+
+    def _is_connected(self) -> bool:
+        sink: object = self._sink
+        return not isinstance(sink, ConnectedSink) or sink.connected()
+
+    def _thread_trouble(self) -> str | None:
+        fault = self.thread.fault(time.monotonic())
+        return f"its thread {fault.text}" if fault else None
 
     def _trouble(self) -> str | None:
         sink: object = self._sink
-        return sink.trouble() if isinstance(sink, ConnectedSink) else None
+        if not isinstance(sink, ConnectedSink):
+            return None
+        if trouble := sink.trouble():
+            return trouble
+        began_s = self._started_s
+        is_over = began_s is not None and time.monotonic() - began_s > CONNECT_WITHIN_S
+        return NOT_CONNECTED if is_over and not sink.connected() else None
 
     def _show(self, site: str, camera: str, notice: CameraNotice | None) -> None:
         if issubclass(self.sink_class, StateSink):
@@ -166,6 +234,7 @@ class SinkWorker:
             self._wake.set()
 
     def _run(self) -> None:
+        self._close_old()
         while not self._stopping.is_set():
             try:
                 pause_s = self._step()
@@ -176,7 +245,9 @@ class SinkWorker:
                     "fault in the sink worker, it goes on", trace=scrub(traceback.format_exc())
                 )
                 pause_s = FIRST_S
+            self.thread.waiting()
             self._wake.wait(pause_s)
+            self.thread.beat()
             self._wake.clear()
         self._close()
         self._state = SinkState.STOPPED
@@ -186,18 +257,23 @@ class SinkWorker:
         self._drop_expired()
         if self._retry_now.is_set():
             self._retry_now.clear()
-            self._not_before_s = min(self._not_before_s, self._failed_at_s + FIRST_S)
-        if (rest_s := self._not_before_s - time.monotonic()) > 0:
+            self._backoff.hurry()
+        if (rest_s := self._backoff.left_s()) > 0:
             return rest_s
-        if not self._started and not self._start():
+        if self._connect_anew.is_set():
+            self._connect_anew.clear()
+            own = self._own_thread()
+            if own is not None and not own.is_alive():
+                self._started_s = None
+        if self._started_s is None and not self._start():
             return 0
         self._show_notices()
-        now = self._clock().timestamp()
+        now = self._clock.now()
         message = self._outbox.next_due(self.settings.name, now)
         if message is None:
             retry_at = self._outbox.next_retry_at(self.settings.name)
             return IDLE_S if retry_at is None else min(max(retry_at - now, 0.1), IDLE_S)
-        if message.alert.sent_at.timestamp() >= self._oldest():
+        if message.sent_at >= self._oldest():
             self._deliver(message)
         return 0  # too old since the expired were dropped (a sink may start for long): next round
 
@@ -207,13 +283,27 @@ class SinkWorker:
                 self._sink = self.sink_class(self.settings.name, self.settings.options)
                 if isinstance(self._sink, ConnectedSink):
                     self._sink.on_ready(self.retry_now)
+                if own := self._own_thread():
+                    own.renew = self._begin_anew
             self._sink.start()
         except Exception as error:  # noqa: BLE001 - a sink from outside may raise anything
             self._failed(error)
             return False
-        self._started = True
+        self._started_s = time.monotonic()
         self._worked()
         return True
+
+    def _begin_anew(self) -> None:
+        """The sink's own thread has died: have it started again, by the worker's."""
+        if own := self._own_thread():
+            own.adopt(None)
+            self._connect_anew.set()
+            self._wake.set()
+
+    def _own_thread(self) -> LiveThread | None:
+        """That of the sink, beside the worker's."""
+        sink: object = self._sink
+        return sink.thread if isinstance(sink, ThreadedSink) else None
 
     def _show_notices(self) -> None:
         with self._mutex:
@@ -228,12 +318,12 @@ class SinkWorker:
                     sink.show_camera(notice)
 
     def _oldest(self) -> float:
-        """When what is still delivered was sent at the earliest, seconds UTC."""
+        """When what is still delivered was sent at the earliest, by the steady clock."""
         default_s = self.sink_class.default_expiry_s
         if default_s is None:
             return float("-inf")
         expiry_s = default_s if self.settings.expiry_s is None else self.settings.expiry_s
-        return self._clock().timestamp() - expiry_s
+        return self._clock.now() - expiry_s
 
     def _drop_expired(self) -> None:
         if self.sink_class.default_expiry_s is None:  # not even a look into the outbox
@@ -243,82 +333,146 @@ class SinkWorker:
             self._exercises.expired(self.settings.name, alert)
             self._log.warning(
                 "alert expired before the sink took it",
-                alert=str(alert.alert_id),
-                incident=str(alert.incident_id),
-                camera=alert.camera,
-                phase=alert.phase.value,
+                **_named(alert),
             )
 
     def _deliver(self, message: Message) -> None:
         assert self._sink is not None
+        if self._takes_pictures_later() and self._speed.is_slow_for(message.alert):
+            self._go_ahead_of_picture(message)
+            return
         late = self._is_late(message)
         alert = message.alert.model_copy(update={"late": late})
         began_s = time.monotonic()
         try:
             self._sink.deliver(alert)
-        except RejectedError as error:
+        except TooLargeError as error:
+            self._too_large(message, error)
+        except RefusedError as error:
             self._refused(message, error)
+        except DeferredError as error:
+            self._deferred(message, error)
         except DeliveryError as error:
+            is_slow = isinstance(error, TimedOutError) and alert.image is not None
+            if is_slow and self._takes_pictures_later():
+                self._speed.measured(alert, time.monotonic() - began_s)
+                self._go_ahead_of_picture(message)
             self.count("failed")
             self._failed(error)
         except Exception as error:  # noqa: BLE001 - same
             self._log.error("sink has a fault", trace=scrub(traceback.format_exc()))
-            self._refused(message, error)
+            self._deferred(message, error)
         else:
-            self._outbox.acknowledge(message)
-            self._exercises.acknowledged(self.settings.name, alert)
-            self.count("late" if late else "delivered")
-            self._worked()
-            if alert.phase is AlertPhase.OPENED:
-                self._log.info(
-                    "alert delivered",
-                    alert=str(alert.alert_id),
-                    incident=str(alert.incident_id),
-                    camera=alert.camera,
-                    late=late,
-                )
+            self._speed.measured(alert, time.monotonic() - began_s)
+            self._acknowledged(message, late)
         finally:
             self._metrics.seconds.labels(self.settings.name).observe(time.monotonic() - began_s)
+
+    def _acknowledged(self, message: Message, late: bool) -> None:
+        alert = message.alert
+        self._outbox.acknowledge(message)
+        if self._picture is not None and self._picture.alert_id == alert.alert_id:
+            self._outbox.put_behind(message, picture_of(self._picture))
+            self._picture = None
+        if alert.exercise:
+            sink: object = self._sink
+            remark = sink.remark() if isinstance(sink, RemarkingSink) else None
+            self._exercises.acknowledged(self.settings.name, alert, remark)
+        self.count("late" if late else "delivered")
+        self._worked()
+        if alert.phase is AlertPhase.OPENED:
+            self._log.info(
+                "alert delivered",
+                alert=str(alert.alert_id),
+                incident=str(alert.incident_id),
+                camera=alert.camera,
+                late=late,
+            )
+
+    def _takes_pictures_later(self) -> bool:
+        return AlertPhase.UPDATED in self.sink_class.phases
+
+    def _go_ahead_of_picture(self, message: Message) -> None:
+        """Have the alert go without its picture; that of an `opened` follows it."""
+        self._outbox.drop_image(message)
+        if message.alert.phase is AlertPhase.OPENED:
+            self._picture = message.alert
 
     def _is_late(self, message: Message) -> bool:
         if self.sink_class.default_expiry_s is not None:
             return False
         after_s = LATE_AFTER_S if self.settings.expiry_s is None else self.settings.expiry_s
-        return (self._clock() - message.alert.sent_at).total_seconds() > after_s
+        return self._clock.now() - message.sent_at > after_s
 
     def _worked(self) -> None:
-        self._failures = 0
+        self._backoff.worked()
         self._state = SinkState.WORKING
 
     def _failed(self, error: Exception) -> None:
         """The sink cannot deliver anything now: back off from all of it."""
-        self._failures += 1
-        self._failed_at_s = time.monotonic()
-        wait_s = backoff_s(self._failures, random.random())  # noqa: S311 - spreads load only
-        self._not_before_s = self._failed_at_s + wait_s
+        wait_s = self._backoff.failed(error.after_s if isinstance(error, BusyError) else 0.0)
         self._note(error, wait_s, None)
 
-    def _refused(self, message: Message, error: Exception) -> None:
-        """One alert does not get through: others may, so only it waits."""
+    def _too_large(self, message: Message, error: Exception) -> None:
+        """The alert does not get through as it is; without its picture it may."""
+        if message.alert.image is None:
+            self._refused(message, error)
+            return
         self.count("failed")
-        wait_s = backoff_s(message.attempts + 1, random.random(), MAX_RETRY_S)  # noqa: S311 - same
-        self._outbox.retry_at(message, self._clock().timestamp() + wait_s)
+        self._outbox.drop_image(message)
+        self._log.warning(
+            "alert refused with its picture, sent again without",
+            reason=scrub(str(error)),
+            **_named(message.alert),
+        )
+
+    def _refused(self, message: Message, error: Exception) -> None:
+        """One alert never gets through: others may, so it is set aside for the operator."""
+        alert = message.alert
+        reason = scrub(str(error))
+        self.count("refused")
+        self._outbox.refuse(message, reason)
+        self._set_failing(reason, alert.alert_id)
+        self._log.error(
+            "alert refused and set aside; see `jikimi refused`",
+            reason=reason,
+            **_named(alert),
+        )
+
+    def _deferred(self, message: Message, error: Exception) -> None:
+        """One alert does not get through now: others may, so only it waits."""
+        self.count("failed")
+        tries = message.attempts + DEFERRED_AS
+        wait_s = backoff_s(tries, random.random(), MAX_RETRY_S)  # noqa: S311 - same
+        self._outbox.retry_at(message, self._clock.now() + wait_s)
         self._note(error, wait_s, message.alert.alert_id)
 
     def _note(self, error: Exception, wait_s: float, alert_id: UUID | None) -> None:
+        reason = scrub(str(error) or type(error).__name__)
+        self._set_failing(reason, alert_id)
+        self._log.warning("sink failed, will try again", reason=reason, in_s=round(wait_s, 1))
+
+    def _set_failing(self, reason: str, alert_id: UUID | None) -> None:
         self._state = SinkState.FAILING
-        self._last_error = scrub(str(error) or type(error).__name__)
-        self._exercises.failed(self.settings.name, self._last_error, alert_id)
-        self._log.warning(
-            "sink failed, will try again", reason=self._last_error, in_s=round(wait_s, 1)
-        )
+        self._last_error = reason
+        self._exercises.failed(self.settings.name, reason, alert_id)
 
     def _close(self) -> None:
         if self._sink is None:
             return
         try:
-            if self._started:
+            if self._started_s is not None:
                 self._show_notices()  # a camera removed just before
             self._sink.close()
         except Exception as error:  # noqa: BLE001 - nothing left to do but say so
             self._log.warning("sink did not close properly", reason=scrub(str(error)))
+
+
+def _named(alert: Alert) -> dict[str, str]:
+    """What the log says of an alert."""
+    return {
+        "alert": str(alert.alert_id),
+        "incident": str(alert.incident_id),
+        "camera": alert.camera,
+        "phase": alert.phase.value,
+    }

@@ -22,6 +22,7 @@ from detector.capture.idle.gate import CATCH_UP_S
 from detector.capture.reordering import NEIGHBOURS
 from detector.capture.source import open_stream
 from detector.capture.streams import Codec, Picture, Stream
+from detector.incidents.smoothing import NEEDED_HZ
 from detector.motion.greys import SampleClock
 from detector.motion.snapshot import snapshot
 from detector.motion.view import GREYS_PER_VIEW, MotionTracker
@@ -32,6 +33,15 @@ WATCH_S = 3.0
 WATCH_AT_MOST_S = 12.0
 """Two key frames tell the interval; cameras commonly offer up to 10 s."""
 
+RATE_S = 2.0
+RATE_OFF = 1.5
+"""What comes at once at the beginning is left out; B-frames and jitter make less of 2 s."""
+
+CLOCK_OFF = (
+    "its time stamps do not run in real time, so pictures are dated by their arrival and it is "
+    "never left undecoded; if it has an RTSP stream, use that, and its newest firmware"
+)
+
 LONG_GOP_S = 4.0
 """A camera that drops out shows nothing until the next key frame."""
 
@@ -41,12 +51,16 @@ WIDE = 1280
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One packet: `at_s` of its picture in stream time, `cpu_s` to decode it on one core."""
+    """One packet: `at_s` of its picture in stream time, `cpu_s` to decode it on one core.
+
+    `arrived_s`: `time.monotonic()` when it was read.
+    """
 
     at_s: float
     size: int
     key: bool
     cpu_s: float
+    arrived_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +146,13 @@ def probe(url: StreamUrl, capture: CaptureSettings = DEFAULTS) -> ProbeReport:
             raise StreamError(
                 f"{url}: sends data, but no picture could be decoded; check its codec settings"
             )
+        off = url.kind == "network" and _clock_is_off(seen)
+        if off:
+            seen = [replace(packet, at_s=packet.arrived_s) for packet in seen]
         report = measure(seen, stream.codec, newest.width, newest.height)
         return replace(
             report,
-            advice=tuple(advise(report)),
+            advice=(*([CLOCK_OFF] if off else []), *advise(report)),
             moved=viewer.moved is not None,
             picture=viewer.jpeg(newest),
         )
@@ -183,7 +200,12 @@ def advise(report: ProbeReport) -> list[str]:
             f"use the camera's sub-stream (about 640 wide): {report.width}x{report.height} brings "
             "no better detection and costs four to five times as much to decode"
         )
-    if report.fps < SAMPLE_RATE_HZ:
+    if report.fps < NEEDED_HZ:
+        advice.append(
+            f"set at least 10 pictures a second: of {report.fps:.1f} no fight can be seen, and the "
+            f"camera would count as unwatched; {NEEDED_HZ:g} are the least"
+        )
+    elif report.fps < SAMPLE_RATE_HZ:
         advice.append(
             f"set at least 10 pictures a second: {report.fps:.1f} are fewer than the "
             f"{SAMPLE_RATE_HZ:g} a second that detection looks at"
@@ -249,8 +271,20 @@ def _watch(stream: Stream, viewer: _Viewer) -> list[Observation]:
             stamped = True
         at_s = arrival.pts_s if stamped else arrival.at_s
         if at_s is not None and (seen or arrival.key is not False):
-            seen.append(Observation(at_s, arrival.size, bool(arrival.key), cpu_s))
+            key = bool(arrival.key)
+            seen.append(Observation(at_s, arrival.size, key, cpu_s, arrival.at_s))
     return seen
+
+
+def _clock_is_off(seen: Sequence[Observation]) -> bool:
+    """Whether stream time ran much slower or faster than real time of late, without a gap."""
+    late = [packet for packet in seen if packet.arrived_s >= seen[-1].arrived_s - RATE_S]
+    passed_s = late[-1].arrived_s - late[0].arrived_s
+    gaps = [b.arrived_s - a.arrived_s for a, b in pairwise(late)]
+    if len(late) < 2 or max(gaps) > RATE_S / 2:
+        return False
+    rate = (late[-1].at_s - late[0].at_s) / passed_s
+    return not 1 / RATE_OFF <= rate <= RATE_OFF
 
 
 def _enough(seen: Sequence[Observation], watched_s: float) -> bool:

@@ -1,7 +1,8 @@
 """The values that flow through the detector, one way: sample, view, score, incident.
 
-Later stages know the earlier ones only by these. Instants are UTC `datetime`s (aware);
-`monotonic_s` is `time.monotonic()` of the machine and serves ages and time-outs only.
+Later stages know the earlier ones only by these. Instants come twice: as seconds of the
+machine's monotonic clock (`…_s`; of a recording, seconds into it), which are compared, and as UTC
+`datetime`s (aware), which are shown: the wall clock may be set at any moment.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ class Sample:
     """One sampled frame of a stream.
 
     `grey`: longer side `GREY_SIDE` (320), area-averaged, in the stream's own aspect.
-    `pts_s`: seconds since the stream's first frame, monotonic within one connection.
-    `monotonic_s`: when its packet arrived.
+    `utc`: when it was taken. `monotonic_s`: when its packet arrived. `pts_s`: seconds since the
+    stream's first frame, monotonic within one connection. `lag_s`: how much later than the least
+    delayed one it arrived.
     """
 
     camera: str
@@ -44,6 +46,12 @@ class Sample:
     pts_s: float
     grey: Grey
     frame: FrameHandle | None = None
+    lag_s: float = 0.0
+
+    @property
+    def at_s(self) -> float:
+        """When it was taken, on the monotonic clock."""
+        return self.monotonic_s - self.lag_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,7 @@ class Score:
     """One calibrated probability (0…1) for one label, and its smoothed value."""
 
     camera: str
+    at_s: float
     utc: datetime
     label: str
     probability: float
@@ -94,7 +103,8 @@ class Phase(StrEnum):
 class Incident:
     """One fight (or other label) on one camera: opened once, updated, closed once.
 
-    `peak`: highest smoothed probability so far. `closed_at` is None until closed.
+    `peak`: highest smoothed probability so far. `closed_at` is None until closed. `duration_s`:
+    from its opening to now or, once closed, to its last high score; whatever the wall clock did.
     """
 
     id: UUID
@@ -104,13 +114,18 @@ class Incident:
     closed_at: datetime | None
     peak: float
     phase: Phase
+    duration_s: float = 0.0
 
 
 class CameraState(StrEnum):
-    """What a camera is doing, as operators and metrics see it."""
+    """What a camera is doing, as operators and metrics see it.
+
+    `UNWATCHED`: pictures come, but hardly one can be scored.
+    """
 
     CONNECTING = "connecting"
     LIVE = "live"
+    UNWATCHED = "unwatched"
     STALLED = "stalled"
     UNAUTHORISED = "unauthorised"
     OFFLINE = "offline"

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
+from alerts.clock import SteadyClock
+from alerts.deadline import Deadline
 from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.registry import sink_options
+from alerts.storage.outbox import Outbox
+from alerts.storage.store import Store
 from config.settings import Location, RouteSettings, Section, SinkSettings
 
 Dispatching = Callable[..., Dispatcher]
@@ -77,6 +83,17 @@ def wait_for(met: Callable[[], Any], timeout_s: float = 20.0) -> Any:
             return result
         pause.wait(0.02)
     raise AssertionError(f"not so after {timeout_s} s")
+
+
+class StoredOutbox(Outbox):
+    """An outbox with a store of its own."""
+
+    def __init__(self, path: Path, clock: SteadyClock | None = None) -> None:
+        self.store = Store(path, clock)
+        super().__init__(self.store)
+
+    def close(self, deadline: Deadline) -> None:
+        self.store.close(deadline)
 
 
 class ScriptedOptions(Section):
@@ -146,17 +163,27 @@ class ScriptedSiren(ScriptedSink):
     phases: ClassVar[frozenset[str]] = frozenset({AlertPhase.OPENED})
 
 
-class Clock:
-    """A wall clock that the test turns."""
+class Clock(SteadyClock):
+    """The box's clocks, which the test turns."""
 
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
+    def __init__(self, wall_s: float | None = None) -> None:
+        """`wall_s`: what the box's clock shows at the start (now), Unix time."""
+        self.wall_s = time.time() if wall_s is None else wall_s
+        self._uptime_s = 1000.0
+        super().__init__(lambda: self.wall_s, lambda: self._uptime_s)
 
     def advance(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
+        """Let time go by."""
+        self.wall_s += seconds
+        self._uptime_s += seconds
+
+    def set_by(self, seconds: float) -> None:
+        """Somebody sets the box's clock forward by so much; no time goes by."""
+        self.wall_s += seconds
+
+    def restarted(self) -> Clock:
+        """The clock of a daemon that starts now."""
+        return Clock(self.wall_s)
 
 
 def got(name: str, count: int) -> list[Alert]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -36,11 +37,13 @@ def _own_secrets() -> Iterator[None]:
 def own_logging() -> Iterator[None]:
     """Afterwards logging is as it was."""
     root = logging.getLogger()
-    handlers, level, hook = root.handlers[:], root.level, threading.excepthook
+    handlers, level = root.handlers[:], root.level
+    hooks = threading.excepthook, sys.unraisablehook
     yield
     structlog.reset_defaults()
     logging.captureWarnings(capture=False)
-    root.handlers[:], threading.excepthook = handlers, hook
+    root.handlers[:] = handlers
+    threading.excepthook, sys.unraisablehook = hooks
     root.setLevel(level)
 
 

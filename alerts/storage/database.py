@@ -1,23 +1,32 @@
-"""Open the outbox's SQLite file whatever state it is in, and keep a second daemon off it.
+"""The SQLite file of outbox and journal: its tables, and how it is opened.
 
-Only the file and its tables; what the rows mean is `alerts.storage.outbox`'s business.
+What the rows mean is the business of `alerts.storage.outbox` and of whoever keeps incidents.
+An earlier release reads the file, too: tables are added, and columns only behind those that were
+there, with a default.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-
-import structlog
-
-from config.errors import ConfigError
+from typing import Final
 
 VERSION = 1
 
-_TABLES = f"""
+TABLES: Final = {
+    "alert": "alert_id, image_bytes, body, image",
+    "queue": "position, sink, alert_id, incident_id, phase, sent_at, attempts, retry_at, no_image",
+    "stage": "sink, incident_id, stage, at",
+    "delivered": "sink, camera, at",
+    "silence": "camera, until",
+    "refused": "position, sink, alert_id, incident_id, phase, sent_at, no_image, reason, at",
+    "unreadable": "position, sink, alert_id, incident_id, phase, sent_at, no_image, reason, at",
+    "incidents": "id, camera, label, opened_at, closed_at, peak, reason, messages",
+}
+"""Every table with its columns; `clock` beside them is the file's own."""
+
+_VERSION_1 = f"""
 CREATE TABLE alert (
     alert_id TEXT PRIMARY KEY, image_bytes INTEGER NOT NULL, body TEXT NOT NULL, image BLOB
 );
@@ -44,87 +53,138 @@ CREATE TABLE silence (camera TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWI
 PRAGMA user_version = {VERSION};
 """
 
+_NO_IMAGE = "ALTER TABLE queue ADD COLUMN no_image INTEGER NOT NULL DEFAULT 0;"
+"""Set where the sink takes the message, but not its picture."""
 
-class FileLock:
-    """Holds `path` for this process; the kernel lets go of it however the process ends."""
+_SET_ASIDE = """
+CREATE TABLE IF NOT EXISTS {0} (
+    position INTEGER PRIMARY KEY,
+    sink TEXT NOT NULL, alert_id TEXT NOT NULL, incident_id TEXT NOT NULL,
+    phase TEXT NOT NULL, sent_at REAL NOT NULL, no_image INTEGER NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL, at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS {0}_by_alert ON {0} (alert_id);
+"""
+"""Like a row of the queue; its alert stays. `position`: where it stood. `at`: UTC, seconds."""
 
-    def __init__(self, path: Path) -> None:
-        """Raise ConfigError where another process holds it, OSError where it cannot be made."""
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._descriptor)
-            raise ConfigError(
-                f"{path.parent}: another jikimi daemon uses this state directory; "
-                "stop it, or give this one its own state_dir"
-            ) from None
+_INCIDENTS = """
+CREATE TABLE IF NOT EXISTS incidents (
+    id TEXT PRIMARY KEY, camera TEXT NOT NULL, label TEXT NOT NULL,
+    opened_at TEXT NOT NULL, closed_at TEXT, peak REAL NOT NULL, reason TEXT,
+    messages INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS incidents_by_time ON incidents (opened_at);
+CREATE INDEX IF NOT EXISTS incidents_open ON incidents (closed_at) WHERE closed_at IS NULL;
+"""
 
-    def release(self) -> None:
-        """Let another process have it."""
-        os.close(self._descriptor)
+_CLOCK = """
+CREATE TABLE IF NOT EXISTS clock (
+    one INTEGER PRIMARY KEY CHECK (one = 1), offset_s REAL NOT NULL, saved_at REAL NOT NULL
+);
+"""
+"""`offset_s`: what makes the file's times UTC; `saved_at`: when that was written (UTC)."""
+
+_OF_THE_DISK = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOLFS,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_TOOBIG,
+}
+
+
+class NotOursError(sqlite3.DatabaseError):
+    """Damaged, of another program, or of a release that this one cannot read."""
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the file is at fault, and not the disk: another file would do."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # raised here, by `quick_check` or `_make_tables`
+        return isinstance(error, NotOursError)
+    return code & 0xFF not in _OF_THE_DISK
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """The database at `path`, made where there is none.
-
-    One that is damaged, or of another version, is moved aside with an error in the log: an
-    alarm that refuses to start over old messages would be worse than losing them. Raises
-    sqlite3.Error or OSError where no database can be made there at all.
-    """
+    """The database at `path`, made where there is none; sqlite3.Error where that cannot be."""
+    connection = connect(str(path))
     try:
-        return _opened(path)
-    except sqlite3.OperationalError:
-        raise  # locked, disk full, no permission: not the file's fault
-    except sqlite3.DatabaseError as error:
-        aside = _move_aside(path)
-        structlog.get_logger().error(
-            "outbox damaged, started a new one; undelivered alerts may be in the old file",
-            reason=str(error),
-            kept_as=str(aside),
-        )
-        return _opened(path)
-
-
-def memory_database() -> sqlite3.Connection:
-    """An empty database that lasts as long as the process."""
-    connection = _connect(":memory:")
-    connection.execute("PRAGMA auto_vacuum = FULL")
-    connection.executescript(_TABLES)
-    return connection
-
-
-def _connect(name: str) -> sqlite3.Connection:
-    return sqlite3.connect(name, isolation_level=None, check_same_thread=False)
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    path.touch(mode=0o600, exist_ok=True)  # pictures of people: for the daemon's user only
-    connection = _connect(str(path))
-    try:
+        _check_ours(connection)  # before anything in it is changed
         connection.execute("PRAGMA auto_vacuum = FULL")  # after an outage it shrinks again
         connection.execute("PRAGMA journal_mode = WAL")
         # An alert that was accepted must survive a power cut too, not only a crash.
         connection.execute("PRAGMA synchronous = FULL")
-        (decision,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if decision != "ok":
-            raise sqlite3.DatabaseError(decision)
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
-        elif version != VERSION:
-            raise sqlite3.DatabaseError(f"made by another version ({version})")
-    except sqlite3.Error:
+        _check_whole(connection)
+        _make_tables(connection)
+    except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _move_aside(path: Path) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
-    for suffix in ("-wal", "-shm", ""):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside
+def read_database(path: Path) -> sqlite3.Connection:
+    """The database at `path`, to be read only; sqlite3.Error where that cannot be."""
+    # Without a log beside it SQLite would have to make one, which a read-only disk does not allow.
+    log = path.with_name(path.name + "-wal")
+    how = "mode=ro" if log.exists() else "immutable=1"
+    return connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+
+
+def memory_database() -> sqlite3.Connection:
+    """An empty database that lasts as long as the process."""
+    connection = connect(":memory:")
+    connection.execute("PRAGMA auto_vacuum = FULL")
+    _make_tables(connection)
+    return connection
+
+
+def connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode, for any thread; text that is none is read all the same."""
+    connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, uri=uri)
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+    return connection
+
+
+def _check_ours(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (made,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if version not in {0, VERSION}:
+        raise NotOursError(f"made by another version ({version})")
+    if version == 0 and made:
+        raise NotOursError("a database of another program")
+    for table in ("alert", "queue", "stage", "delivered", "silence") if version else ():
+        missing = set(TABLES[table].split(", ")) - _columns(connection, table) - {"no_image"}
+        if missing:
+            raise NotOursError(f"table {table} has no {', '.join(sorted(missing))}")
+
+
+def _check_whole(connection: sqlite3.Connection) -> None:
+    (decision,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if decision != "ok":
+        raise NotOursError(decision)
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    """Make what is missing, at once or not at all; NotOursError where a table has other columns."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    made = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if not made >= TABLES.keys() | {"clock"}:
+        parts = [] if version else [_VERSION_1]
+        if "no_image" not in _columns(connection, "queue"):
+            parts.append(_NO_IMAGE)
+        parts += [_SET_ASIDE.format("refused"), _SET_ASIDE.format("unreadable"), _INCIDENTS, _CLOCK]
+        connection.executescript(f"BEGIN IMMEDIATE;{''.join(parts)}COMMIT;")
+    for table, columns in TABLES.items():
+        if missing := set(columns.split(", ")) - _columns(connection, table):
+            raise NotOursError(f"table {table} has no {', '.join(sorted(missing))}")
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    return {name for _, name, *_ in connection.execute(f"PRAGMA table_info ({table})")}

@@ -1,9 +1,10 @@
 """Alerts that wait for sinks, kept on disk until each sink has acknowledged them.
 
 It stores and orders; when to try, and what a failure means, is `alerts.worker`'s business.
-Times are seconds since the epoch (UTC), passed in. Every method may be called from any thread.
-The queue is worked on in memory, and every change goes to the file right behind it
-(`alerts.storage.write_behind`): neither an alarm nor a sink waits for the disk.
+Times are seconds of `alerts.clock.SteadyClock`, passed in. Every method may be called from any
+thread.
+It is worked on in memory, and every change goes to the file right behind it
+(`alerts.storage.store`): neither an alarm nor a sink waits for the disk.
 
 Order: within one sink and incident as they were put. Among incidents `opened` goes first, so
 that after an outage a new alarm does not wait behind old messages.
@@ -17,28 +18,27 @@ first, and their alerts go out without. What remains is about 2 kB an incident.
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from uuid import UUID
 
 import structlog
+from pydantic import ValidationError
 
 from alerts.admission import Stage
-from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
-from alerts.storage.database import FileLock, memory_database, open_database
-from alerts.storage.write_behind import WriteBehind, transaction
+from alerts.storage import set_aside
+from alerts.storage.set_aside import Refused, forget_alert, stored_alert
+from alerts.storage.store import Store
+from alerts.storage.write_behind import Change
 
 MAX_IMAGE_BYTES = 64 * 2**20
 """About a thousand pictures of 640×360: an hour's outage of sixteen busy cameras."""
 
 KEPT_IMAGES = 0.875
 """Share that stays when pictures are dropped; below 1, for looking for them costs 60 ms."""
-
-MAX_RETRY_S = 600.0
-"""No retry lies further ahead, unless the clock has been set back since."""
 
 KEPT_S = 7 * 86_400.0
 """How long stages, and messages for a sink that is no longer configured, are kept."""
@@ -47,22 +47,24 @@ ALL_CAMERAS = ""
 """The name under which a silence of every camera is kept (no camera's name is empty)."""
 
 _DUE = """
-SELECT alert_id, phase, attempts FROM queue AS q
-WHERE sink = ? AND {rank} AND (retry_at <= ? OR retry_at > ?) AND NOT EXISTS (
+SELECT alert_id, phase, sent_at, attempts, no_image FROM queue AS q
+WHERE sink = ? AND {rank} AND retry_at <= ? AND NOT EXISTS (
     SELECT 1 FROM queue AS before WHERE before.sink = q.sink
     AND before.incident_id = q.incident_id AND before.position < q.position
 ) ORDER BY position LIMIT 1
 """
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An alert that waits for a sink, as that sink shall see it, and how often it was tried."""
+    """An alert that waits for a sink, as that sink shall see it, and how often it was tried.
+
+    `sent_at`: when it was put, by the steady clock (the alert's own is what people read).
+    """
 
     sink: str
     alert: Alert
+    sent_at: float
     attempts: int
 
 
@@ -75,52 +77,27 @@ class Waiting:
 
 
 class Outbox:
-    """The durable queue of every sink, in one file.
+    """The durable queue of every sink."""
 
-    Raises ConfigError where another daemon holds the file. A disk that cannot be written does
-    not stop an alarm: the outbox then goes on in memory, with an error in the log.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._mutex = threading.RLock()
-        self._database = memory_database()
-        self._lock: FileLock | None = None
-        self._file: WriteBehind | None = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(path.with_name(path.name + ".lock"))
-            stored = open_database(path)
-            stored.backup(self._database)
-            self._file = WriteBehind(stored, path)
-        except (OSError, sqlite3.Error) as error:
-            structlog.get_logger().error(
-                "outbox cannot be used, alerts are kept in memory until restart; check the disk",
-                reason=str(error),
-            )
-
-    def close(self, deadline: Deadline) -> None:
-        """Close the file by `deadline`; what waits stays in it."""
-        with self._mutex:
-            self._database.close()
-        # Without the lock: a sink that asks now is told that it is over, and does not wait.
-        written = self._file is None or self._file.close(deadline)
-        if self._lock and written:  # else the kernel lets go of it, with the process
-            self._lock.release()
-            self._lock = None
+    def __init__(self, store: Store) -> None:
+        self._read = store.read
+        self._write = store.write
+        self._locked = store.locked
 
     def put(
         self,
         alert: Alert,
         phases: Mapping[str, AlertPhase],
+        now: float,
         stages: Mapping[str, Stage] | None = None,
+        also: Change | None = None,
     ) -> None:
         """Queue `alert` for each sink in `phases`, as the phase given there.
 
         `stages`: where the incident stands now at each sink, to be remembered. Putting the same
-        alert twice changes nothing.
+        alert twice changes nothing. `also` is applied in the same transaction.
         """
         key, incident = str(alert.alert_id), str(alert.incident_id)
-        sent_at = alert.sent_at.timestamp()
         body = alert.model_dump_json(exclude={"image"})
 
         def write(database: sqlite3.Connection) -> None:
@@ -139,18 +116,42 @@ class Outbox:
                 database.execute(
                     "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, phase, sent_at)"
                     " VALUES (?, ?, ?, ?, ?)",
-                    (sink, key, incident, phase, sent_at),
+                    (sink, key, incident, phase, now),
                 )
             for sink, stage in (stages or {}).items():
-                _remember(database, sink, incident, stage, sent_at)
+                _remember(database, sink, incident, stage, now)
             _drop_images(database)
+            if also:
+                also(database)
+
+        self._write(write)
+
+    def put_behind(self, message: Message, alert: Alert) -> None:
+        """Queue `alert` for the sink of `message`, unless news of its incident waits there."""
+        values = (message.sink, str(alert.alert_id), str(alert.incident_id))
+        body = alert.model_dump_json(exclude={"image"})
+
+        def write(database: sqlite3.Connection) -> None:
+            sink, key, incident = values
+            waits = database.execute(
+                "SELECT 1 FROM queue WHERE sink = ? AND incident_id = ?", (sink, incident)
+            ).fetchone()
+            if not waits:
+                database.execute(
+                    "INSERT OR IGNORE INTO alert VALUES (?, ?, ?, ?)",
+                    (key, len(alert.image or b""), body, alert.image),
+                )
+                database.execute(
+                    "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, phase, sent_at)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (*values, alert.phase, message.sent_at),
+                )
 
         self._write(write)
 
     def next_due(self, sink: str, now: float) -> Message | None:
         """The message to deliver next, or None where nothing is due."""
-        with self._mutex:
-            return self._next_due(sink, now)
+        return self._locked(lambda _: self._next_due(sink, now))
 
     def next_retry_at(self, sink: str) -> float | None:
         """When the next message is due, or None where none waits."""
@@ -160,8 +161,8 @@ class Outbox:
     def acknowledge(self, message: Message) -> None:
         """The sink has it: forget it; an `opened` starts the cooldown.
 
-        The cooldown runs from the alert's `sent_at`: a message that an outage has delayed for an
-        hour must not hold back a new alarm.
+        The cooldown runs from the message's `sent_at`: one that an outage has delayed for an hour
+        must not hold back a new alarm.
         """
         alert = message.alert
 
@@ -171,7 +172,7 @@ class Outbox:
                 database.execute(
                     "INSERT INTO delivered VALUES (?, ?, ?) ON CONFLICT DO"
                     " UPDATE SET at = max(at, excluded.at)",
-                    (message.sink, alert.camera, alert.sent_at.timestamp()),
+                    (message.sink, alert.camera, message.sent_at),
                 )
 
         self._write(write)
@@ -210,17 +211,55 @@ class Outbox:
             (sink, sent_before),
         )
         rows = self._write(write) if any_old else []
-        return [
-            Alert.model_validate_json(body).model_copy(update={"phase": AlertPhase(phase)})
-            for body, _, phase in rows
-        ]
+        dropped = []
+        for body, _, phase in rows:
+            with suppress(ValueError):  # what cannot be read is not named
+                dropped.append(stored_alert(body, phase))
+        return dropped
+
+    def refuse(self, message: Message, reason: str) -> None:
+        """The sink refuses this message for good: keep it aside; what follows it goes on."""
+        row, at = (message.sink, str(message.alert.alert_id)), time.time()
+        self._write(lambda database: set_aside.set_aside(database, "refused", row, reason, at))
+
+    def refused(self) -> list[Refused]:
+        """What sinks refused for good, newest first; at most `set_aside.KEPT`."""
+        return self._locked(set_aside.refused)
+
+    def refused_count(self, sink: str) -> int:
+        """How many messages `sink` refused that are kept aside; 0 once the outbox is closed."""
+        try:
+            ((count,),) = self._read("SELECT count(*) FROM refused WHERE sink = ?", (sink,))
+        except sqlite3.ProgrammingError:
+            return 0
+        return int(count)
+
+    def send_again(self, alert_ids: Collection[UUID] | None) -> int:
+        """Queue refused messages of these alerts (None: all) again, where they stood; how many."""
+        keys = None if alert_ids is None else {str(alert_id) for alert_id in alert_ids}
+        return self._write(lambda database: set_aside.put_back(database, "refused", keys))
+
+    def drop_image(self, message: Message) -> None:
+        """The sink does not take this message's picture: it is due again, without."""
+        self._write(
+            lambda database: database.execute(
+                "UPDATE queue SET no_image = 1, retry_at = 0 WHERE sink = ? AND alert_id = ?",
+                (message.sink, str(message.alert.alert_id)),
+            )
+        )
+
+    def unreadable(self) -> int:
+        """How many messages are kept aside because they cannot be read."""
+        ((count,),) = self._read("SELECT count(*) FROM unreadable", ())
+        return int(count)
 
     def stage(self, sink: str, incident_id: str) -> Stage | None:
         """Where an incident stands at a sink; None where the sink never heard of it."""
         rows = self._read(
             "SELECT stage FROM stage WHERE sink = ? AND incident_id = ?", (sink, incident_id)
         )
-        return Stage(rows[0][0]) if rows else None
+        known = bool(rows) and rows[0][0] in set(Stage)  # a newer release may know more stages
+        return Stage(rows[0][0]) if known else None
 
     def delivered_at(self, sink: str, camera: str) -> float | None:
         """`sent_at` of the newest `opened` of this camera that the sink has acknowledged."""
@@ -267,27 +306,33 @@ class Outbox:
         # One query a rank, each answered by an index alone: a sort over all that waits would
         # read every picture to deliver one.
         for rank in ("phase = 'opened'", "phase <> 'opened'"):
-            found = self._read(_DUE.format(rank=rank), (sink, now, now + MAX_RETRY_S))
-            for key, phase, attempts in found:
-                ((body, image),) = self._read(
-                    "SELECT body, image FROM alert WHERE alert_id = ?", (key,)
-                )
-                alert = Alert.model_validate_json(body)
-                alert = alert.model_copy(update={"image": image, "phase": AlertPhase(phase)})
-                return Message(sink, alert, attempts)
+            while found := self._read(_DUE.format(rank=rank), (sink, now)):
+                ((key, phase, sent_at, attempts, no_image),) = found
+                try:
+                    ((body, image),) = self._read(
+                        "SELECT body, image FROM alert WHERE alert_id = ?", (key,)
+                    )
+                    alert = stored_alert(body, phase, None if no_image else image)
+                except ValueError as error:
+                    self._set_aside_unreadable(sink, key, phase, error)
+                else:
+                    return Message(sink, alert, sent_at, attempts)
         return None
 
-    def _read(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with self._mutex:
-            return self._database.execute(query, values).fetchall()
-
-    def _write(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        """Apply `change` in memory now and to the file behind; it must do the same to both."""
-        with self._mutex:
-            result = transaction(self._database, change)
-            if self._file:
-                self._file.put(change)
-        return result
+    def _set_aside_unreadable(self, sink: str, key: str, phase: str, error: ValueError) -> None:
+        """A row that is damaged, or of a newer release, must not hold up what is behind it."""
+        reason = _in_short(error)
+        at = time.time()
+        self._write(
+            lambda database: set_aside.set_aside(database, "unreadable", (sink, key), reason, at)
+        )
+        structlog.get_logger().error(
+            "message in the outbox cannot be read, set aside; it may be of a newer release",
+            sink=sink,
+            alert=key,
+            phase=phase,
+            reason=reason,
+        )
 
 
 def _forget(database: sqlite3.Connection, where: str, values: tuple[object, ...]) -> None:
@@ -295,11 +340,16 @@ def _forget(database: sqlite3.Connection, where: str, values: tuple[object, ...]
     # `where` is one of this module's own literals.
     rows = database.execute(f"DELETE FROM queue WHERE {where} RETURNING alert_id", values)  # noqa: S608
     for (key,) in rows.fetchall():
-        database.execute(
-            "DELETE FROM alert WHERE alert_id = ?1"
-            " AND NOT EXISTS (SELECT 1 FROM queue WHERE alert_id = ?1)",
-            (key,),
-        )
+        forget_alert(database, key)
+
+
+def _in_short(error: ValueError) -> str:
+    """Without what the row holds: a message is no place for it."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"{where}: {first['msg']}" if where else first["msg"]
+    return str(error)
 
 
 def _remember(
@@ -317,9 +367,9 @@ def _drop_images(database: sqlite3.Connection) -> None:
     if total <= MAX_IMAGE_BYTES:
         return
     rows = database.execute(
-        "SELECT alert_id, image_bytes FROM alert JOIN queue USING (alert_id)"
+        "SELECT alert_id, image_bytes FROM alert LEFT JOIN queue USING (alert_id)"
         " WHERE image_bytes > 0 GROUP BY alert_id"
-        " ORDER BY max(phase = 'opened'), min(position)"
+        " ORDER BY max(ifnull(phase, '') = 'opened'), min(position)"  # set aside: the first to go
     ).fetchall()
     for key, size in rows:
         if total <= KEPT_IMAGES * MAX_IMAGE_BYTES:

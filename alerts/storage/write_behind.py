@@ -1,30 +1,62 @@
-"""A database file that is written behind whoever changes it, so that no alarm waits for a disk.
+"""The file that is written behind memory, so that no alarm waits for a disk.
 
 On a disk that something else writes to, a commit takes up to 600 ms (see `alerts/README.md`).
-What the disk has outlives a power cut and a `kill -9`; what it does
-not have yet is lost with them, as it would be had they come that much earlier.
+What the disk has outlives a power cut and a `kill -9`; what it does not have yet is lost with
+them, as it would be had they come that much earlier. What a disk refuses stays in memory, and is
+written as a whole once it takes something again.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
+from alerts.clock import SteadyClock
 from alerts.deadline import Deadline
+from alerts.liveness import LiveThread
+from alerts.storage.copying import CLOCK_SET_S, rewrite, save_clock
+from alerts.storage.database import is_damage, read_database
+from alerts.storage.faults import StorageFaults
+from alerts.storage.state_file import StateFile
+from config.errors import ConfigError
 
 MAX_WAITING = 1000
-"""Changes that may wait for a disk that hangs: with their pictures 150 MB at most."""
+"""Changes that may wait for a disk that hangs: beyond that memory is written as a whole."""
 
-FLUSH_S = 5.0
+FLUSH_S = 3.0
+
+CHECK_S = 5.0
+"""How often to look whether the file is still there, and what the box's clock shows."""
+
+FIRST_RETRY_S = 1.0
+LONGEST_RETRY_S = 30.0
+
+NO_ANSWER = "the disk does not answer"
+ANSWER_S = 5.0
+"""A disk that takes longer for one transaction does not answer."""
+
+SAVE_CLOCK_S = 60.0
 
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], object]
+
+
+class Content(Protocol):
+    """What the file holds, in memory."""
+
+    def load(self, file: sqlite3.Connection) -> None:
+        """Take in what an earlier run left in `file`."""
+
+    def snapshot(self) -> sqlite3.Connection:
+        """A copy of all of it, to be closed; nothing that was put before it waits any more."""
 
 
 def transaction(database: sqlite3.Connection, change: Callable[[sqlite3.Connection], T]) -> T:
@@ -41,80 +73,236 @@ def transaction(database: sqlite3.Connection, change: Callable[[sqlite3.Connecti
 
 
 class WriteBehind:
-    """Applies changes to `database` in the order they were put, in a thread of its own.
+    """Applies changes to the file at `path` in the order they were put, in a thread of its own.
 
-    It takes over the connection. What comes while the disk is busy goes into one transaction. A
-    disk that refuses is named in the log, once until it takes something again; what it refused
-    is not tried again.
+    What comes while the disk is busy goes into one transaction.
     """
 
-    def __init__(self, database: sqlite3.Connection, path: Path) -> None:
-        self._database = database
+    def __init__(
+        self, path: Path, content: Content, clock: SteadyClock, faults: StorageFaults
+    ) -> None:
         self._path = path
+        self._content = content
+        self._clock = clock
+        self._faults = faults
         self._state = threading.Condition()
         self._waiting: list[Change] = []
-        self._writing = False
+        self._stale = True
+        """The file lacks what memory holds, and not only what waits."""
+        self._is_read = False
+        self._file: StateFile | None = None
+        self._busy_since_s: float | None = None
+        self._tries = 0
+        self._failures = 0
+        self._unsaved = False
+        self._retry_s = 0.0
+        self._check_s = 0.0
+        self._clock_saved: tuple[float, float] | None = None
         self._closing = False
-        self._failing = False
-        self._thread = threading.Thread(target=self._run, name=f"write-{path.stem}", daemon=True)
-        self._thread.start()
+        self.stale_since: datetime | None = None
+        """Since when the disk has taken nothing (UTC); None where it takes what is put."""
+        self._saved_at = datetime.now(UTC)
+        self.held_elsewhere: ConfigError | None = None
+        """Set where another daemon holds the file."""
+        faults.watch("outbox", self._hangs)
+        self.thread = LiveThread(f"write-{path.stem}", self._run)
+        self.thread.renew = self._go_on
+
+    def start(self) -> None:
+        """Open the file, read it into `content`, and begin to write."""
+        self.thread.start()
 
     def put(self, change: Change) -> None:
-        """Have `change` applied; returns at once."""
+        """Have `change`, which memory has, applied; returns at once."""
         with self._state:
-            if len(self._waiting) < MAX_WAITING:
-                self._waiting.append(change)
-                self._state.notify_all()
-                return
-        self._report("the disk does not answer")
+            if self._stale:
+                self._unsaved = True
+                return  # all of memory is going to be written
+            self._waiting.append(change)
+            if len(self._waiting) > MAX_WAITING:
+                self._waiting.clear()
+                self._stale = True
+            self._state.notify_all()
 
-    def flush(self, timeout_s: float = FLUSH_S) -> bool:
-        """Wait until all that was put has been tried; False where that takes too long."""
+    def is_covered(self, *, stale: bool) -> None:
+        """What was put so far is in a snapshot, or (not `stale`) in the file."""
         with self._state:
-            return self._state.wait_for(lambda: not self._waiting and not self._writing, timeout_s)
+            self._waiting.clear()
+            self._stale = stale
+
+    def wait_tried(self, timeout_s: float) -> bool:
+        """Wait until the file was opened, or could not be; False where that takes too long."""
+        with self._state:
+            return self._state.wait_for(lambda: self._tries > 0, timeout_s)
+
+    def flush(self, timeout_s: float = FLUSH_S) -> str | None:
+        """Wait until the disk has all that was put; why not, where it refuses or takes too long."""
+        with self._state:
+            tries = self._tries
+            self._retry_s = 0.0
+            self._state.notify_all()
+            self._state.wait_for(
+                lambda: self._has_all() or (self._stale and self._tries > tries), timeout_s
+            )
+            if self._has_all():
+                return None
+        return self._faults.failing("outbox") or NO_ANSWER
+
+    def has_all(self) -> bool:
+        """Whether the disk has all that was put."""
+        with self._state:
+            return self._has_all()
 
     def request_close(self) -> None:
-        """Write what waits and close the database, without waiting; what is put later is lost."""
+        """Write what waits and close the file, without waiting; what is put later is lost."""
         with self._state:
             self._closing = True
             self._state.notify_all()
 
     def close(self, deadline: Deadline) -> bool:
-        """Write what waits and close the database; False where that takes too long."""
+        """Write what waits and close the file; False where that takes too long."""
         self.request_close()
-        self._thread.join(deadline.left_s())
-        if self._thread.is_alive():
-            self._report("the disk does not answer")
-        return not self._thread.is_alive()
+        self.thread.join(deadline.left_s())
+        if self.thread.is_alive():
+            self._faults.fails("outbox", self._path, NO_ANSWER)
+        return not self.thread.is_alive()
+
+    def _go_on(self) -> None:
+        """The thread has died, and with it what it was about to write; memory has that."""
+        self.is_covered(stale=True)
+        self._unsaved = True
+        self.thread.start()
 
     def _run(self) -> None:
-        while batch := self._next():
-            try:
-                transaction(self._database, partial(_apply, batch))
-                self._failing = False
-            except sqlite3.Error as error:
-                self._report(str(error))
-        self._database.close()
+        while (batch := self._next()) is not None:
+            self._try(batch)
+        if self._stale:
+            self._try([])  # once more, from what memory held at the end
+        if self._stale and self._unsaved:
+            structlog.get_logger().error(
+                "the disk has not taken all that memory held, it is lost with this process",
+                file=str(self._path),
+            )
+        if self._file:
+            self._file.close()
 
-    def _next(self) -> list[Change]:
-        """All that waits, once something does; nothing at the end."""
+    def _next(self) -> list[Change] | None:
+        """All that waits, once something is to be done; None at the end."""
         with self._state:
-            self._writing = False
+            self._busy_since_s = None
             self._state.notify_all()
-            self._state.wait_for(lambda: self._waiting or self._closing)
+            while not self._closing:
+                now_s = time.monotonic()
+                due_s = self._retry_s if self._stale else self._check_s
+                if due_s <= now_s or (self._waiting and not self._stale):
+                    break
+                self.thread.waiting()
+                self._state.wait(due_s - now_s)
+                self.thread.beat()
+            if self._closing and not self._waiting:
+                return None
             batch = self._waiting
             self._waiting = []
-            self._writing = bool(batch)
+            self._busy_since_s = time.monotonic()
             return batch
 
-    def _report(self, reason: str) -> None:
-        if not self._failing:
-            structlog.get_logger().error(
-                "cannot write to disk, only memory holds what is new; check the disk",
-                file=str(self._path),
-                reason=reason,
-            )
-        self._failing = True
+    def _try(self, batch: list[Change]) -> None:
+        began_at = datetime.now(UTC)
+        try:
+            self._write(batch)
+        except (OSError, sqlite3.Error, ConfigError) as error:
+            self._failed(error, batch)
+        except Exception as error:  # noqa: BLE001 - logged; a dead writer would write nothing
+            structlog.get_logger().exception("fault while writing to disk, it goes on")
+            self._failed(error, batch)
+        else:
+            self._failures = 0
+            self._unsaved = False
+            self.stale_since = None
+            self._saved_at = began_at
+            self._faults.works("outbox", self._path)
+        self._check_s = time.monotonic() + CHECK_S
+        with self._state:
+            self._tries += 1
+            self._state.notify_all()
+
+    def _write(self, batch: list[Change]) -> None:
+        if self._file and not self._file.in_place():
+            self._begin_anew("removed or replaced while running")
+        if self._file is None:
+            self._file = StateFile(self._path, self._faults, self._read)
+        if self._stale:
+            snapshot = self._content.snapshot()
+            try:
+                transaction(self._file.database, partial(self._apply, [partial(rewrite, snapshot)]))
+            finally:
+                snapshot.close()
+        elif batch or self._clock_was_set():
+            transaction(self._file.database, partial(self._apply, batch))
+
+    def _apply(self, changes: Sequence[Change], database: sqlite3.Connection) -> None:
+        _apply(changes, database)
+        saved = self._clock_saved
+        if not saved or self._clock.now() - saved[1] > SAVE_CLOCK_S or self._clock_was_set():
+            save_clock(database, self._clock)
+            self._clock_saved = (self._clock.offset_s(), self._clock.now())
+
+    def _read(self, database: sqlite3.Connection) -> None:
+        if not self._is_read:
+            self._content.load(database)
+            self._is_read = True
+
+    def _failed(self, error: Exception, batch: list[Change]) -> None:
+        """Nothing of it is on disk; what waited is in memory."""
+        self._unsaved |= bool(batch)
+        self.stale_since = self.stale_since or self._saved_at
+        self.is_covered(stale=True)
+        self._clock_saved = None
+        if isinstance(error, ConfigError):
+            self.held_elsewhere = error
+        if self._file and is_damage(error):
+            self._begin_anew(str(error))
+        elif self._file is None and not self._is_read and not isinstance(error, ConfigError):
+            self._only_read()
+        self._faults.fails("outbox", self._path, str(error))
+        self._retry_s = time.monotonic() + min(
+            FIRST_RETRY_S * 2.0 ** min(self._failures, 10), LONGEST_RETRY_S
+        )
+        self._failures += 1
+
+    def _begin_anew(self, reason: str) -> None:
+        file = self._file
+        self._file = None
+        self.is_covered(stale=True)
+        try:
+            if file:
+                file.leave(reason)
+        except OSError as error:
+            self._faults.fails("outbox", self._path, str(error))
+
+    def _only_read(self) -> None:
+        """A disk that takes nothing may still say what waits."""
+        try:
+            database = read_database(self._path)
+            try:
+                self._read(database)
+            finally:
+                database.close()
+        except (OSError, sqlite3.Error):
+            return
+        self.is_covered(stale=True)
+
+    def _clock_was_set(self) -> bool:
+        saved = self._clock_saved
+        return saved is not None and abs(self._clock.offset_s() - saved[0]) > CLOCK_SET_S
+
+    def _hangs(self) -> str | None:
+        since_s = self._busy_since_s
+        hangs = since_s is not None and time.monotonic() - since_s > ANSWER_S
+        return NO_ANSWER if hangs else None
+
+    def _has_all(self) -> bool:
+        return not self._waiting and not self._stale and self._busy_since_s is None
 
 
 def _apply(changes: Sequence[Change], database: sqlite3.Connection) -> None:

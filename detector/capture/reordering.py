@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections import deque
 from itertools import pairwise
 
+ANEW_S = 5.0
+"""Stream time that goes further at once begins anew: no encoder reorders pictures so far."""
+
 NEIGHBOURS = 8
 """Packets from which the pictures' distance is told: more than encoders reorder."""
 
@@ -22,6 +25,9 @@ class Reordering:
 
     def step_after(self, pts_s: float) -> float | None:
         """Seconds from picture to picture; None for a stream without B-frames, or as yet."""
+        if self._recent and abs(pts_s - self._recent[-1]) > ANEW_S:
+            self._recent.clear()
+            self._reordered = False
         if self._recent and pts_s < self._recent[-1]:
             self._reordered = True
         self._recent.append(pts_s)

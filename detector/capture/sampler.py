@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import structlog
 
-from detector.capture.clock import Pace, Stamp, StreamClock
 from detector.capture.observer import CaptureObserver
-from detector.capture.streams import Picture
+from detector.capture.streams import Arrival, Picture
+from detector.capture.timing.check import ClockCheck
+from detector.capture.timing.clock import Pace, Stamp, StreamClock
 from detector.motion.greys import SampleClock
 from detector.types import SAMPLE_RATE_HZ, Grey, Sample
 
@@ -23,7 +24,10 @@ log = structlog.get_logger()
 class Sampler:
     """Turns the pictures of one connection into samples, and counts what was due."""
 
-    def __init__(self, camera: str, observer: CaptureObserver) -> None:
+    def __init__(
+        self, camera: str, observer: CaptureObserver, *, check_clock: bool = False
+    ) -> None:
+        """`check_clock`: whether its time stamps are held against arrival."""
         self._camera = camera
         self._observer = observer
         self._clock = StreamClock()
@@ -31,8 +35,22 @@ class Sampler:
         self._pace = Pace()
         self._still = _StillWatch(camera)
         self._rested_s: float | None = None
+        self._check = ClockCheck() if check_clock else None
+        self._jumps = 0
         self.lag_s = 0.0
         self.late = False  # pictures have been left undecoded since the last sample
+
+    def received(self, arrival: Arrival) -> None:
+        """Hold the camera's clock against the arrival of a packet, before it is decoded."""
+        if self._check is None or arrival.pts_s is None:
+            return
+        if self._check.packet(arrival.pts_s, arrival.at_s, fresh=arrival.fresh):
+            self._clock.believe(self._check.believed)
+
+    @property
+    def clock_fault(self) -> str:
+        """What is wrong with the camera's clock, so that arrival is gone by; empty: nothing."""
+        return self._check.fault if self._check else ""
 
     def take(self, picture: Picture) -> Sample | None:
         """The sample that `picture` makes, if one is due."""
@@ -69,14 +87,36 @@ class Sampler:
     def sample(self, picture: Picture, stamp: Stamp) -> Sample:
         """What `picture` is as a sample at `stamp`, due or slept through."""
         return Sample(
-            self._camera, stamp.utc, picture.arrived_s, stamp.pts_s, picture.grey(), picture.handle
+            self._camera,
+            utc_at(stamp.at_s),
+            picture.arrived_s,
+            stamp.pts_s,
+            picture.grey(),
+            picture.handle,
+            lag_s=picture.arrived_s - stamp.at_s,
         )
 
+    def jumped(self) -> bool:
+        """Whether stream time has begun anew since this was last asked.
+
+        Stream times of before mean nothing any more; what is remembered of them here is forgotten.
+        """
+        if self._clock.jumps == self._jumps:
+            return False
+        self._jumps = self._clock.jumps
+        self._pace = Pace()
+        self._rested_s = None
+        return True
+
     def _stamp(self, pts_s: float | None, arrived_s: float) -> Stamp:
-        arrived_utc = datetime.now(UTC) - timedelta(seconds=time.monotonic() - arrived_s)
-        stamp = self._clock.stamp(pts_s, arrived_s, arrived_utc)
+        stamp = self._clock.stamp(pts_s, arrived_s)
         self.lag_s = stamp.lag_s
         return stamp
+
+
+def utc_at(at_s: float) -> datetime:
+    """The instant `at_s` of the monotonic clock by the wall clock as it is set now."""
+    return datetime.now(UTC) - timedelta(seconds=time.monotonic() - at_s)
 
 
 class _StillWatch:

@@ -67,6 +67,7 @@ def build_parser() -> Parser:
         operate,
         plan,
         probe,
+        refused,
         run,
         score,
         status,
@@ -89,7 +90,7 @@ def build_parser() -> Parser:
         group.add_commands(commands)
     for entry in entry_points(group="jikimi.commands"):
         entry.load()(commands)
-    for group in (status, incidents, operate, completion):
+    for group in (status, incidents, refused, operate, completion):
         group.add_commands(commands)
     return parser
 
@@ -105,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = chosen.run(chosen)
     except JikimiError as error:
-        print(f"jikimi: {scrub(str(error))}", file=sys.stderr)
+        _complain(f"jikimi: {scrub(str(error))}")
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -114,9 +115,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except Exception:  # noqa: BLE001 - Python itself would print it with whatever URL it holds
-        print(f"jikimi: unexpected\n{scrub(format_exc())}", file=sys.stderr)
+        _complain(f"jikimi: unexpected\n{scrub(format_exc())}")
         return JikimiError.exit_code
     return code
+
+
+def _complain(text: str) -> None:
+    """Write `text` to standard error; where that is full or closed the exit code must do."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def command() -> NoReturn:
@@ -133,7 +140,7 @@ def leave(code: int) -> NoReturn:
     """
     if any(thread.daemon for thread in threading.enumerate()):
         for out in (sys.stdout, sys.stderr):
-            with suppress(ValueError, OSError):  # closed, or nobody reads any more
+            with suppress(AttributeError, ValueError, OSError):  # closed, or nobody reads
                 out.flush()
         os._exit(code)
     sys.exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -31,8 +32,11 @@ def add_commands(commands: Any) -> None:
 def _incidents(chosen: argparse.Namespace) -> int:
     from detector.daemon.journal import read_entries  # noqa: PLC0415 - loads NumPy
 
-    path = state_dir(chosen) / "incidents.sqlite"
-    entries = [entry.as_json() for entry in read_entries(path, chosen.limit)]
+    def unreadable(key: str) -> None:
+        print(f"incident {key}: damaged in the journal, left out", file=sys.stderr)
+
+    found = read_entries(state_dir(chosen), chosen.limit, unreadable)
+    entries = [entry.as_json() for entry in found]
     if chosen.json:
         for entry in entries:
             print(json.dumps(entry, ensure_ascii=False))

@@ -86,6 +86,7 @@ def _drill(chosen: argparse.Namespace) -> int:
     sent = ask_daemon(chosen, "drill", camera=chosen.camera)
     start = f"exercise {sent['incident']} on camera {sent['camera']}"
     print(flow(start, [f"to {', '.join(sent['sinks'])}"], indent=2), flush=True)
+    _tell_where(sent)
     waiting = list(sent["sinks"])
     failed = taken = False
     deadline_s = time.monotonic() + chosen.timeout
@@ -116,7 +117,8 @@ def _drill(chosen: argparse.Namespace) -> int:
 def _outcome(delivery: dict[str, Any]) -> str:
     """What a person reads of one of the daemon's deliveries that is no longer queued."""
     if delivery["state"] == "delivered":
-        return f"acknowledged after {delivery['after_ms']} ms"
+        remark = delivery.get("remark")  # None: a daemon that was started before an upgrade
+        return f"acknowledged after {delivery['after_ms']} ms{f', {remark}' if remark else ''}"
     if delivery["state"] == "failed":
         return f"failed: {delivery['error']}"
     return "not routed: its route does not take this exercise"
@@ -126,7 +128,14 @@ def _silence(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> int
     for_s = _asked_duration(parser) if chosen.for_s is None else chosen.for_s
     answer = ask_daemon(chosen, "silence", camera=chosen.camera, for_s=for_s)
     print(f"{answer['camera'] or 'every camera'} is silenced until {local_end(answer['until'])}")
+    _tell_where(answer)
     return 0
+
+
+def _tell_where(answer: dict[str, Any]) -> None:
+    """Say so where a crash would undo what was asked for."""
+    if reason := answer.get("in_memory_only"):
+        print(f"accepted, in memory only: {reason}", flush=True)
 
 
 def _asked_duration(parser: argparse.ArgumentParser) -> float:
@@ -145,11 +154,13 @@ def _asked_duration(parser: argparse.ArgumentParser) -> float:
 
 
 def _unsilence(chosen: argparse.Namespace) -> int:
-    ended = ask_daemon(chosen, "unsilence", camera=chosen.camera)["ended"]
+    answer = ask_daemon(chosen, "unsilence", camera=chosen.camera)
+    ended = answer["ended"]
     for camera in ended:
         print(f"{camera or 'every camera'} is no longer silenced")
     if not ended:
         print(f"{chosen.camera} was not silenced" if chosen.camera else "nothing was silenced")
+    _tell_where(answer)
     for silence in ask_daemon(chosen, "status")["silences"]:
         if silence["camera"] is None or chosen.camera in {None, silence["camera"]}:
             print(f"still silenced: {told_silence(silence)}")
@@ -159,6 +170,7 @@ def _unsilence(chosen: argparse.Namespace) -> int:
 def _recalibrate(chosen: argparse.Namespace) -> int:
     answer = ask_daemon(chosen, "recalibrate", camera=chosen.camera)
     print(f"{answer['camera']} starts again from the weights' own threshold and learns anew")
+    _tell_where(answer)
     return 0
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from config.errors import ConfigError, JikimiError
 from config.settings import CameraSettings, LogSettings, Settings, SinkSettings
 from config.urls import StreamUrl
 from detector.cli.settings import CONFIG_HELP, NO_CAMERAS, config_file, read_settings
 from detector.cli.status import summary
+
+if TYPE_CHECKING:
+    from detector.daemon.observability.log_writer import LogWriter
+
+LAST_LINES_S = 0.5
+"""How long the end waits for standard error to take the last lines."""
 
 DEMO_CAMERAS = ("calm", "scuffle")
 DEMO_HINT = """\
@@ -38,26 +47,30 @@ def add_commands(commands: Any) -> None:
 def _run(chosen: argparse.Namespace) -> int:
     from structlog import get_logger  # noqa: PLC0415 - no other command waits for these
 
+    from detector.daemon.observability.log_writer import LogWriter  # noqa: PLC0415
     from detector.daemon.observability.logs import (  # noqa: PLC0415
         configure_logging,
         for_people,
     )
     from detector.daemon.state_dir import claimed  # noqa: PLC0415
 
+    _open_standard_files()
     log = get_logger()
+    writer = LogWriter(sys.stderr, sys.stdout)
+    writer.start()
     config = config_file(chosen.config)
 
     def read() -> Settings:
         return _settled(read_settings(config, chosen.cameras), config)
 
     log_settings = LogSettings()
-    configure_logging(log_settings)  # until the settings are read
+    configure_logging(log_settings, writer)  # until the settings are read
     try:
         settings = read()
         log_settings = settings.log
-        configure_logging(log_settings)
+        configure_logging(log_settings, writer)
         with claimed(settings.state_dir):  # before anything is printed, loaded or measured
-            _watch(settings, config, chosen.for_s, read)
+            _watch(settings, config, chosen.for_s, read, writer)
     except Exception as error:
         if for_people(log_settings):
             raise  # to be printed as any command's error
@@ -66,12 +79,29 @@ def _run(chosen: argparse.Namespace) -> int:
             return error.exit_code
         log.exception("unexpected")
         return JikimiError.exit_code
+    finally:
+        writer.close(LAST_LINES_S)
     return 0
 
 
+def _open_standard_files() -> None:
+    """Have no file of ours take the number of a standard file that is closed: libav logs there."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
 def _watch(
-    settings: Settings, config: Path | None, for_s: float | None, read: Callable[[], Settings]
+    settings: Settings,
+    config: Path | None,
+    for_s: float | None,
+    read: Callable[[], Settings],
+    writer: LogWriter,
 ) -> None:
+    """What is printed goes by way of `writer`: nobody here may wait for a terminal."""
     from structlog import get_logger  # noqa: PLC0415
 
     from detector.daemon.daemon import Daemon  # noqa: PLC0415 - loads OpenCV, LiteRT and libav
@@ -82,18 +112,18 @@ def _watch(
     people = for_people(settings.log)
     demo = all(camera.url.kind == "pattern" for camera in settings.cameras)
     if people:
-        print(f"Configuration: {config or 'no file'}")
+        writer.say(f"Configuration: {config or 'no file'}")
         if demo:
-            print(DEMO_HINT)
+            writer.say(DEMO_HINT)
     else:
         log.info("configuration", file=config and str(config), demo=demo)
     classifier = load_classifier(settings.weights, engine=settings.engine)
-    daemon = Daemon(settings, classifier, read)
+    daemon = Daemon(settings, classifier, read, writer)
 
     def summarise() -> None:
         status = daemon.status()
         if people:
-            print(summary(status), flush=True)
+            writer.say(summary(status))
         else:
             log.info("watching", **_in_short(status))
 

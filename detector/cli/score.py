@@ -57,7 +57,10 @@ def _score(chosen: argparse.Namespace) -> int:
             print(f"jikimi: {error}", file=sys.stderr)
             continue
         scores.append(score)
-        print(json.dumps(score.as_json(), ensure_ascii=False) if chosen.json else _line(score))
+        if score.unseen:
+            failed = StreamError(f"{video}: nothing was looked at: {score.unseen}")
+            print(f"jikimi: {failed}", file=sys.stderr)
+        _tell(score, as_json=chosen.json)
     if scores and chosen.annotate:
         with seconds_bar(chosen.annotate.name, scores[0].duration_s) as bar:
             drawing.annotate(
@@ -88,6 +91,13 @@ def seconds_bar(name: str, length_s: float) -> Any:
 
 def _show(bar: Any, at_s: float) -> None:
     bar.update(at_s - bar.n)
+
+
+def _tell(score: Any, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(score.as_json(), ensure_ascii=False))
+    elif not score.unseen:  # of which all has been told
+        print(_line(score))
 
 
 def _line(score: Any) -> str:

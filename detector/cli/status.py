@@ -52,13 +52,19 @@ def summary(status: dict[str, Any]) -> str:
     rows += [("silenced", [told_silence(silence)]) for silence in status.get("silences", [])]
     rows += [
         ("model", [f"{model['name']} on {model['engine']}"]),
-        ("sinks", [f"{sink['name']} ({sink['type']})" for sink in status["sinks"]]),
+        ("sinks", [_sink(sink) for sink in status["sinks"]]),
         ("metrics", [f"{url}/metrics", f"health {url}/healthz"]),
         ("state", [status["state_dir"]]),
     ]
     lines = [f"Jikimi {status['version']} watches {len(cameras)} camera(s)"]
     lines += [flow(f"  {what:<8}", parts, INDENT) for what, parts in rows]
     return "\n".join(lines)
+
+
+def _sink(sink: dict[str, Any]) -> str:
+    """`police (mqtt)`, and how many alerts it has refused, where it has; see `jikimi refused`."""
+    refused = sink.get("refused")  # None: a daemon that was started before an upgrade
+    return f"{sink['name']} ({sink['type']}{f', {refused} refused' if refused else ''})"
 
 
 def told_silence(silence: dict[str, Any]) -> str:

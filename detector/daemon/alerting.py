@@ -20,7 +20,10 @@ CAMERA_LABEL = "camera"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IncidentReport:
-    """An incident that changed, and what it was seen on; `reason`: why it closed, if not quiet."""
+    """An incident that changed, and what it was seen on; `reason`: why it closed, if not quiet.
+
+    `age_s`: how long ago it should have been told.
+    """
 
     incident: Incident
     camera: CameraSettings
@@ -28,6 +31,7 @@ class IncidentReport:
     box: Box | None = None
     reason: str | None = None
     exercise: bool = False
+    age_s: float = 0.0
 
 
 def incident_alert(
@@ -64,6 +68,7 @@ def incident_alert(
     context = AlertContext(
         duration_s=max(0.0, (until - incident.opened_at).total_seconds()),
         mean_grey=None if sample is None else float(sample.grey.mean()),
+        age_s=report.age_s,
     )
     return alert, context
 

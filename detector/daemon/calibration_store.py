@@ -1,8 +1,8 @@
 """What cameras have learnt, on disk: one JSON file a camera, in the folder `calibration`.
 
 Bound to the weights and to what the camera looks at: with other weights, another address or
-other polygons it is learnt anew. So too where a file is damaged; that is set aside and named in
-the log. No file is ever half written.
+other polygons it is learnt anew. So too where a file is damaged; that is set aside and named. No
+file is ever half written.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -20,6 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from structlog import get_logger
 
 from alerts.deadline import Deadline
+from alerts.liveness import LiveThread
+from alerts.storage.faults import StorageFaults
+from alerts.storage.files import START_S, in_the_way, move_aside, within
 from config.settings import CameraSettings
 from detector.incidents.calibration import DAY_H, DAYS, LEVELS, Day, Learnt
 from detector.inference.weights import Sidecar
@@ -27,13 +31,19 @@ from detector.inference.weights import Sidecar
 SAVE_EVERY_S = 300.0
 """What a crash may cost of two weeks."""
 
+RETRY_S = 30.0
+"""A disk that refused is tried again."""
+
+MAX_BYTES = 2**20
+"""Two weeks of two labels take 10 kB."""
+
 FORMAT = 1
 
 log = get_logger()
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class _DayFile(_Part):
@@ -56,26 +66,35 @@ class _File(_Part):
 
 
 class CalibrationStore:
-    """Keeps what the cameras of one daemon have learnt with one set of weights."""
+    """Keeps what the cameras of one daemon have learnt with one set of weights.
 
-    def __init__(self, folder: Path, sidecar: Sidecar) -> None:
+    In memory; what is to be on disk is written by whoever calls `write`. Nobody else waits for
+    the disk, but for the start, a little.
+    """
+
+    def __init__(self, folder: Path, sidecar: Sidecar, faults: StorageFaults | None = None) -> None:
+        """Read all that is there; without it where the disk does not answer."""
         self._folder = folder
-        self._writing = threading.Lock()
+        self._faults = faults or StorageFaults()
         told = {"labels", "view", "engines", "head", "calibration", "incident"}
         self._weights = _digest(sidecar.model_dump_json(include=told))
+        self._state = threading.Condition()
+        self._learnt: dict[str, _File] = {}
+        self._waiting: dict[str, _File] = {}
+        self._ours: set[str] = set()
+        """Names of files that were read or written: no other may be written over."""
+        self.changed = threading.Event()
+        """Set once something is to be written."""
+        try:
+            within(START_S, self._read_all)
+        except OSError as error:
+            self._fails(folder, error)
 
     def load(self, camera: CameraSettings) -> dict[str, Learnt]:
         """By label, what `camera` has learnt; empty where it starts afresh."""
-        path = self._path(camera.name)
-        try:
-            found = _File.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
-            log.warning("calibration not readable, learning anew", file=str(path), error=str(error))
-            return {}
-        except ValidationError as error:
-            _set_aside(path, error)
+        with self._state:
+            found = self._learnt.get(camera.name)
+        if found is None:
             return {}
         if found.weights != self._weights or found.camera != _looks_at(camera):
             log.info("camera or weights changed, thresholds are learnt anew", camera=camera.name)
@@ -89,8 +108,7 @@ class CalibrationStore:
         }
 
     def save(self, camera: CameraSettings, learnt: Mapping[str, Learnt]) -> None:
-        """Write what `camera` has learnt; a disk that refuses is named in the log."""
-        path = self._path(camera.name)
+        """Keep what `camera` has learnt; it is written a moment later."""
         whole = _File(
             format=FORMAT,
             weights=self._weights,
@@ -103,15 +121,99 @@ class CalibrationStore:
                 for label, own in learnt.items()
             },
         )
+        with self._state:
+            self._learnt[camera.name] = self._waiting[camera.name] = whole
+        self.changed.set()
+
+    def write(self) -> None:
+        """Write what waits; a disk that refuses is named, and what it refused waits on."""
+        with self._state:
+            waiting = dict(self._waiting)
+        for name, whole in waiting.items():
+            try:
+                self._write(name, whole)
+            except OSError as error:
+                self._fails(self._path(name), error)
+                return
+            with self._state:
+                if self._waiting.get(name) is whole:
+                    del self._waiting[name]
+                self._state.notify_all()
+        if waiting:
+            self._faults.works("calibration", self._folder)
+
+    def flush(self, timeout_s: float) -> str | None:
+        """Wait until all is written; why not, where the disk refuses or takes too long."""
+        with self._state:
+            if self._state.wait_for(lambda: not self._waiting, timeout_s):
+                return None
+        return self._faults.failing("calibration") or "the disk does not answer"
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is to be written."""
+        with self._state:
+            return bool(self._waiting)
+
+    def _write(self, name: str, whole: _File) -> None:
+        self._make_folder()
+        path = self._path(name)
         unfinished = path.with_suffix(".unfinished")
+        for one in (path, unfinished):
+            if what := in_the_way(one):
+                self._set_aside(one, f"{what} is there")
+        if name not in self._ours and path.exists():
+            self._set_aside(path, "it could not be read")
+        with unfinished.open("w") as file:
+            file.write(whole.model_dump_json())
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        self._ours.add(name)
+
+    def _read_all(self) -> None:
+        self._make_folder()
+        whole = True
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                found = self._read(path)
+            except OSError as error:  # of the others something may be readable
+                self._fails(path, error)
+                whole = False
+                continue
+            if found:
+                self._ours.add(path.stem)
+                with self._state:
+                    self._learnt.setdefault(path.stem, found)
+        if whole:
+            self._faults.works("calibration", self._folder)  # it has answered, however late
+
+    def _read(self, path: Path) -> _File | None:
+        if what := in_the_way(path):
+            self._set_aside(path, f"{what} is there")
+            return None
+        if (size := path.stat().st_size) > MAX_BYTES:
+            self._set_aside(path, f"{size} bytes")
+            return None
         try:
-            with self._writing, unfinished.open("w") as file:
-                file.write(whole.model_dump_json())
-                file.flush()
-                os.fsync(file.fileno())
-                unfinished.replace(path)
-        except OSError as error:
-            log.warning("calibration not saved", file=str(path), error=str(error))
+            return _File.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            self._set_aside(path, first["msg"])
+            return None
+
+    def _make_folder(self) -> None:
+        if self._folder.is_symlink() or self._folder.exists():
+            if self._folder.is_dir():
+                return
+            self._set_aside(self._folder, "no directory")
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+
+    def _set_aside(self, path: Path, reason: str) -> None:
+        self._faults.set_aside("calibration", path, move_aside(path), reason)
+
+    def _fails(self, path: Path, error: OSError) -> None:
+        self._faults.fails("calibration", path, error.strerror or str(error))
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
@@ -121,36 +223,50 @@ class LearningCamera(Protocol):
     """A camera that saves what it has learnt."""
 
     def save_calibration(self) -> None:
-        """Write it to disk."""
+        """Hand it to the store."""
 
 
 class CalibrationSaver:
-    """Saves every camera's calibration now and then, in a thread: a slow disk holds nobody up."""
+    """Writes what is to be on disk, and every camera's calibration now and then, in a thread."""
 
-    def __init__(self, cameras: Callable[[], Iterable[LearningCamera]]) -> None:
+    def __init__(
+        self, cameras: Callable[[], Iterable[LearningCamera]], store: CalibrationStore
+    ) -> None:
         self._cameras = cameras
+        self._store = store
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="calibration", daemon=True)
+        self.thread = LiveThread("calibration", self._run)
 
     def start(self) -> None:
         """Start saving."""
-        self._thread.start()
+        self.thread.start()
 
     def request_stop(self) -> None:
         """Save once more, then end; returns at once."""
         self._stopping.set()
+        self._store.changed.set()
 
     def stop(self, deadline: Deadline) -> None:
         """Save once more, then end; gives up waiting at `deadline`."""
         self.request_stop()
-        self._thread.join(deadline.left_s())
+        self.thread.join(deadline.left_s())
 
     def _run(self) -> None:
+        due_s = time.monotonic() + SAVE_EVERY_S
         stopping = False
         while not stopping:
-            stopping = self._stopping.wait(SAVE_EVERY_S)
-            for camera in self._cameras():
-                camera.save_calibration()
+            wait_s = max(due_s - time.monotonic(), 0.0)
+            self.thread.waiting()
+            self._store.changed.wait(min(wait_s, RETRY_S) if self._store.waits else wait_s)
+            self.thread.beat()
+            self._store.changed.clear()
+            stopping = self._stopping.is_set()
+            if stopping or time.monotonic() >= due_s:
+                due_s = time.monotonic() + SAVE_EVERY_S
+                for camera in self._cameras():
+                    camera.save_calibration()
+            self.thread.beat()
+            self._store.write()
 
 
 def _looks_at(camera: CameraSettings) -> str:
@@ -162,18 +278,3 @@ def _looks_at(camera: CameraSettings) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _set_aside(path: Path, error: ValidationError) -> None:
-    broken = path.with_suffix(".broken")
-    first = error.errors(include_input=False, include_url=False)[0]
-    try:
-        path.replace(broken)
-    except OSError:
-        broken = path
-    log.warning(
-        "calibration file is damaged, learning anew",
-        file=str(path),
-        set_aside=str(broken),
-        error=first["msg"],
-    )

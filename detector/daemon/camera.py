@@ -17,6 +17,7 @@ from structlog import get_logger
 from uuid_utils.compat import uuid7
 
 from alerts.deadline import Deadline
+from alerts.liveness import LiveThread
 from alerts.message import Alert
 from config.errors import ControlError
 from config.settings import CameraSettings
@@ -24,7 +25,7 @@ from detector.capture.idle.sleep import SleepCallbacks
 from detector.capture.reader import CameraReader, StateChange
 from detector.daemon.alerting import IncidentReport, camera_alert
 from detector.daemon.calibration_store import CalibrationStore
-from detector.daemon.camera_loss import LossTracker, Notice
+from detector.daemon.camera_loss import LossTracker, Notice, SampleCounts
 from detector.daemon.observability.metrics import CaptureMetrics, DetectorMetrics
 from detector.incidents.judge import CameraJudge, calibrators_for, rules_for
 from detector.inference.weights import Classifier
@@ -34,6 +35,9 @@ from detector.types import CameraState, Grey, Incident, Phase, Sample
 
 SHOW_CALIBRATION_S = 60.0
 """How often metrics follow what was learnt; thresholds move every ten minutes at most."""
+
+LATE_S = 1.0
+"""A sample that late is worth nothing, as in `capture.backlog`: it stems from a burst."""
 
 LOG_STEP = 0.03
 """A threshold that has moved so far since it was last logged is logged again."""
@@ -85,7 +89,6 @@ class WatchedCamera:
         self._labels = labels = classifier.sidecar.labels
         metrics.add_camera(camera.name, camera.site, labels)
         self._observer = CaptureMetrics(metrics, camera.name)
-        self._motion = MotionTracker(camera.detection.watch, camera.detection.ignore)
         self._shipped = classifier.rules()
         rules = {label: rules_for(rule, camera.detection) for label, rule in self._shipped.items()}
         calibrators = calibrators_for(self._shipped, camera.detection, store.load(camera))
@@ -96,20 +99,18 @@ class WatchedCamera:
         # the lock until it is reported, for changes of one incident must stay in order.
         self._judge_lock = threading.Lock()
         self._stopped = False
+        self._counts = SampleCounts()
         self._loss = LossTracker(camera.capture.offline_grace_s, time.monotonic())
         self._loss_id: UUID = uuid7()
-        self._change = StateChange(camera.name, CameraState.CONNECTING, datetime.now(UTC))
+        # What the reader says and what is made of it: the supervisor brings it up to date, too.
+        self._state_lock = threading.Lock()
+        self._connection = StateChange(camera.name, CameraState.CONNECTING, datetime.now(UTC))
+        self._change = self._trouble = self._connection
         self._newest: Sample | None = None
         self._scores: dict[str, float] = {}
         self._last_look: Grey | None = None
-        gated = camera.capture.activity_gate
-        self._reader = CameraReader(
-            camera,
-            self._on_sample,
-            self._on_state,
-            self._observer,
-            on_sleep=SleepCallbacks(self._on_rest, self._on_past, self._on_look) if gated else None,
-        )
+        self._motion = MotionTracker(camera.detection.watch, camera.detection.ignore)
+        self._reader = self._new_reader()
 
     def start(self) -> None:
         """Start watching."""
@@ -118,11 +119,16 @@ class WatchedCamera:
         self._callbacks.show_state(self.camera, self._change.state, self._change.utc)
         self._reader.start()
 
+    @property
+    def thread(self) -> LiveThread:
+        """Its reader's thread."""
+        return self._reader.thread
+
     def request_stop(self, reason: str) -> None:
         """Stop watching: an open incident is closed with `reason`; does not wait for the reader."""
         self._reader.request_stop()
         self._worker.remove(self.camera.name)
-        with self._judge_lock:
+        with self._judge_lock, self._state_lock:
             self._stopped = True
             for incident in self._judge.close():
                 self._report(incident, None, reason)
@@ -141,17 +147,24 @@ class WatchedCamera:
         with self._judge_lock:
             if self._stopped:
                 return
-            self._take_scores(sampled.view.utc, scored.probabilities.tolist(), sampled)
+            if not self._worker.overloaded:
+                self._counts.scored += 1
+            sample = sampled.sample
+            self._take_scores(sample.at_s, sample.utc, scored.probabilities.tolist(), sampled)
 
     def tick(self, now_s: float, utc: datetime) -> None:
         """Do what is due by `now_s` (monotonic): notices, quiet incidents, calibration shown."""
+        with self._state_lock:
+            notice = self._loss.tick(now_s, self._counts.scored)
+            self._counts.tick(now_s)
+            self._show_state()
+        if notice:
+            self._notify(notice, utc)
         state = self._change.state
         reason = None if state is CameraState.LIVE else f"camera {state.value}"
         with self._judge_lock:
-            for incident in self._judge.quiet(utc):
+            for incident in self._judge.quiet(now_s):
                 self._report(incident, None, reason)
-        if notice := self._loss.tick(now_s):
-            self._notify(notice, utc)
         if now_s - self._shown_s >= SHOW_CALIBRATION_S:
             self._shown_s = now_s
             self._show_calibration()
@@ -215,21 +228,49 @@ class WatchedCamera:
             "calibration": calibration,
         }
 
+    def _new_reader(self) -> CameraReader:
+        camera = self.camera
+        gated = camera.capture.activity_gate
+        reader = CameraReader(
+            camera,
+            self._on_sample,
+            self._on_state,
+            self._observer,
+            on_sleep=SleepCallbacks(self._on_rest, self._on_past, self._on_look) if gated else None,
+        )
+        reader.thread.renew = reader.thread.replace = self._read_anew
+        return reader
+
+    def _read_anew(self) -> None:
+        """The reader has died, or hangs: leave it behind, whatever it held, and start another."""
+        self._reader.request_stop()
+        self._motion = MotionTracker(self.camera.detection.watch, self.camera.detection.ignore)
+        self._reader = self._new_reader()
+        self._reader.start()
+
     def _on_sample(self, sample: Sample) -> bool | None:
+        if self._stopped:
+            return None
         self._newest = sample
+        self._counts.taken += 1
+        self._counts.late += sample.lag_s > LATE_S
         view = self._motion.view_of(sample)
         if view is None:
             self._observer.missed(sample.camera, "warming", 1)
             return None
         self._worker.offer(SampledView(sample, view))
+        if self._worker.overloaded and sample.lag_s <= LATE_S:
+            with self._judge_lock:  # that not all can be scored is told of the box, not of it
+                self._counts.scored += 1
         return view.moving
 
-    def _on_rest(self, utc: datetime) -> None:
+    def _on_rest(self, at_s: float, utc: datetime) -> None:
         """A sample of the sleeping camera: watched, and nothing moves."""
-        self._metrics.scored.labels(self.camera.name).inc()
         with self._judge_lock:
             if not self._stopped:
-                self._take_scores(utc, [0.0] * len(self._labels), None)
+                self._counts.scored += 1
+                self._metrics.scored.labels(self.camera.name).inc()
+                self._take_scores(at_s, utc, [0.0] * len(self._labels), None)
 
     def _on_past(self, sample: Sample) -> None:
         self._motion.view_of(sample)
@@ -240,10 +281,10 @@ class WatchedCamera:
         return last is not None and self._motion.differs(last, grey)
 
     def _take_scores(
-        self, utc: datetime, probabilities: list[float], sampled: SampledView | None
+        self, at_s: float, utc: datetime, probabilities: list[float], sampled: SampledView | None
     ) -> None:
         """Smooth, open and close incidents, tell the metrics; under the lock."""
-        scores, changes = self._judge.judge(utc, probabilities)
+        scores, changes = self._judge.judge(at_s, utc, probabilities)
         for incident in changes:
             self._report(incident, sampled, None)
         for score in scores:
@@ -251,8 +292,30 @@ class WatchedCamera:
         self._scores = {score.label: score.smoothed for score in scores}
 
     def _on_state(self, change: StateChange) -> None:
+        with self._state_lock:
+            self._connection = change
+            self._loss.enter(change.state, time.monotonic())
+            self._show_state()
+
+    def _show_state(self) -> None:
+        """Show the connection's state, or that it is of no use; under the lock.
+
+        Nothing once the camera is gone: its series would come back.
+        """
+        change, before = self._connection, self._change
+        if change.state is CameraState.LIVE and self._loss.unwatched:
+            if before.state is CameraState.UNWATCHED:
+                return
+            why = self._counts.why(self.camera.url)
+            change = StateChange(change.camera, CameraState.UNWATCHED, datetime.now(UTC), why)
+            log.warning("camera state", camera=change.camera, state=change.state.value, reason=why)
+        elif before.state is CameraState.UNWATCHED and change.state is CameraState.LIVE:
+            log.info("camera state", camera=change.camera, state=change.state.value)
+        if self._stopped or change == before:
+            return
         self._change = change
-        self._loss.enter(change.state, time.monotonic())
+        if change.state is not CameraState.LIVE:
+            self._trouble = change
         self._metrics.show_state(self.camera.name, self.camera.site, change.state)
         self._callbacks.show_state(self.camera, change.state, change.utc)
 
@@ -260,7 +323,7 @@ class WatchedCamera:
         if notice is Notice.LOST:
             self._loss_id = uuid7()
         self._metrics.camera_lost.labels(self.camera.name).set(notice is Notice.LOST)
-        change = self._change
+        change = self._change if notice is Notice.BACK else self._trouble
         self._callbacks.notify(
             camera_alert(self.camera, self._loss_id, notice, change.utc, change.reason, utc)
         )

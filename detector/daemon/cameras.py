@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection
 
 from alerts.deadline import Deadline
+from alerts.liveness import LiveThread
 from config.errors import ControlError
 from config.settings import CameraSettings
 from detector.daemon.camera import WatchedCamera
@@ -26,6 +27,10 @@ class Cameras:
         """Those watched now, in the order in which they came."""
         with self._lock:
             return list(self._by_name.values())
+
+    def threads(self) -> list[LiveThread]:
+        """The thread of each."""
+        return [camera.thread for camera in self.all()]
 
     def by_name(self, name: str) -> WatchedCamera:
         """The camera called `name`; raises ControlError where there is none."""

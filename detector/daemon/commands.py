@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypeGuard
 from uuid import UUID
 
 from structlog import get_logger
 
 from alerts.dispatcher import Dispatcher
+from alerts.storage.write_behind import FLUSH_S
 from config.errors import ControlError
+from detector.daemon.calibration_store import CalibrationStore
 from detector.daemon.camera import WatchedCamera
 from detector.daemon.cameras import Cameras
 from detector.daemon.control import Commands
+from detector.daemon.reporter import IncidentReporter
 
-LONGEST_S = 366 * 86400.0
-"""For which alarms can be silenced: a year."""
+MAX_SILENCE_H = 8760
+"""A year; whoever never wants to hear of a camera takes it out of the configuration."""
 
 log = get_logger()
 
@@ -24,14 +27,24 @@ log = get_logger()
 class OperatorCommands:
     """Each command takes the request's JSON object and returns the answer's.
 
-    `camera` names a camera. Raises ControlError where there is none of that name.
+    `camera` names a camera. Raises ControlError where there is none of that name. What changes
+    something answers once the disk has it; `in_memory_only` says why where it does not take it.
     """
 
-    def __init__(self, cameras: Cameras, dispatcher: Dispatcher, drill_label: str) -> None:
+    def __init__(
+        self,
+        cameras: Cameras,
+        dispatcher: Dispatcher,
+        drill_label: str,
+        reporter: IncidentReporter,
+        calibrations: CalibrationStore,
+    ) -> None:
         """`drill_label`: the label under which an exercise goes out."""
         self._cameras = cameras
         self._dispatcher = dispatcher
         self._drill_label = drill_label
+        self._reporter = reporter
+        self._calibrations = calibrations
 
     def by_name(self) -> Commands:
         """For the control server."""
@@ -39,6 +52,8 @@ class OperatorCommands:
             "deliveries": self.deliveries,
             "drill": self.drill,
             "recalibrate": self.recalibrate,
+            "refused": self.refused,
+            "send-again": self.send_again,
             "silence": self.silence,
             "unsilence": self.unsilence,
         }
@@ -47,8 +62,13 @@ class OperatorCommands:
         """Send an exercise on `camera`, or on the first; `deliveries` says what came of it."""
         camera = self._camera(request) or self._cameras.first()
         incident = camera.drill(self._drill_label, datetime.now(UTC))
-        sinks = [sink.name for sink in self._dispatcher.status()]
-        return {"camera": camera.camera.name, "incident": str(incident), "sinks": sinks}
+        self._reporter.flush(FLUSH_S)
+        return {
+            "camera": camera.camera.name,
+            "incident": str(incident),
+            "sinks": [sink.name for sink in self._dispatcher.status()],
+            "in_memory_only": self._dispatcher.stored(),
+        }
 
     def deliveries(self, request: dict[str, Any]) -> dict[str, Any]:
         """How far the exercise `incident` (its id) got at each sink."""
@@ -60,14 +80,46 @@ class OperatorCommands:
             ) from None
         return {"deliveries": [asdict(one) for one in self._dispatcher.deliveries(incident)]}
 
+    def refused(self, _request: dict[str, Any]) -> dict[str, Any]:
+        """What sinks have refused for good, newest first."""
+        return {
+            "refused": [
+                {
+                    "at": datetime.fromtimestamp(one.at, UTC).isoformat(timespec="seconds"),
+                    "sink": one.sink,
+                    "camera": one.alert.camera,
+                    "phase": one.alert.phase.value,
+                    "alert": str(one.alert.alert_id),
+                    "incident": str(one.alert.incident_id),
+                    "exercise": one.alert.exercise,
+                    "reason": one.reason,
+                }
+                for one in self._dispatcher.refused()
+            ]
+        }
+
+    def send_again(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send again what was refused, of `alerts` (a list of ids) or, without, all of it."""
+        chosen = request.get("alerts")
+        if chosen is None:
+            return {"count": self._dispatcher.send_again(None)}
+        known = {str(one.alert.alert_id) for one in self._dispatcher.refused()}
+        if not isinstance(chosen, list) or (unknown := [one for one in chosen if one not in known]):
+            named = unknown[0] if isinstance(chosen, list) else chosen
+            raise ControlError(f"{named!r} is no alert that was refused; see `jikimi refused`")
+        return {"count": self._dispatcher.send_again([UUID(one) for one in chosen])}
+
     def silence(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send no alarms of `camera`, or of any, for `for_s` seconds."""
         self._camera(request)
         camera = request.get("camera")
-        until = datetime.now(UTC) + _duration(request)
-        self._dispatcher.silence(camera, until)
+        until = self._dispatcher.silence(camera, _duration_s(request))
         log.warning("silenced", camera=camera or "all", until=until.isoformat())
-        return {"camera": camera, "until": until.isoformat(timespec="seconds")}
+        return {
+            "camera": camera,
+            "until": until.isoformat(timespec="seconds"),
+            "in_memory_only": self._dispatcher.stored(),
+        }
 
     def unsilence(self, request: dict[str, Any]) -> dict[str, Any]:
         """End the silence of `camera`, or every silence; None in `ended`: of every camera."""
@@ -76,14 +128,16 @@ class OperatorCommands:
             raise _wrong_name(camera)
         if camera not in self._dispatcher.silences():  # a camera that is gone may be silenced still
             self._camera(request)
-        return {"ended": self._dispatcher.unsilence(camera)}
+        ended = self._dispatcher.unsilence(camera)
+        return {"ended": ended, "in_memory_only": self._dispatcher.stored()}
 
     def recalibrate(self, request: dict[str, Any]) -> dict[str, Any]:
         """Forget what `camera` has learnt: it was turned, or moved."""
         camera = self._camera({"camera": request.get("camera") or ""})
         assert camera is not None
         camera.recalibrate()
-        return {"camera": camera.camera.name}
+        stored = self._calibrations.flush(FLUSH_S)
+        return {"camera": camera.camera.name, "in_memory_only": stored}
 
     def _camera(self, request: dict[str, Any]) -> WatchedCamera | None:
         """The camera that is named, None where none is."""
@@ -97,8 +151,16 @@ def _wrong_name(name: object) -> ControlError:
     return ControlError(f"a {type(name).__name__} is no camera; give its name as text")
 
 
-def _duration(request: dict[str, Any]) -> timedelta:
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _duration_s(request: dict[str, Any]) -> float:
+    """`for_s`; raises ControlError where that is no duration of a silence."""
     for_s = request.get("for_s")
-    if isinstance(for_s, int | float) and not isinstance(for_s, bool) and 0 <= for_s <= LONGEST_S:
-        return timedelta(seconds=for_s)
-    raise ControlError(f"for_s must be a number of seconds from 0 to {LONGEST_S:.0f}")
+    if not _is_number(for_s) or not 0 < for_s <= MAX_SILENCE_H * 3600:
+        raise ControlError(
+            f"a silence lasts more than 0 s and at most {MAX_SILENCE_H}h (a year); to hear of a "
+            "camera no more, take it out of the configuration"
+        )
+    return float(for_s)

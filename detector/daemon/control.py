@@ -7,8 +7,10 @@ Whoever may open the socket file (mode 0600) may ask.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import socketserver
+import stat
 import sys
 import threading
 import time
@@ -17,6 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from alerts.liveness import LiveThread
+from alerts.storage.faults import StorageFaults
+from alerts.storage.files import START_S, move_aside, within
 from config.errors import ControlError, JikimiError
 from config.secrets import scrub
 
@@ -30,6 +35,12 @@ MAX_REQUEST_BYTES = 1 << 16
 
 DRAINED_BYTES = 1 << 24
 """Of a request that is too long so much is read, so that who sends it hears why it is refused."""
+POLL_S = 0.2
+LOOK_S = 5.0
+"""How often to look whether the socket is still there."""
+
+RETRY_S = 10.0
+STOP_S = 1.0
 
 MAX_PATH_BYTES = 107
 """What a Unix socket address holds on Linux (unix(7))."""
@@ -40,9 +51,37 @@ Commands = Mapping[str, Callable[[dict[str, Any]], Any]]
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
-    def __init__(self, path: str, handler: type[socketserver.BaseRequestHandler]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        handler: type[socketserver.BaseRequestHandler],
+        beat: Callable[[], None],
+    ) -> None:
         self._free = threading.Semaphore(MAX_CLIENTS)
-        super().__init__(path, handler)
+        super().__init__(str(path), handler)
+        self._beat = beat
+        path.chmod(0o600)
+        self._path = path
+        self._made = path.stat()
+        self._looked_s = time.monotonic()
+        self.stopping = threading.Event()
+
+    def service_actions(self) -> None:
+        """End `serve_forever` where that is asked for, or the socket is no longer at its path."""
+        self._beat()
+        if self.stopping.is_set():
+            raise _StoppedError
+        if time.monotonic() - self._looked_s >= LOOK_S:
+            self._looked_s = time.monotonic()
+            if not self.in_place():
+                raise _StoppedError
+
+    def in_place(self) -> bool:
+        """Whether the socket is still the one at its path."""
+        try:
+            return os.path.samestat(self._made, self._path.stat())
+        except OSError:
+            return False
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Whether there is room for one more; tells the one for whom there is none."""
@@ -75,10 +114,18 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         _log().warning("control connection failed", reason=reason)
 
 
-class ControlServer:
-    """Answers on `path`; each command is a function from request to JSON-able result."""
+class _StoppedError(Exception):
+    """Serving has ended."""
 
-    def __init__(self, path: Path, commands: Commands) -> None:
+
+class ControlServer:
+    """Answers on `path`; each command is a function from request to JSON-able result.
+
+    Where the socket cannot be made, or is removed, it is made again by and by: a daemon without
+    it watches all the same.
+    """
+
+    def __init__(self, path: Path, commands: Commands, faults: StorageFaults | None = None) -> None:
         """Bind at once; raises ControlError where another daemon answers there already."""
 
         class Handler(socketserver.BaseRequestHandler):
@@ -90,36 +137,72 @@ class ControlServer:
 
         if len(bytes(path)) > MAX_PATH_BYTES:
             raise ControlError(f"{path}: too long for a socket; choose a shorter state_dir")
-        if _answers(path):
-            raise ControlError(
-                f"{path}: another jikimi runs on this state directory; stop it, or give this "
-                "one its own with state_dir (JIKIMI_STATE_DIR)"
-            )
         self._path = path
+        self._handler = Handler
+        self._faults = faults or StorageFaults()
+        self.thread = LiveThread("control", self._run)
+        self._server: _Server | None = None
+        self._stopping = threading.Event()
         try:
-            path.unlink(missing_ok=True)
-            self._server = _Server(str(path), Handler)
-            path.chmod(0o600)
+            self._server = within(START_S, self._bound)
         except OSError as error:
-            raise ControlError(
-                f"{path}: cannot be made ({error.strerror}); make the folder writable, or "
-                "choose another with state_dir (JIKIMI_STATE_DIR)"
-            ) from error
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, name="control", kwargs={"poll_interval": 0.2}
-        )
+            self._fails(error)
 
     def start(self) -> None:
         """Start answering."""
-        self._thread.start()
+        self.thread.start()
 
     def stop(self) -> None:
-        """Stop answering and remove the socket."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-        with suppress(OSError):
+        """Stop answering and remove the socket; a disk that hangs is not waited for."""
+        self._stopping.set()
+        if self._server:
+            self._server.stopping.set()
+        self.thread.join(STOP_S)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._server = self._server or self._bound()
+            except (OSError, ControlError) as error:
+                self._fails(error)
+                self.thread.waiting()
+                self._stopping.wait(RETRY_S)
+                self.thread.beat()
+                continue
+            self._faults.works("control", self._path)
+            try:
+                self._serve(self._server)
+            finally:
+                self._server = None
+
+    def _serve(self, server: _Server) -> None:
+        if self._stopping.is_set():
+            server.stopping.set()
+        with server, suppress(_StoppedError):
+            server.serve_forever(POLL_S)
+        if self._stopping.is_set() and server.in_place():
             self._path.unlink(missing_ok=True)
+
+    def _bound(self) -> _Server:
+        self._clear_the_way()
+        return _Server(self._path, self._handler, self.thread.beat)
+
+    def _clear_the_way(self) -> None:
+        if not (self._path.is_symlink() or self._path.exists()):
+            return
+        if not stat.S_ISSOCK(self._path.lstat().st_mode):
+            aside = move_aside(self._path)
+            self._faults.set_aside("control", self._path, aside, "no socket")
+        elif _answers(self._path):
+            raise ControlError(
+                f"{self._path}: another jikimi runs on this state directory; stop it, or give "
+                "this one its own with state_dir (JIKIMI_STATE_DIR)"
+            )
+        else:
+            self._path.unlink(missing_ok=True)  # a killed daemon's
+
+    def _fails(self, error: Exception) -> None:
+        self._faults.fails("control", self._path, getattr(error, "strerror", None) or str(error))
 
 
 def ask(path: Path, command: str, **details: Any) -> Any:
@@ -148,14 +231,17 @@ def _log() -> Any:
 
 
 def _answers(path: Path) -> bool:
+    """Whether somebody does; raises PermissionError where only others may ask."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(TIMEOUT_S)
             connection.connect(str(path))
     except (FileNotFoundError, ConnectionRefusedError):
         return False
+    except PermissionError:
+        raise
     except OSError:
-        return True  # busy, or somebody else's: certainly not ours to remove
+        return True  # busy: certainly not ours to remove
     return True
 
 

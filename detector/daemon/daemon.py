@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -17,11 +18,15 @@ from structlog import get_logger
 
 from alerts.deadline import LEAVE_S, Deadline
 from alerts.dispatcher import Dispatcher
+from alerts.liveness import LiveThread
 from alerts.message import CameraNotice
 from alerts.metrics import AlertMetrics
+from alerts.storage.copying import EXPIRED_S
+from alerts.storage.faults import StorageFaults
 from config.errors import ConfigError
 from config.secrets import scrub
 from config.settings import CameraSettings, Settings
+from config.urls import StreamUrl
 from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
@@ -29,8 +34,9 @@ from detector.daemon.cameras import Cameras
 from detector.daemon.commands import OperatorCommands
 from detector.daemon.control import ControlServer
 from detector.daemon.health import Health
-from detector.daemon.journal import Journal
+from detector.daemon.journal import OUTBOX, Journal
 from detector.daemon.observability.http import HttpServer
+from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import (
     DetectorMetrics,
     WorkerMetrics,
@@ -38,18 +44,22 @@ from detector.daemon.observability.metrics import (
     process_registry,
 )
 from detector.daemon.observability.systemd import notify, watchdog_interval_s
+from detector.daemon.observability.thread_metrics import ThreadMetrics
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.signals import Signals
-from detector.daemon.state_dir import make_state_dir
+from detector.daemon.supervisor import Supervisor
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
-from detector.types import CameraState
+from detector.types import CameraState, Phase
 
 TICK_S = 0.5
 """How often the supervisor looks round."""
 
 SETTLE_S = 5.0
 """The summary waits so long for cameras to connect."""
+
+NOWHERE = StreamUrl.parse("pattern://calm")
+"""Stands for the address of a camera that is no longer configured; nothing opens it."""
 
 log = get_logger()
 
@@ -58,22 +68,28 @@ class Daemon:
     """Everything that runs, from start to stop."""
 
     def __init__(
-        self, settings: Settings, classifier: Classifier, read_again: Callable[[], Settings]
+        self,
+        settings: Settings,
+        classifier: Classifier,
+        read_again: Callable[[], Settings],
+        log_writer: LogWriter,
     ) -> None:
         """Claim state directory, port and sinks; raises JikimiError where one is not to be had."""
         self._settings = settings
         self._classifier = classifier
         self._read_again = read_again
+        self._log_writer = log_writer
         self._started_at = datetime.now(UTC)
         self._signals = Signals()
         state_dir, sidecar = settings.state_dir, classifier.sidecar
-        make_state_dir(state_dir)
         registry = process_registry()
         self._metrics = metrics = DetectorMetrics(registry)
         metrics.build.labels(version("jikimi"), sidecar.name, classifier.engine.name).set(1)
+        alert_metrics = AlertMetrics(registry)
+        faults = StorageFaults(alert_metrics)
         # First, for its lock refuses a second daemon before that takes over anything else.
         self._dispatcher = Dispatcher(
-            settings.sinks, state_dir / "outbox.sqlite", AlertMetrics(registry)
+            settings.sinks, state_dir / OUTBOX, alert_metrics, faults=faults
         )
         self._cameras = Cameras(self._watched_camera)
         self._worker = InferenceWorker(
@@ -83,21 +99,30 @@ class Daemon:
             WorkerMetrics(metrics),
             self._cameras.is_alarmed,
         )
-        self._health = health = Health(self._cameras, self._worker, self._dispatcher)
-        self._journal = Journal(state_dir / "incidents.sqlite")
-        commands = OperatorCommands(self._cameras, self._dispatcher, sidecar.labels[0])
+        self._supervisor = supervisor = Supervisor(self._threads)
+        self._health = health = Health(
+            self._cameras, self._worker, self._dispatcher, supervisor, log_writer
+        )
+        self._journal = Journal(self._dispatcher.store)
+        self._reporter = IncidentReporter(self._journal, self._dispatcher.submit)
+        self._calibrations = CalibrationStore(state_dir / "calibration", sidecar, faults)
+        self._calibration_saver = CalibrationSaver(self._cameras.all, self._calibrations)
+        commands = OperatorCommands(
+            self._cameras, self._dispatcher, sidecar.labels[0], self._reporter, self._calibrations
+        )
         self._control = ControlServer(
-            state_dir / "control.sock", {**commands.by_name(), "status": lambda _: self.status()}
+            state_dir / "control.sock",
+            {**commands.by_name(), "status": lambda _: self.status()},
+            faults,
         )
         self._http = HttpServer(
-            settings.http, registry, lambda: not health.stuck(), lambda: dict(health.status())
+            settings.http, registry, health.liveness, lambda: dict(health.status())
         )
-        self._reporter = IncidentReporter(self._journal, self._dispatcher.submit)
-        self._calibrations = CalibrationStore(state_dir / "calibration", sidecar)
-        self._calibration_saver = CalibrationSaver(self._cameras.all)
         age = metrics.progress_age
-        age.labels("inference").set_function(lambda: time.monotonic() - self._worker.progress_s)
-        age.labels("supervisor").set_function(lambda: time.monotonic() - health.supervised_s)
+        age.labels("inference").set_function(self._worker.thread.age_s)
+        age.labels("reporter").set_function(self._reporter.thread.age_s)
+        age.labels("supervisor").set_function(lambda: time.monotonic() - supervisor.looked_s)
+        registry.register(ThreadMetrics(self._threads, supervisor, log_writer))
         metrics.disk_free.set_function(partial(free_bytes, state_dir))
 
     def run(self, for_s: float | None = None, on_settled: Callable[[], None] | None = None) -> None:
@@ -106,8 +131,8 @@ class Daemon:
         `on_settled` is called once every camera has got somewhere, or after `SETTLE_S`.
         """
         self._signals.handle()
-        self._start()
         try:
+            self._start()
             self._supervise(for_s, on_settled)
         finally:
             self._stop(self._signals.stop_by())
@@ -131,6 +156,17 @@ class Daemon:
             },
         }
 
+    def _threads(self) -> Iterator[LiveThread]:
+        """All that an alarm, or word of one, passes; they come and go with cameras and sinks."""
+        yield self._worker.thread
+        yield self._reporter.thread
+        yield from self._dispatcher.threads()
+        yield from self._cameras.threads()
+        yield self._calibration_saver.thread
+        yield self._control.thread
+        yield self._http.thread
+        yield self._log_writer.thread
+
     def _start(self) -> None:
         self._dispatcher.start()
         self._reporter.start()
@@ -148,15 +184,21 @@ class Daemon:
         watchdog_s = watchdog_interval_s()
         pinged_s = 0.0
         while True:
-            now_s = self._health.supervised_s = time.monotonic()
+            self._supervisor.look()
+            now_s = time.monotonic()
             if for_s is not None and now_s - started_s >= for_s:
                 return
+            self._close_left_open(datetime.now(UTC))  # in case the disk has answered only now
             for camera in self._cameras.all():
-                camera.tick(now_s, datetime.now(UTC))
+                try:
+                    camera.tick(now_s, datetime.now(UTC))
+                except Exception:
+                    # One camera's fault must not end the watch of all.
+                    log.exception("camera not looked after", camera=camera.camera.name)
             if on_settled and (now_s - started_s >= SETTLE_S or self._cameras.settled):
                 on_settled()
                 on_settled = None
-            if watchdog_s and now_s - pinged_s >= watchdog_s and not self._health.stuck():
+            if watchdog_s and now_s - pinged_s >= watchdog_s and not self._supervisor.stuck():
                 notify("WATCHDOG=1")
                 pinged_s = now_s
             asked = self._signals.within(TICK_S)
@@ -173,13 +215,11 @@ class Daemon:
             camera.request_stop("monitor stopped")
         self._reporter.stop(deadline)  # in milliseconds: it waits for no disk and no sink
         self._dispatcher.request_stop()
-        self._journal.request_close()
         self._calibration_saver.request_stop()
         self._control.stop()
         self._http.stop()
         # From here on one that hangs takes no time from another: all have been asked.
         self._dispatcher.stop(deadline)
-        self._journal.close(deadline)
         self._calibration_saver.stop(deadline)
         self._worker.stop(deadline.left_s())
         for camera in cameras:
@@ -198,15 +238,23 @@ class Daemon:
         self._dispatcher.show_camera(CameraNotice(camera.name, camera.site, state.value, since))
 
     def _close_left_open(self, now: datetime) -> None:
-        """A crash left these open: whoever was told of them hears that they are over."""
+        """A crash left these open: whoever was told of them hears that they are over.
+
+        Of one that nobody has heard of, its beginning is told first, late.
+        """
         known = {camera.name: camera for camera in self._settings.cameras}
-        for incident in self._journal.left_open(now):
-            camera = known.get(incident.camera)
-            reason = "monitor restarted"
-            if camera is None:
-                self._journal.record(incident, reason)
-            else:
-                self._reporter.report(IncidentReport(incident, camera, reason=reason))
+        for left in self._journal.left_open(now):
+            incident = left.incident
+            # A camera that is gone since: who was told of the incident hears of its end, too.
+            camera = known.get(incident.camera) or CameraSettings(
+                name=incident.camera, url=NOWHERE, site=self._settings.site
+            )
+            if not left.told and incident.camera in known:
+                opened = replace(incident, closed_at=None, phase=Phase.OPENED)
+                age_s = (now - incident.opened_at).total_seconds()
+                late = IncidentReport(opened, camera, age_s=age_s if age_s >= 0 else EXPIRED_S)
+                self._reporter.report(late)
+            self._reporter.report(IncidentReport(incident, camera, reason="monitor restarted"))
 
     def _reload(self) -> None:
         """Take over changed settings; a wrong file changes nothing."""

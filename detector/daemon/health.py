@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import Any, Literal, TypedDict
 
@@ -10,11 +9,10 @@ from alerts.dispatcher import Dispatcher
 from alerts.worker import SinkState
 from detector.daemon.camera import CameraStatus
 from detector.daemon.cameras import Cameras
+from detector.daemon.observability.log_writer import LogWriter
+from detector.daemon.supervisor import Supervisor
 from detector.inference.worker import InferenceWorker
 from detector.types import CameraState
-
-STUCK_AFTER_S = 10.0
-"""Without progress of the inference worker or the supervisor for so long it is not alive."""
 
 OVERLOADED = (
     "overloaded: more views come than can be scored; "
@@ -46,31 +44,34 @@ class HealthStatus(TypedDict):
 class Health:
     """Looks at every part of the daemon when asked."""
 
-    def __init__(self, cameras: Cameras, worker: InferenceWorker, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        cameras: Cameras,
+        worker: InferenceWorker,
+        dispatcher: Dispatcher,
+        supervisor: Supervisor,
+        log_writer: LogWriter,
+    ) -> None:
         self._cameras = cameras
         self._worker = worker
         self._dispatcher = dispatcher
-        self.supervised_s = time.monotonic()
-        """When the supervisor last looked round (monotonic); the daemon sets it."""
+        self._supervisor = supervisor
+        self._log_writer = log_writer
 
-    def stuck(self) -> list[str]:
-        """What has made no progress; asks no sink and no disk, which may be slow themselves."""
-        now_s = time.monotonic()
-        return [
-            f"{what} has made no progress for {now_s - since_s:.0f} s"
-            for what, since_s in (
-                ("the inference worker", self._worker.progress_s),
-                ("the supervisor", self.supervised_s),
-            )
-            if now_s - since_s > STUCK_AFTER_S
-        ]
+    def liveness(self) -> tuple[bool, list[str]]:
+        """Whether it is alive, and which threads are stuck, dead or were started anew.
+
+        Asks no sink and no disk, which may be slow themselves.
+        """
+        stuck = self._supervisor.stuck()
+        return not stuck, stuck + self._supervisor.faults()
 
     def status(self) -> HealthStatus:
         """How everything is."""
-        stuck = self.stuck()
+        live, threads = self.liveness()
         cameras = [camera.status() for camera in self._cameras.all()]
         sinks = self._dispatcher.status()
-        reasons = stuck + [
+        reasons = threads + [
             f"camera {camera['name']} is {camera['state']}"
             for camera in cameras
             if camera["state"] != CameraState.LIVE.value
@@ -80,11 +81,14 @@ class Health:
             for sink in sinks
             if sink.state is SinkState.FAILING
         ]
+        if trouble := self._log_writer.trouble():
+            reasons.append(trouble)
+        reasons += self._dispatcher.trouble()
         if self._worker.overloaded:
             reasons.append(OVERLOADED)
         return {
-            "live": not stuck,
-            "status": "stuck" if stuck else "degraded" if reasons else "ok",
+            "live": live,
+            "status": "stuck" if not live else "degraded" if reasons else "ok",
             "reasons": reasons,
             "cameras": cameras,
             "sinks": [asdict(sink) for sink in sinks],

@@ -1,13 +1,14 @@
-"""Every incident, in SQLite: for `jikimi incidents`, and so that a crash leaves none open.
+"""Every incident, for `jikimi incidents`, and so that a crash leaves none open.
 
-Holds no pictures; entries older than `RETENTION` are deleted at start. Written in a thread of its
-own (`alerts.storage.write_behind`), for no alarm may wait for the disk; whoever reads waits for it.
+Kept in the store of the alerts (`alerts.storage.store`), so that an incident and its alert reach
+the disk in one transaction. Holds no pictures; what is older than `RETENTION` is deleted at start.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,34 +16,33 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from alerts.deadline import Deadline
-from alerts.storage.write_behind import WriteBehind
+from structlog import get_logger
+
+from alerts.storage.copying import MAX_INCIDENTS
+from alerts.storage.database import TABLES, connect
+from alerts.storage.store import OLD_JOURNAL, Store
+from alerts.storage.write_behind import Change
 from config.errors import ConfigError, JikimiError
 from detector.types import Incident, Phase
 
+OUTBOX = "outbox.sqlite"
+"""The store's file in the state directory."""
+
 RETENTION = timedelta(days=90)
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS incidents (
-    id TEXT PRIMARY KEY,
-    camera TEXT NOT NULL,
-    label TEXT NOT NULL,
-    opened_at TEXT NOT NULL,
-    closed_at TEXT,
-    peak REAL NOT NULL,
-    reason TEXT,
-    messages INTEGER NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS incidents_by_time ON incidents (opened_at);
-"""
-
-_RECORD = """
-INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+_RECORD = f"""
+INSERT INTO incidents ({TABLES["incidents"]}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET closed_at = excluded.closed_at, peak = excluded.peak,
     reason = excluded.reason, messages = excluded.messages
+"""  # noqa: S608 - a constant
+
+_FORGET = """
+DELETE FROM incidents WHERE rowid IN (
+    SELECT rowid FROM incidents WHERE closed_at IS NOT NULL ORDER BY rowid LIMIT ?
+) RETURNING closed_at
 """
 
-_RECENT = "ORDER BY opened_at DESC LIMIT ?"
+log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +71,32 @@ class Entry:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOpen:
+    """An incident that an earlier run left open; `told`: some sink has heard of it."""
+
+    incident: Incident
+    told: bool
+
+
 class Journal:
-    """The incidents of this daemon; safe to call from any thread."""
+    """The incidents of this daemon; safe to call from any thread, and waits for no disk."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the journal at `path`; raises JikimiError where that cannot be."""
-        self._counting = threading.Lock()
-        self._reading = threading.Lock()
-        try:
-            file = _connect(path)
-            self._db = _connect(path)
-            file.execute("PRAGMA journal_mode = WAL")
-            file.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise JikimiError(
-                f"{path}: cannot keep the incident journal ({error}); make the folder writable, "
-                "or move a damaged file aside"
-            ) from error
-        self._file = WriteBehind(file, path)
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._mutex = threading.Lock()
         self._messages: dict[UUID, int] = {}
+        self._looked_back = False
 
-    def record(self, incident: Incident, reason: str | None = None) -> int:
-        """Write `incident` as it stands; the sequence number of this message, from 0."""
+    def change(self, incident: Incident, reason: str | None = None) -> tuple[int, Change]:
+        """What records `incident` as it stands, for the transaction of its alert.
+
+        With it comes the sequence number of this message, from 0.
+        """
+        with self._mutex:
+            sequence = self._messages.pop(incident.id, 0)
+            if incident.phase is not Phase.CLOSED:
+                self._messages[incident.id] = sequence + 1
         values = (
             str(incident.id),
             incident.camera,
@@ -101,60 +105,81 @@ class Journal:
             incident.closed_at and incident.closed_at.astimezone(UTC).isoformat(),
             incident.peak,
             reason,
+            sequence + 1,
         )
-        with self._counting:
-            sequence = self._messages.pop(incident.id, 0)
-            if incident.phase is not Phase.CLOSED:
-                self._messages[incident.id] = sequence + 1
-            self._file.put(lambda db: db.execute(_RECORD, (*values, sequence + 1)))
+        self._bound()
+        return sequence, lambda database: database.execute(_RECORD, values)
+
+    def record(self, incident: Incident, reason: str | None = None) -> int:
+        """Record `incident` as it stands, by itself; the sequence number of this message."""
+        sequence, change = self.change(incident, reason)
+        self._store.write(change)
         return sequence
 
-    def left_open(self, now: datetime) -> list[Incident]:
-        """Incidents that a crash left open, as closed at `now`; also forgets old entries."""
+    def left_open(self, now: datetime) -> list[LeftOpen]:
+        """Incidents that an earlier run left open, as closed at `now`; also forgets old entries.
+
+        Each is returned once. Empty for as long as the disk has not said what it holds.
+        """
+        if self._looked_back or not self._store.loaded:
+            return []
+        self._looked_back = True
         oldest = (now - RETENTION).astimezone(UTC).isoformat()
-        old = "DELETE FROM incidents WHERE opened_at < ?"
-        self._file.put(lambda db: db.execute(old, (oldest,)))
-        found = self._select("WHERE closed_at IS NULL ORDER BY opened_at", ())
-        with self._counting:
+        self._store.write(
+            lambda database: database.execute(
+                "DELETE FROM incidents WHERE opened_at < ? AND closed_at IS NOT NULL", (oldest,)
+            )
+        )
+        found = self._store.locked(
+            lambda database: _select(database, "WHERE closed_at IS NULL ORDER BY opened_at", ())
+        )
+        told = {key for (key,) in self._store.read("SELECT incident_id FROM stage")}
+        with self._mutex:
+            found = [entry for entry in found if entry.incident.id not in self._messages]
             self._messages.update((entry.incident.id, entry.messages) for entry in found)
-        return [replace(e.incident, closed_at=now, phase=Phase.CLOSED) for e in found]
+        return [
+            LeftOpen(
+                replace(entry.incident, closed_at=now, phase=Phase.CLOSED),
+                str(entry.incident.id) in told,
+            )
+            for entry in found
+        ]
 
-    def request_close(self) -> None:
-        """Write what was recorded and close the file, without waiting for either."""
-        # A reader that hangs keeps its connection; the process is about to end.
-        if self._reading.acquire(blocking=False):
-            self._db.close()
-            self._reading.release()
-        self._file.request_close()
-
-    def close(self, deadline: Deadline) -> None:
-        """Write what was recorded and close the file; gives up waiting at `deadline`."""
-        self.request_close()
-        self._file.close(deadline)
-
-    def _select(self, clause: str, values: tuple[object, ...]) -> list[Entry]:
-        self._file.flush()
-        with self._reading:
-            return _select(self._db, clause, values)
+    def _bound(self) -> None:
+        """Let memory hold no more than is stated: what the disk has is still there."""
+        ((count,),) = self._store.read("SELECT count(*) FROM incidents")
+        if count < MAX_INCIDENTS:
+            return
+        gone = self._store.read(_FORGET, (count - MAX_INCIDENTS + 1,))
+        since = self._store.file.stale_since
+        if since and (lost := sum(closed_at >= since.isoformat() for (closed_at,) in gone)):
+            self._store.faults.lost("incident", lost)
 
 
-def read_entries(path: Path, limit: int = 50) -> list[Entry]:
-    """The newest `limit` incidents in the journal at `path`, newest first; needs no daemon.
+def read_entries(
+    state_dir: Path, limit: int = 50, unreadable: Callable[[str], None] = lambda _: None
+) -> list[Entry]:
+    """The newest `limit` incidents kept in `state_dir`, newest first; needs no daemon.
 
     Only reads, while a daemon has the file open too; what that daemon recorded a moment ago may
-    be missing, for it writes behind. None where there is no file yet. Raises ConfigError where
-    the folder is missing, JikimiError where the file cannot be read.
+    be missing, for it writes behind. Empty where there is no file yet. `unreadable` hears of each
+    damaged entry by its id. Raises ConfigError where the folder is missing, JikimiError where the
+    file cannot be read.
     """
+    path = state_dir / OUTBOX
     try:
-        if not path.parent.is_dir():
+        if not state_dir.is_dir():
             raise ConfigError(
-                f"{path.parent}: there is no such state directory; name the service's with "
+                f"{state_dir}: there is no such state directory; name the service's with "
                 "--state-dir (JIKIMI_STATE_DIR)"
             )
+        old = state_dir / OLD_JOURNAL
+        if old.exists() and not old.is_symlink():  # no daemon was started since the update
+            path = old
         if not path.exists():
             return []
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            return _select(db, _RECENT, (limit,))
+        with closing(connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return _select(database, "ORDER BY opened_at DESC LIMIT ?", (limit,), unreadable)
     except (OSError, sqlite3.Error) as error:
         raise JikimiError(
             f"{path}: cannot read the incident journal ({error}); ask as the user that the "
@@ -162,14 +187,23 @@ def read_entries(path: Path, limit: int = 50) -> list[Entry]:
         ) from error
 
 
-def _select(db: sqlite3.Connection, clause: str, values: tuple[object, ...]) -> list[Entry]:
-    columns = "id, camera, label, opened_at, closed_at, peak, reason, messages"
-    rows = db.execute(f"SELECT {columns} FROM incidents {clause}", values).fetchall()  # noqa: S608 - the clauses stand above
-    return [_entry(row) for row in rows]
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+def _select(
+    database: sqlite3.Connection,
+    clause: str,
+    values: tuple[object, ...],
+    unreadable: Callable[[str], None] | None = None,
+) -> list[Entry]:
+    query = f"SELECT {TABLES['incidents']} FROM incidents {clause}"  # noqa: S608 - clauses above
+    found = []
+    for row in database.execute(query, values).fetchall():
+        try:
+            found.append(_entry(row))
+        except (ValueError, TypeError, AttributeError) as error:
+            if unreadable:
+                unreadable(str(row[0]))
+            else:
+                log.error("incident in the journal cannot be read", id=row[0], reason=str(error))  # noqa: TRY400 - the reason says it all
+    return found
 
 
 def _entry(row: tuple[str, str, str, str, str | None, float, str | None, int]) -> Entry:
@@ -180,7 +214,7 @@ def _entry(row: tuple[str, str, str, str, str | None, float, str | None, int]) -
         label,
         datetime.fromisoformat(opened_at),
         datetime.fromisoformat(closed_at) if closed_at else None,
-        peak,
+        float(peak),
         Phase.CLOSED if closed_at else Phase.UPDATED,
     )
-    return Entry(incident, reason, messages)
+    return Entry(incident, reason, int(messages))

@@ -1,4 +1,4 @@
-"""Writes incidents to the journal and submits their alerts, off the inference thread.
+"""Submits incidents' alerts, and their entries in the journal with them, off the inference thread.
 
 Encoding a picture takes up to 7 ms; in the inference thread it would hold up every camera just
 when something happens.
@@ -7,6 +7,7 @@ when something happens.
 from __future__ import annotations
 
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,51 +15,80 @@ from datetime import UTC, datetime
 from structlog import get_logger
 
 from alerts.deadline import Deadline
+from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertContext
+from alerts.storage.write_behind import Change
 from detector.daemon.alerting import IncidentReport, incident_alert
 from detector.daemon.journal import Journal
 from detector.types import Phase
+
+Submit = Callable[[Alert, AlertContext, Change | None], list[str]]
+"""`Dispatcher.submit`."""
 
 log = get_logger()
 
 
 class IncidentReporter:
-    """Takes reports from any thread; journals each, then submits its alert, in order."""
+    """Takes reports from any thread; submits the alert of each with its journal entry, in order."""
 
-    def __init__(
-        self, journal: Journal, submit: Callable[[Alert, AlertContext], list[str]]
-    ) -> None:
+    def __init__(self, journal: Journal, submit: Submit) -> None:
         self._journal = journal
         self._submit = submit
-        self._reports: queue.SimpleQueue[IncidentReport | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+        self._reports: queue.SimpleQueue[IncidentReport | threading.Event | None] = (
+            queue.SimpleQueue()
+        )
+        self._unfinished: IncidentReport | None = None
+        self.thread = LiveThread("reporter", self._run, vital=True)
 
     def start(self) -> None:
         """Start working."""
-        self._thread.start()
+        self.thread.start()
 
     def stop(self, deadline: Deadline) -> None:
         """Finish what has been reported, then end; waits for neither a disk nor a sink."""
         self._reports.put(None)
-        self._thread.join(deadline.left_s())
+        self.thread.join(deadline.left_s())
 
     def report(self, report: IncidentReport) -> None:
         """Hand over `report`; returns at once."""
         self._reports.put(report)
 
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was reported is submitted; False where that takes too long."""
+        submitted = threading.Event()
+        self._reports.put(submitted)
+        return submitted.wait(timeout_s)
+
     def _run(self) -> None:
-        while (report := self._reports.get()) is not None:
-            try:
-                self._handle(report)
-            except Exception:
-                # One incident that cannot be journalled must not silence the next.
-                log.exception("incident not reported", incident=str(report.incident.id))
+        if (report := self._unfinished) is not None:  # the thread died over it: once more
+            self._unfinished = None
+            self._try(report)
+        while True:
+            self.thread.waiting()
+            item = self._reports.get()
+            self.thread.beat()
+            if item is None:
+                return
+            if isinstance(item, threading.Event):
+                item.set()
+            else:
+                self._unfinished = item
+                self._try(item)
+                self._unfinished = None
+
+    def _try(self, report: IncidentReport) -> None:
+        try:
+            self._handle(report)
+        except Exception:
+            # One incident that cannot be journalled must not silence the next.
+            log.exception("incident not reported", incident=str(report.incident.id))
 
     def _handle(self, report: IncidentReport) -> None:
         incident = report.incident
-        sequence = self._sequence(report)
+        sequence, entry = self._entry(report)
+        # The picture is encoded before anything is written: nothing comes between the two.
         alert, context = incident_alert(report, sequence, datetime.now(UTC))
-        sinks = self._submit(alert, context)
+        sinks = self._submitted(alert, context, entry)
         closed_at = incident.closed_at
         duration_s = closed_at and round((closed_at - incident.opened_at).total_seconds(), 1)
         level = log.warning if incident.phase is Phase.OPENED else log.info
@@ -75,8 +105,17 @@ class IncidentReporter:
             **({"reason": report.reason} if report.reason else {}),
         )
 
-    def _sequence(self, report: IncidentReport) -> int:
-        """Number of this message within its incident; exercises stay out of the journal."""
+    def _submitted(self, alert: Alert, context: AlertContext, entry: Change | None) -> list[str]:
+        try:
+            return self._submit(alert, context, entry)
+        except sqlite3.DatabaseError:
+            if entry is None:
+                raise
+            log.exception("incident not journalled", incident=str(alert.incident_id))
+        return self._submit(alert, context, None)
+
+    def _entry(self, report: IncidentReport) -> tuple[int, Change | None]:
+        """Number of this message in its incident, its entry; exercises stay out of the journal."""
         if report.exercise:
-            return 0 if report.incident.phase is Phase.OPENED else 1
-        return self._journal.record(report.incident, report.reason)
+            return (0 if report.incident.phase is Phase.OPENED else 1), None
+        return self._journal.change(report.incident, report.reason)

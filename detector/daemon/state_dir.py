@@ -6,8 +6,10 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
+from alerts.storage.files import START_S, in_the_way, move_aside, within
 from config.errors import ConfigError
 
 LOCK_FILE = "daemon.lock"
@@ -17,9 +19,9 @@ LOCK_FILE = "daemon.lock"
 def claimed(state_dir: Path) -> Iterator[None]:
     """Hold `state_dir`; raises ConfigError, with the process that has it, where another does.
 
-    A directory in which nothing can be written does not stop it: the outbox then goes on in
-    memory, and says so. Meanwhile every file and folder that this process makes is for its user
-    and, to read, its group: they hold pictures of people.
+    A directory in which nothing can be written, or whose disk does not answer, does not stop it:
+    the outbox then goes on in memory, and says so. Meanwhile every file and folder that this
+    process makes is for its user and, to read, its group: they hold pictures of people.
     """
     before = os.umask(0o077)
     os.umask(before | 0o027)
@@ -33,8 +35,7 @@ def claimed(state_dir: Path) -> Iterator[None]:
 @contextmanager
 def _locked(state_dir: Path) -> Iterator[None]:
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
-        lock = os.open(state_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        lock = within(START_S, partial(_opened, state_dir))
     except OSError:
         yield
         return
@@ -45,15 +46,15 @@ def _locked(state_dir: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def make_state_dir(path: Path) -> None:
-    """Make it, and what the daemon keeps in it; raises ConfigError where that cannot be."""
+def _opened(state_dir: Path) -> int:
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    path = state_dir / LOCK_FILE
+    if in_the_way(path):
+        move_aside(path)
     try:
-        (path / "calibration").mkdir(parents=True, exist_ok=True, mode=0o750)
-    except OSError as error:
-        raise ConfigError(
-            f"state_dir: cannot write to {path} ({error.strerror}); "
-            "make it writable or choose another (JIKIMI_STATE_DIR)"
-        ) from error
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # another user's can be held, too
 
 
 def _lock(lock: int, state_dir: Path) -> None:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from config.settings import DetectionSettings
 from detector.footage.recording import EPOCH, recorded_samples, recorded_seconds
 from detector.incidents.judge import CameraJudge, rules_for
+from detector.incidents.smoothing import NEEDED_HZ
 from detector.inference.weights import Classifier
 from detector.motion.view import MotionTracker
-from detector.types import Box, Incident, MotionView
+from detector.types import Box, Incident, MotionView, Sample
 
 CHUNK = 32
 """Views embedded at once; the head still sees them one by one, in order."""
@@ -45,12 +46,13 @@ class FileIncident:
 
 @dataclass(frozen=True, slots=True)
 class FileScore:
-    """What the daemon would have made of a file."""
+    """What the daemon would have made of a file; `unseen`: why nothing of it was looked at."""
 
     video: str
     duration_s: float
     moments: list[Moment]
     incidents: list[FileIncident]
+    unseen: str = ""
 
     def as_json(self) -> dict[str, object]:
         """The documented object of `jikimi score --json`."""
@@ -85,11 +87,13 @@ def score_file(
     rules = {label: rules_for(rule, detection) for label, rule in classifier.rules().items()}
     judge = CameraJudge(path.name, rules)
     motion = MotionTracker(detection.watch, detection.ignore)
-    views = (view for s in recorded_samples(path) if (view := motion.view_of(s)) is not None)
+    seen = _Seen()
+    samples = seen.through(recorded_samples(path))
+    views = (view for s in samples if (view := motion.view_of(s)) is not None)
     raised: dict[UUID, Incident] = {}
     moments: list[Moment] = []
     for view, values in _probabilities(views, classifier):
-        scores, changes = judge.judge(view.utc, values.tolist())
+        scores, changes = judge.judge(_seconds(view.utc), view.utc, values.tolist())
         raised.update({incident.id: incident for incident in changes})
         moments.append(
             Moment(
@@ -106,9 +110,33 @@ def score_file(
         FileIncident(i.label, _seconds(i.opened_at), _seconds(i.closed_at or i.opened_at), i.peak)
         for i in raised.values()
     ]
+    unseen = "" if moments else seen.why_nothing()
     # a raw .h264 states no length
     duration_s = recorded_seconds(path) or (moments[-1].at_s if moments else 0.0)
-    return FileScore(str(path), duration_s, moments, incidents)
+    return FileScore(str(path), duration_s, moments, incidents, unseen)
+
+
+class _Seen:
+    """Counts the samples of a file."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._last_s = 0.0
+
+    def through(self, samples: Iterable[Sample]) -> Iterator[Sample]:
+        for sample in samples:
+            self._count += 1
+            self._last_s = sample.pts_s
+            yield sample
+
+    def why_nothing(self) -> str:
+        a_second = (self._count - 1) / self._last_s if self._last_s else 0.0
+        if self._count > 1 and a_second < NEEDED_HZ:
+            return (
+                f"it holds {a_second:.1f} pictures a second, and at least {NEEDED_HZ:g} are needed "
+                "to see a fight"
+            )
+        return "it is shorter than the half second that a motion view takes"
 
 
 def _probabilities(

@@ -18,13 +18,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.incidents.smoothing import elapsed
 from detector.incidents.tracker import CLOSE_BELOW, IncidentRules
 
 LEVELS: Final = np.linspace(-3.0, 3.3, 64)
@@ -201,13 +201,13 @@ class Tally:
         self._open = np.zeros(len(LEVELS), np.bool_)
         self._block = 0
         self._peak: float | None = None
-        self._last: datetime | None = None
+        self._last_s: float | None = None
 
-    def count(self, utc: datetime, smoothed: float) -> float:
-        """Take one smoothed probability; the seconds that were watched up to it."""
-        gap_s = (utc - self._last).total_seconds() if self._last else 0.0
-        self._last = utc
-        block = int(utc.timestamp() // BLOCK_S)
+    def count(self, at_s: float, smoothed: float) -> float:
+        """Take one smoothed probability at `at_s` (monotonic); the seconds watched up to it."""
+        gap_s = 0.0 if self._last_s is None else elapsed(self._last_s, at_s)
+        self._last_s = at_s
+        block = int(round(at_s, 6) // BLOCK_S)
         if block != self._block:
             self.finish()
             if abs(block - self._block) > 1:
@@ -285,9 +285,9 @@ class Calibrator:
         self._evidence = self._tally.evidence()
         self._hours_to_move = MOVE_EVERY_H
 
-    def learn(self, utc: datetime, smoothed: float) -> bool:
-        """Take one smoothed probability; whether the threshold has moved."""
-        return self._move(self._tally.count(utc, smoothed))
+    def learn(self, at_s: float, smoothed: float) -> bool:
+        """Take one smoothed probability at `at_s` (monotonic); whether the threshold has moved."""
+        return self._move(self._tally.count(at_s, smoothed))
 
     @property
     def rules(self) -> IncidentRules:

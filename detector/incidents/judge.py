@@ -85,17 +85,20 @@ class CameraJudge:
         self._adopt()
 
     def judge(
-        self, utc: datetime, probabilities: Sequence[float]
+        self, at_s: float, utc: datetime, probabilities: Sequence[float]
     ) -> tuple[list[Score], list[Incident]]:
-        """Take one probability a label, in the labels' order; scores, and changed incidents."""
+        """Take one probability a label, in the labels' order; scores, and changed incidents.
+
+        Judged by `at_s` (monotonic seconds), dated by `utc`.
+        """
         scores, changes = [], []
         for label, probability in zip(self._labels, probabilities, strict=True):
-            smoothed = self._smoothers[label].smooth(utc, probability)
-            score = Score(self._camera, utc, label, probability, smoothed)
+            smoothed = self._smoothers[label].smooth(at_s, probability)
+            score = Score(self._camera, at_s, utc, label, probability, smoothed)
             scores.append(score)
             if incident := self._trackers[label].follow(score):
                 changes.append(incident)
-            if (learner := self._calibrators.get(label)) and learner.learn(utc, smoothed):
+            if (learner := self._calibrators.get(label)) and learner.learn(at_s, smoothed):
                 self._moved.add(label)
         self._adopt()
         return scores, changes
@@ -115,9 +118,9 @@ class CameraJudge:
             if self._trackers[label].adopt(self._calibrators[label].rules):
                 self._moved.discard(label)
 
-    def quiet(self, utc: datetime) -> list[Incident]:
-        """Nothing was scored until `utc`: incidents that have gone stale, closed."""
-        return [i for tracker in self._trackers.values() if (i := tracker.quiet(utc))]
+    def quiet(self, now_s: float) -> list[Incident]:
+        """Nothing was scored until `now_s`: incidents that have gone stale, closed."""
+        return [i for tracker in self._trackers.values() if (i := tracker.quiet(now_s))]
 
     def close(self) -> list[Incident]:
         """The camera is no longer watched: whatever is open, closed."""

@@ -8,7 +8,6 @@ Pure logic: time comes in with each probability.
 from __future__ import annotations
 
 from collections import deque
-from datetime import datetime, timedelta
 
 from detector.types import SAMPLE_RATE_HZ
 
@@ -21,24 +20,34 @@ TRIM_SHARE = 1 / 6
 FULL_WEIGHT_COUNT = 6
 """With fewer values than this, the least that are trimmed, the mean counts in proportion only."""
 
+NEEDED_HZ = SAMPLE_RATE_HZ / 2
+"""Values a second, at least: with fewer a window never holds that many, and no fight is seen."""
+
+
+def elapsed(since_s: float, at_s: float) -> float:
+    """Seconds from one instant to another, to the microsecond.
+
+    Pictures come in step, so these often equal a limit, and floats would miss it by 1e-15.
+    """
+    return round(at_s - since_s, 6)
+
 
 class Smoother:
     """Trimmed mean of one camera's probabilities for one label."""
 
     def __init__(self) -> None:
-        self._window: deque[tuple[datetime, float]] = deque(maxlen=round(WINDOW_S * SAMPLE_RATE_HZ))
+        self._window: deque[tuple[float, float]] = deque(maxlen=round(WINDOW_S * SAMPLE_RATE_HZ))
 
-    def smooth(self, utc: datetime, probability: float) -> float:
-        """Add `probability` (0…1) at `utc`; the smoothed value, 0…1.
+    def smooth(self, at_s: float, probability: float) -> float:
+        """Add `probability` (0…1) at `at_s` (monotonic seconds); the smoothed value, 0…1.
 
         Values older than `WINDOW_S` are forgotten, so a gap in the stream starts afresh.
-        Instants that run backwards (a clock set back) do the same.
+        An instant before the last one does the same.
         """
-        if self._window and utc < self._window[-1][0]:
+        if self._window and at_s < self._window[-1][0]:
             self._window.clear()
-        self._window.append((utc, probability))
-        oldest = utc - timedelta(seconds=WINDOW_S)
-        while self._window[0][0] < oldest:
+        self._window.append((at_s, probability))
+        while elapsed(self._window[0][0], at_s) > WINDOW_S:
             self._window.popleft()
         values = sorted(value for _, value in self._window)
         cut = int(len(values) * TRIM_SHARE)

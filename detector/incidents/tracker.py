@@ -2,19 +2,19 @@
 
 Two thresholds (hysteresis) keep a score that wavers from opening twice; a fight that
 flares up again within the merge gap is the same one. Pure logic, one tracker a camera and
-label; time comes in with each score.
+label; time comes in with each score, in monotonic seconds: the wall clock only dates what opens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from detector.incidents.smoothing import WINDOW_S
+from detector.incidents.smoothing import WINDOW_S, elapsed
 from detector.types import Incident, Phase, Score
 
 UPDATE_INTERVAL_S = 5.0
@@ -54,9 +54,10 @@ class IncidentTracker:
         self._label = label
         self._rules = rules
         self._new_id = new_id
-        self._above_since: datetime | None = None
-        self._last_above: datetime | None = None
-        self._reported_at: datetime | None = None
+        self._above_since_s: float | None = None
+        self._last_above_s: float | None = None
+        self._opened_s = 0.0
+        self._reported_s = 0.0
         self._reported_peak = 0.0
         self._open: Incident | None = None
 
@@ -82,25 +83,25 @@ class IncidentTracker:
         `opened_at` is the instant of the decision, not of the first high score: what
         delays are measured against is what an operator sees.
         """
-        self._survive_clock_set_back(score.utc)
         high = score.smoothed >= self._rules.close_threshold
-        over = self._over(score.utc, high)
+        over = self._over(score.at_s, high)
         if self._open is not None and over:
             return self.close()
         if not high or over:
-            self._above_since = None
+            self._above_since_s = None
         if high:
-            self._last_above = score.utc
+            self._last_above_s = score.at_s
         if self._open is not None:
             return self._carry_on(self._open, score)
-        if high and self._above_since is None and score.smoothed >= self._rules.open_threshold:
-            self._above_since = score.utc
+        if high and self._above_since_s is None and score.smoothed >= self._rules.open_threshold:
+            self._above_since_s = score.at_s
         if (
-            self._above_since is None
+            self._above_since_s is None
             or score.smoothed < self._rules.open_threshold
-            or score.utc - self._above_since < timedelta(seconds=self._rules.min_duration_s)
+            or elapsed(self._above_since_s, score.at_s) < self._rules.min_duration_s
         ):
             return None
+        self._opened_s = score.at_s
         self._open = Incident(
             self._new_id(),
             self._camera,
@@ -110,57 +111,58 @@ class IncidentTracker:
             peak=score.smoothed,
             phase=Phase.OPENED,
         )
-        return self._report(self._open, score.utc)
+        return self._report(self._open, score.at_s)
 
-    def quiet(self, utc: datetime) -> Incident | None:
-        """No score until `utc` (camera lost, or nothing due): closes what has gone stale."""
-        self._survive_clock_set_back(utc)
-        return self.close() if self._over(utc, high=False) else None
+    def quiet(self, now_s: float) -> Incident | None:
+        """No score until `now_s` (camera lost, or nothing due): closes what has gone stale."""
+        return self.close() if self._over(now_s, high=False) else None
 
     def close(self) -> Incident | None:
-        """Close the open incident, as of its last high score; None where there is none."""
+        """Close the open incident, as of its last high score; None where there is none.
+
+        It is dated by when it opened: a clock set back meanwhile must not end it before that.
+        """
         if self._open is None:
             return None
-        opened_at = self._open.opened_at
-        # A clock set back during the incident must not end it before it began.
-        closed_at = max(self._last_above or opened_at, opened_at)
-        closed = replace(self._open, closed_at=closed_at, phase=Phase.CLOSED)
+        last_s = self._opened_s if self._last_above_s is None else self._last_above_s
+        duration_s = max(0.0, elapsed(self._opened_s, last_s))
+        closed = replace(
+            self._open,
+            closed_at=self._open.opened_at + timedelta(seconds=duration_s),
+            phase=Phase.CLOSED,
+            duration_s=duration_s,
+        )
         self._open = None
-        self._above_since = None
-        self._last_above = None
+        self._above_since_s = None
+        self._last_above_s = None
         return closed
 
     def _carry_on(self, incident: Incident, score: Score) -> Incident | None:
-        self._open = replace(incident, peak=max(incident.peak, score.smoothed), phase=Phase.UPDATED)
-        assert self._reported_at is not None
-        age_s = (score.utc - self._reported_at).total_seconds()
+        self._open = replace(
+            incident,
+            peak=max(incident.peak, score.smoothed),
+            phase=Phase.UPDATED,
+            duration_s=max(0.0, elapsed(self._opened_s, score.at_s)),
+        )
+        age_s = elapsed(self._reported_s, score.at_s)
         risen = self._open.peak - self._reported_peak >= PEAK_STEP
         if age_s >= UPDATE_INTERVAL_S or (risen and age_s >= PEAK_INTERVAL_S):
-            return self._report(self._open, score.utc)
+            return self._report(self._open, score.at_s)
         return None
 
-    def _over(self, utc: datetime, high: bool) -> bool:
+    def _over(self, at_s: float, high: bool) -> bool:
         """Whether the last high score lies so far back that what comes is another incident.
 
         A high score belongs to the one before it while the two share a smoothing window,
         however short the merge gap: with a gap of 0 every score would be a fight of its own.
         """
-        if self._last_above is None:
+        if self._last_above_s is None:
             return False
-        silence_s = (utc - self._last_above).total_seconds()
+        silence_s = elapsed(self._last_above_s, at_s)
         gap_s = self._rules.merge_gap_s
         return silence_s > max(gap_s, WINDOW_S) if high else silence_s >= gap_s
 
-    def _survive_clock_set_back(self, utc: datetime) -> None:
-        """A remembered instant in the future would hold an incident open until it has come."""
-        if self._last_above is not None:
-            self._last_above = min(self._last_above, utc)
-        if self._above_since is not None:
-            self._above_since = min(self._above_since, utc)
-        if self._reported_at is not None:
-            self._reported_at = min(self._reported_at, utc)
-
-    def _report(self, incident: Incident, utc: datetime) -> Incident:
-        self._reported_at = utc
+    def _report(self, incident: Incident, at_s: float) -> Incident:
+        self._reported_s = at_s
         self._reported_peak = incident.peak
         return incident

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from structlog import get_logger
 
+from alerts.liveness import LiveThread
 from detector.inference.engine import Engine
 from detector.inference.head import Head
 from detector.inference.overload import LoadMeter, this_round
@@ -92,20 +93,20 @@ class InferenceWorker:
         self._changed = threading.Condition()
         self._stopping = False
         self._window_s = 0.0
-        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
-        self.progress_s = time.monotonic()
-        """When the loop last came round (monotonic): a watchdog's evidence of life."""
+        # Started anew once, with the same engine; if that is broken only a new process helps.
+        self.thread = LiveThread("inference", self._run, vital=True, most_deaths=1)
+        """Its thread; it comes round every second at least."""
 
     def start(self) -> None:
         """Start scoring."""
-        self._thread.start()
+        self.thread.start()
 
     def stop(self, timeout_s: float) -> None:
         """Score what is pending, then end; gives up waiting after `timeout_s`."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._thread.join(timeout_s)
+        self.thread.join(timeout_s)
 
     def add(self, camera: str) -> None:
         """From now on `camera` may offer views."""
@@ -135,7 +136,7 @@ class InferenceWorker:
 
     def _run(self) -> None:
         while (views := self._take()) is not None:
-            self.progress_s = time.monotonic()
+            self.thread.beat()
             self._weigh_load()
             fresh = self._fresh(views)
             try:

@@ -13,13 +13,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from detector.footage.recording import EPOCH
 from detector.incidents.calibration import (
     LEVELS,
     REACH,
@@ -327,10 +325,9 @@ def _count(play: Play, label_index: int, rules: IncidentRules) -> Counted:
         begin, end = play.events[0].start_s, play.events[0].end_s + 2.0
     times = play.scored.times_s.tolist()
     for at_s, row in zip(times, play.scored.probabilities.tolist(), strict=True):
-        utc = EPOCH + timedelta(seconds=at_s)
-        smoothed = smoother.smooth(utc, row[label_index])
+        smoothed = smoother.smooth(at_s, row[label_index])
         if begin <= at_s <= end:
-            tally.count(utc, smoothed)
+            tally.count(at_s, smoothed)
     tally.finish()
     return Counted(
         play.scored.clip.scene,

@@ -124,7 +124,7 @@ def openings(scored: ScoredClip, judge: CameraJudge) -> list[tuple[str, float]]:
     """Label and second of every incident that opens."""
     opened = []
     for at_s, row in zip(scored.times_s.tolist(), scored.probabilities.tolist(), strict=True):
-        _, changes = judge.judge(EPOCH + timedelta(seconds=at_s), row)
+        _, changes = judge.judge(at_s, EPOCH + timedelta(seconds=at_s), row)
         opened += [(i.label, at_s) for i in changes if i.phase is Phase.OPENED]
     return opened
 

@@ -11,7 +11,7 @@ import pytest
 from alerting import Dispatching, ScriptedSink
 from prometheus_client import CollectorRegistry
 
-from alerts import backoff, registry, worker
+from alerts import backoff, registry
 from alerts.deadline import Deadline
 from alerts.dispatcher import Dispatcher
 from alerts.metrics import AlertMetrics
@@ -33,7 +33,6 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     ScriptedSink.reset()
     # Waits for a second try would be most of the tests' time.
     monkeypatch.setattr(backoff, "FIRST_S", 0.05)
-    monkeypatch.setattr(worker, "FIRST_S", 0.05)
     return extra
 
 

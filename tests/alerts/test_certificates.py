@@ -12,8 +12,8 @@ import pytest
 from alerting import Dispatching, sink
 from prometheus_client import CollectorRegistry
 
-from alerts.certificates import TlsFiles, first_end_s
 from alerts.deadline import Deadline
+from alerts.sinks.certificates import TlsFiles, first_end_s
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 

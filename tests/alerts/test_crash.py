@@ -5,16 +5,24 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
-from alerting import PICTURE, Dispatching, ScriptedSink, make_alert, sink, wait_for
+from alerting import (
+    PICTURE,
+    Clock,
+    Dispatching,
+    ScriptedSink,
+    StoredOutbox,
+    make_alert,
+    sink,
+    wait_for,
+)
 
 from alerts.deadline import Deadline
-from alerts.storage.outbox import Outbox
 from servers.mqtt import PROTOCOL, MqttBroker, Subscriber, free_port
 
 TESTS = Path(__file__).parents[1]
@@ -121,10 +129,10 @@ def test_an_expired_siren_stays_silent_after_a_kill(
     tmp_path: Path, dispatching: Dispatching
 ) -> None:
     killed_daemon(tmp_path, free_port(), at_line=4)
-    later = datetime.now(UTC) + timedelta(seconds=30)
-    dispatcher = dispatching(sink("siren2", "horn"), clock=lambda: later)
+    later = Clock(time.time() + 30)
+    dispatcher = dispatching(sink("siren2", "horn"), clock=later)
     wait_for(lambda: dispatcher.status()[0].counts.get("expired"))
-    fresh = make_alert(sent_at=later)
+    fresh = make_alert()
     dispatcher.submit(fresh)
     wait_for(lambda: dispatcher.status()[0].counts.get("delivered"))
     assert [alert.alert_id for alert in ScriptedSink.made["horn"].got] == [fresh.alert_id]
@@ -134,7 +142,7 @@ def test_an_expired_siren_stays_silent_after_a_kill(
 @pytest.mark.parametrize("at_line", [1, 2, 3])
 def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path, at_line: int) -> None:
     ids = killed_daemon(tmp_path, free_port(), at_line=at_line)
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     kept = []
     while message := outbox.next_due("station", 0):
         kept.append(str(message.alert.alert_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from alerts.deadline import Deadline
 from alerts.deliveries import Delivery, DeliveryState
 from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertPhase
-from alerts.sink import RejectedError
+from alerts.sink import RefusedError
 from config.errors import DeliveryError
 from config.secrets import register_secret
 from config.settings import RouteSettings
@@ -106,7 +107,7 @@ def test_a_refused_alert_is_no_failure_of_an_exercise_beside_it(dispatching: Dis
         deliver(alert)
 
     ScriptedSink.made["scripted"].deliver = note  # type: ignore[method-assign]
-    ScriptedSink.faults = [RejectedError("no such camera")]
+    ScriptedSink.faults = [RefusedError("no such camera")]
     ScriptedSink.gate.set()
     wait_for(lambda: seen)
     assert seen[0] is DeliveryState.QUEUED
@@ -123,9 +124,11 @@ def test_an_exercise_fails_where_the_sink_cannot_start_or_takes_too_long(
     ]
     dispatcher.stop(Deadline.after(5))
     ScriptedSink.start_faults = []
-    ScriptedSink.while_starting = [lambda: clock.advance(31)]
-    before = clock.now
+    submitted = threading.Event()
+    ScriptedSink.while_starting = [lambda: submitted.wait(10), lambda: clock.advance(31)]
     dispatcher = dispatching(sink("siren2", "horn"), clock=clock)
-    assert reported(dispatcher, drill(dispatcher, sent_at=before)) == [
+    exercise = drill(dispatcher)
+    submitted.set()
+    assert reported(dispatcher, exercise) == [
         Delivery("horn", DeliveryState.FAILED, error="expired before the sink took it")
     ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime, timedelta
+import threading
+import time
 
 import pytest
 from alerting import (
+    PICTURE,
     Clock,
     Dispatching,
     ScriptedSink,
@@ -26,13 +28,21 @@ from alerts.backoff import backoff_s
 from alerts.deadline import Deadline
 from alerts.message import AlertPhase
 from alerts.metrics import RESULTS
-from alerts.sink import RejectedError
+from alerts.picture import LineSpeed
+from alerts.sink import BusyError, DeferredError, RefusedError, TimedOutError, TooLargeError
 from alerts.worker import SinkState
 from config.errors import ConfigError, DeliveryError
 from config.secrets import register_secret
 from config.settings import RouteSettings
 
 OPENED, UPDATED, CLOSED = AlertPhase.OPENED, AlertPhase.UPDATED, AlertPhase.CLOSED
+
+
+def slow_start() -> threading.Event:
+    """Sinks deliver nothing until this is set."""
+    begin = threading.Event()
+    ScriptedSink.while_starting = [lambda: begin.wait(10)]
+    return begin
 
 
 def test_a_stuck_sink_holds_up_neither_submit_nor_the_others(dispatching: Dispatching) -> None:
@@ -48,7 +58,7 @@ def test_submit_names_the_sinks_that_are_told(dispatching: Dispatching) -> None:
     elsewhere = sink("recording", "elsewhere", route=RouteSettings(cameras=["yard"]))
     dispatcher = dispatching(sink("recording", "police"), elsewhere)
     assert dispatcher.submit(make_alert()) == ["police"]
-    dispatcher.silence(None, datetime.now(UTC) + timedelta(minutes=1))
+    dispatcher.silence(None, 60)
     assert dispatcher.submit(make_alert()) == []
 
 
@@ -82,16 +92,134 @@ def test_failures_are_tried_again_in_order_with_the_same_ids(dispatching: Dispat
     assert dispatcher.status()[0].counts == {"failed": 2, "delivered": 2}
 
 
-def test_one_refused_alert_holds_up_no_other(dispatching: Dispatching) -> None:
+@pytest.mark.parametrize("error", [DeferredError("not now"), RuntimeError("fault in the sink")])
+def test_one_alert_that_has_to_wait_holds_up_no_other(
+    dispatching: Dispatching, error: Exception
+) -> None:
     ScriptedSink.gate.clear()
-    ScriptedSink.faults = [RejectedError("no such camera")] * 3
+    ScriptedSink.faults = [error]
+    dispatcher = dispatching(sink("scripted"))
+    waits, other = make_alert(), make_alert()
+    dispatcher.submit(waits)
+    dispatcher.submit(other)
+    ScriptedSink.gate.set()
+    assert [a.alert_id for a in got("scripted", 2)] == [other.alert_id, waits.alert_id]
+
+
+def test_one_refused_alert_holds_up_no_other_and_is_kept_over_a_restart(
+    dispatching: Dispatching, prometheus: CollectorRegistry
+) -> None:
+    ScriptedSink.gate.clear()
+    ScriptedSink.faults = [RefusedError("no such camera")]
     dispatcher = dispatching(sink("scripted"))
     refused, other = make_alert(), make_alert()
     dispatcher.submit(refused)
     dispatcher.submit(other)
-    ScriptedSink.faults = ScriptedSink.faults[:1]
     ScriptedSink.gate.set()
-    assert [a.alert_id for a in got("scripted", 2)] == [other.alert_id, refused.alert_id]
+    assert [a.alert_id for a in got("scripted", 1)] == [other.alert_id]
+    settled(dispatcher)
+    labels = {"sink": "scripted", "result": "refused"}
+    assert prometheus.get_sample_value("jikimi_deliveries_total", labels) == 1
+    dispatcher.stop(Deadline.after(5))
+    dispatcher = dispatching(sink("scripted"))
+    assert [one.reason for one in dispatcher.refused()] == ["no such camera"]
+    assert dispatcher.status()[0].refused == 1
+    assert dispatcher.send_again(None) == 1
+    assert [a.alert_id for a in got("scripted", 1)] == [refused.alert_id]
+    assert dispatcher.send_again(None) == 0
+
+
+def test_what_is_too_large_goes_at_once_without_its_picture_or_is_set_aside(
+    dispatching: Dispatching,
+) -> None:
+    ScriptedSink.faults = [TooLargeError("too large")]
+    dispatcher = dispatching(sink("scripted"))
+    dispatcher.submit(make_alert(image=PICTURE))
+    assert got("scripted", 1)[0].image is None
+    ScriptedSink.faults = [TooLargeError("too large")]
+    dispatcher.submit(make_alert())
+    wait_for(lambda: dispatcher.status()[0].refused == 1)
+
+
+def test_an_alarm_whose_picture_runs_out_of_time_goes_ahead_of_it(
+    dispatching: Dispatching,
+) -> None:
+    ScriptedSink.faults = [TimedOutError("no answer within 5 s")]
+    dispatcher = dispatching(sink("scripted"))
+    alert = make_alert(image=PICTURE)
+    dispatcher.submit(alert)
+    first, second = got("scripted", 2)
+    assert (first.alert_id, first.phase, first.image) == (alert.alert_id, OPENED, None)
+    assert second.alert_id != alert.alert_id
+    assert (second.incident_id, second.phase, second.sequence, second.image) == (
+        alert.incident_id,
+        UPDATED,
+        alert.sequence,
+        PICTURE,
+    )
+    settled(dispatcher)
+
+
+def test_a_picture_that_comes_second_never_follows_newer_news(dispatching: Dispatching) -> None:
+    ScriptedSink.faults = [TimedOutError("no answer within 5 s")]
+    ScriptedSink.gate.clear()
+    dispatcher = dispatching(sink("scripted"))
+    alert = make_alert(image=PICTURE)
+    dispatcher.submit(alert)
+    dispatcher.submit(follow_up(alert, CLOSED, 1))
+    ScriptedSink.gate.set()
+    assert [a.phase for a in got("scripted", 2)] == [OPENED, CLOSED]
+    settled(dispatcher)
+
+
+def test_an_update_that_runs_out_of_time_goes_without_its_picture_and_is_not_followed(
+    dispatching: Dispatching,
+) -> None:
+    dispatcher = dispatching(sink("scripted"))
+    opened = make_alert()
+    dispatcher.submit(opened)
+    settled(dispatcher)
+    ScriptedSink.faults = [TimedOutError("no answer within 5 s")]
+    dispatcher.submit(follow_up(opened, UPDATED, 1, image=PICTURE))
+    assert [a.image for a in got("scripted", 2)] == [None, None]
+    settled(dispatcher)
+
+
+def test_a_sink_that_acts_on_opened_alone_gets_no_picture_behind_it(
+    dispatching: Dispatching,
+) -> None:
+    ScriptedSink.faults = [TimedOutError("no answer within 5 s")]
+    dispatcher = dispatching(sink("siren2"))
+    dispatcher.submit(make_alert(image=PICTURE))
+    settled(dispatcher)
+    assert [a.image for a in got("siren2", 1)] == [PICTURE]
+
+
+def test_on_a_line_that_is_known_to_be_slow_the_next_alarm_goes_ahead_at_once() -> None:
+    speed = LineSpeed()
+    alert = make_alert(image=PICTURE)
+    assert not speed.is_slow_for(alert)
+    speed.measured(alert, seconds=3.5)
+    assert speed.is_slow_for(alert)
+    assert not speed.is_slow_for(alert.model_copy(update={"image": PICTURE[:512]}))
+    assert not speed.is_slow_for(follow_up(alert, UPDATED, 1, image=PICTURE))
+    speed.measured(make_alert(), seconds=0.01)  # without a picture: says nothing of pictures
+    assert speed.is_slow_for(alert)
+    speed.measured(alert, seconds=0.1)
+    assert not speed.is_slow_for(alert)
+
+
+def test_a_receiver_that_asks_for_a_pause_gets_it_though_there_is_a_new_alarm(
+    dispatching: Dispatching,
+) -> None:
+    ScriptedSink.faults = [BusyError("too many requests", 1.0)]
+    dispatcher = dispatching(sink("scripted"))
+    dispatcher.submit(make_alert())
+    wait_for(lambda: dispatcher.status()[0].counts.get("failed"))
+    began_s = time.monotonic()
+    dispatcher.submit(make_alert())
+    got("scripted", 2)
+    assert time.monotonic() - began_s > 0.8
 
 
 def test_a_sink_that_cannot_start_is_tried_again(dispatching: Dispatching) -> None:
@@ -117,13 +245,15 @@ def test_errors_are_scrubbed(dispatching: Dispatching) -> None:
 def test_a_siren_stays_silent_about_old_news_and_the_station_is_told_late(
     dispatching: Dispatching, prometheus: CollectorRegistry
 ) -> None:
-    clock = Clock()
+    clock, begin = Clock(), slow_start()
     dispatcher = dispatching(sink("siren2"), sink("scripted"), clock=clock)
-    old = make_alert(sent_at=clock.now - timedelta(seconds=31))
-    fresh = make_alert(sent_at=clock.now - timedelta(seconds=29))
+    old, fresh = make_alert(), make_alert()
     dispatcher.submit(old)
+    clock.advance(2)
     dispatcher.submit(follow_up(old, CLOSED, 1))
     dispatcher.submit(fresh)
+    clock.advance(29)
+    begin.set()
     settled(dispatcher)
     assert [a.alert_id for a in got("siren2", 1)] == [fresh.alert_id]
     assert not got("siren2", 1)[0].late
@@ -138,20 +268,22 @@ def test_a_siren_stays_silent_about_old_news_and_the_station_is_told_late(
 
 
 def test_what_expires_while_a_siren_starts_does_not_sound(dispatching: Dispatching) -> None:
-    clock = Clock()
-    ScriptedSink.while_starting = [lambda: clock.advance(31)]
-    alert = make_alert(sent_at=clock.now)
+    clock, begin = Clock(), slow_start()
+    ScriptedSink.while_starting.append(lambda: clock.advance(31))
     dispatcher = dispatching(sink("siren2"), clock=clock)
-    dispatcher.submit(alert)
+    dispatcher.submit(make_alert())
+    begin.set()
     settled(dispatcher)
     assert dispatcher.status()[0].counts == {"expired": 1}
     assert got("siren2", 0) == []
 
 
 def test_expiry_is_a_setting(dispatching: Dispatching) -> None:
-    clock = Clock()
+    clock, begin = Clock(), slow_start()
     dispatcher = dispatching(sink("siren2", expiry_s=60), sink("scripted", expiry_s=5), clock=clock)
-    dispatcher.submit(make_alert(sent_at=clock.now - timedelta(seconds=31)))
+    dispatcher.submit(make_alert())
+    clock.advance(31)
+    begin.set()
     got("siren2", 1)
     assert got("scripted", 1)[0].late
 
@@ -237,9 +369,11 @@ def test_a_stopped_dispatcher_takes_nothing(dispatching: Dispatching) -> None:
 
 
 def test_late_news_keeps_no_fresh_alarm_away(dispatching: Dispatching) -> None:
-    clock = Clock()
+    clock, begin = Clock(), slow_start()
     dispatcher = dispatching(sink("scripted", cooldown_s=300), clock=clock)
-    dispatcher.submit(make_alert(sent_at=clock.now - timedelta(hours=1)))
+    dispatcher.submit(make_alert())
+    clock.advance(3600)
+    begin.set()
     got("scripted", 1)
     settled(dispatcher)
     dispatcher.submit(make_alert())

@@ -7,14 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import jsonschema
 import pytest
-from alerting import PICTURE, follow_up, make_alert, sink, wait_for
+from alerting import PICTURE, Clock, follow_up, make_alert, sink, wait_for
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from structlog.testing import capture_logs
@@ -24,7 +24,8 @@ from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.schema import SCHEMA_PATH
-from alerts.sinks.mqtt import MqttOptions, MqttSink
+from alerts.sinks.mqtt import MqttSink
+from alerts.sinks.mqtt_options import MqttOptions
 from alerts.worker import SinkState
 from config.settings import SinkSettings
 from servers.mqtt import MOSQUITTO, PROTOCOL, MqttBroker, Subscriber, Tls
@@ -169,18 +170,21 @@ def test_a_camera_removed_while_the_broker_is_away_leaves_nothing_once_it_is_bac
 
 @pytest.mark.slow
 def test_broker_down_for_the_whole_incident(tmp_path: Path, broker: MqttBroker) -> None:
-    long_ago = datetime.now(UTC) - timedelta(minutes=5)
-    opened = make_alert(sent_at=long_ago, image=PICTURE)
-    updates = [
-        follow_up(opened, AlertPhase.UPDATED, n, sent_at=long_ago, score=0.9 + n / 100)
-        for n in range(1, 5)
-    ]
+    clock = Clock()
+    opened = make_alert(image=PICTURE)
+    updates = [follow_up(opened, AlertPhase.UPDATED, n, score=0.9 + n / 100) for n in range(1, 5)]
     closed = follow_up(opened, AlertPhase.CLOSED, 5)
     fresh = make_alert(camera="door")
-    with Subscriber(broker) as subscriber, dispatching(tmp_path, station(broker)) as dispatcher:
+    with (
+        Subscriber(broker) as subscriber,
+        dispatching(tmp_path, station(broker), clock=clock) as dispatcher,
+    ):
         subscriber.wait_until(lambda messages: any(m.payload == b"online" for m in messages))
         broker.kill()
-        for alert in (opened, *updates, closed, fresh):
+        for alert in (opened, *updates):
+            dispatcher.submit(alert)
+        clock.advance(300)
+        for alert in (closed, fresh):
             dispatcher.submit(alert)
         wait_for(lambda: dispatcher.status()[0].counts.get("failed"))
         assert dispatcher.status()[0].depth == 4
@@ -219,19 +223,17 @@ def test_an_alert_lost_in_a_hung_broker_comes_late_and_says_so(
     tmp_path: Path, broker: MqttBroker
 ) -> None:
     alert = make_alert()
-    hours = timedelta(0)
+    clock = Clock()
     with (
         Subscriber(broker) as subscriber,
-        dispatching(
-            tmp_path, station(broker, timeout_s=1), clock=lambda: datetime.now(UTC) + hours
-        ) as dispatcher,
+        dispatching(tmp_path, station(broker, timeout_s=1), clock=clock) as dispatcher,
     ):
         subscriber.wait_until(lambda messages: any(m.payload == b"online" for m in messages))
         broker.freeze()
         dispatcher.submit(alert)
         wait_for(lambda: dispatcher.status()[0].counts.get("failed"))
         broker.kill()
-        hours = timedelta(hours=1)
+        clock.advance(3600)
         broker.start()
         subscriber.wait_for_incidents(1)
         wait_for(lambda: delivered(dispatcher))

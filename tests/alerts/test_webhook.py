@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from uuid import UUID
 
 import pytest
 from alerting import PICTURE, Dispatching, make_alert, sink, wait_for
@@ -17,7 +22,7 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from alerts.message import Alert
-from alerts.sink import RejectedError
+from alerts.sink import BusyError, RefusedError, TimedOutError, TooLargeError
 from alerts.sinks.recording import RecordingOptions, RecordingSink
 from alerts.sinks.webhook import WebhookOptions, WebhookSink
 from config.errors import DeliveryError
@@ -29,6 +34,8 @@ class Receiver:
 
     port: int = 0
     answers: list[int] = field(default_factory=list)
+    retry_after: str | None = None
+    paths: list[str] = field(default_factory=list)
     requests: list[tuple[dict[str, str], Any]] = field(default_factory=list)
 
     def post(self, alert: Alert, **options: Any) -> None:
@@ -44,9 +51,12 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             seen.requests.append(({k.lower(): v for k, v in self.headers.items()}, body))
+            seen.paths.append(self.path)
             self.send_response(seen.answers.pop(0) if seen.answers else 200)
             self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", "0")
+            if seen.retry_after is not None:
+                self.send_header("Retry-After", seen.retry_after)
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
@@ -78,34 +88,205 @@ def test_a_password_in_the_url_becomes_a_header(receiver: Receiver) -> None:
     assert "image" not in body
 
 
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (301, DeliveryError),
-        (302, DeliveryError),
-        (400, RejectedError),
-        (401, DeliveryError),
-        (408, DeliveryError),
-        (422, RejectedError),
-        (429, DeliveryError),
-        (503, DeliveryError),
-    ],
-)
-def test_only_2xx_is_an_acknowledgement(
-    receiver: Receiver, status: int, error: type[Exception]
+CONNECTION = {301, 302, 308, 401, 403, 404, 405, 407, 408, 410, 425, 429, 500, 502, 503, 504, 507}
+FOR_GOOD = {400, 406, 409, 411, 415, 422}
+
+
+@pytest.mark.parametrize("status", sorted(CONNECTION | FOR_GOOD | {413}))
+def test_only_2xx_is_an_acknowledgement_and_the_rest_is_sorted(
+    receiver: Receiver, status: int
 ) -> None:
     receiver.answers = [status]
-    with pytest.raises(error, match=str(status)) as raised:
+    with pytest.raises(DeliveryError, match=str(status)) as raised:
         receiver.post(make_alert())
-    assert raised.type is error
+    sorted_as = DeliveryError if status in CONNECTION else RefusedError
+    assert raised.type is (TooLargeError if status == 413 else sorted_as)
     assert len(receiver.requests) == 1
     assert "s3cret" not in str(raised.value)
 
 
-def test_too_large_a_picture_is_left_out(receiver: Receiver) -> None:
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_receiver_that_says_how_long_to_wait_is_heard(receiver: Receiver, status: int) -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    for retry_after, least_s, most_s in (("7", 7, 7), (soon, 20, 30)):
+        receiver.answers = [status]
+        receiver.retry_after = retry_after
+        with pytest.raises(BusyError) as raised:
+            receiver.post(make_alert())
+        assert least_s <= raised.value.after_s <= most_s
+    receiver.answers = [status]
+    receiver.retry_after = "soon"
+    with pytest.raises(DeliveryError) as plain:
+        receiver.post(make_alert())
+    assert plain.type is DeliveryError
+
+
+def test_too_large_a_picture_is_left_out(receiver: Receiver, dispatching: Dispatching) -> None:
     receiver.answers = [413]
-    receiver.post(make_alert(image=PICTURE))
-    assert ["image" in body for _, body in receiver.requests] == [True, False]
+    dispatcher = dispatching(sink("webhook", url=f"http://127.0.0.1:{receiver.port}/"))
+    dispatcher.submit(make_alert(image=PICTURE))
+    wait_for(lambda: dispatcher.status()[0].counts.get("delivered"))
+    assert [bool(body["image"]) for _, body in receiver.requests] == [True, False]
+    assert dispatcher.refused() == []
+
+
+def test_an_alert_that_is_refused_for_good_holds_up_no_other(
+    receiver: Receiver, dispatching: Dispatching
+) -> None:
+    receiver.answers = [422]
+    dispatcher = dispatching(sink("webhook", url=f"http://127.0.0.1:{receiver.port}/"))
+    refused, other = make_alert(), make_alert()
+    dispatcher.submit(refused)
+    dispatcher.submit(other)
+    wait_for(lambda: dispatcher.status()[0].counts == {"refused": 1, "delivered": 1})
+    (kept,) = dispatcher.refused()
+    assert kept.alert.alert_id == UUID(receiver.requests[0][1]["alert_id"])
+    assert kept.reason == "127.0.0.1 answered HTTP 422: cannot process the alert"
+
+
+@dataclass
+class Trickle:
+    """A server that answers a byte at a time, or not at all, and never to an end."""
+
+    first: bytes = b""
+    then: bytes = b"x"
+    every_s: float = 0.05
+    port: int = 0
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(self.first)
+            connection.settimeout(self.every_s)
+            while True:
+                try:
+                    if not connection.recv(65536):
+                        break
+                except TimeoutError:
+                    connection.sendall(self.then)
+        self.ended.set()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"first": b"HTTP/1.1 200 "},
+        {"first": b"HTTP/1.1 100 Continue\r\n\r\n", "then": b"HTTP/1.1 100 C\r\n\r\n"},
+        {"then": b""},
+    ],
+    ids=["a byte at a time", "one interim answer after another", "silence"],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_whole_request_has_one_deadline_and_leaves_no_thread(
+    scheme: str, options: dict[str, Any]
+) -> None:
+    before = threading.active_count()
+    with Trickle(**options) as server:
+        post = WebhookSink(
+            "hook",
+            WebhookOptions.model_validate(
+                {"url": f"{scheme}://127.0.0.1:{server.port}/", "timeout_s": 0.3}
+            ),
+        )
+        with pytest.raises(DeliveryError):
+            post.deliver(make_alert())
+        assert server.ended.wait(20), "the connection was left open"
+        wait_for(lambda: threading.active_count() <= before)
+
+
+@pytest.mark.parametrize("first", [b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"HTTP/1.1 200 "])
+def test_a_handshake_and_a_proxy_that_trickle_end_in_time(
+    monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    """A server's part of the TLS handshake, and a proxy's answer to CONNECT, byte by byte."""
+    with Trickle(first=first, then=first[-1:]) as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        if first.startswith(b"HTTP"):
+            monkeypatch.setenv("https_proxy", url.replace("https:", "http:"))
+            url = "https://receiver.example/"
+        hook = WebhookSink("hook", WebhookOptions.model_validate({"url": url, "timeout_s": 0.3}))
+        with pytest.raises(TimedOutError, match=r"did not answer within 0\.3 s"):
+            hook.deliver(make_alert())
+        assert server.ended.wait(20), "the connection was left open"
+
+
+def test_a_name_server_that_hangs_leaves_one_thread_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answering = threading.Event()
+
+    def never(*_: Any, **__: Any) -> Any:
+        answering.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    before = threading.active_count()
+    hook = WebhookSink(
+        "hook", WebhookOptions.model_validate({"url": "http://receiver.example/", "timeout_s": 0.1})
+    )
+    for _ in range(5):
+        with pytest.raises(DeliveryError) as raised:
+            hook.deliver(make_alert())
+        assert not isinstance(raised.value, TimedOutError)
+        assert threading.active_count() <= before + 1
+    assert "name server" in str(raised.value)
+    answering.set()
+    wait_for(lambda: threading.active_count() == before)
+    with pytest.raises(DeliveryError, match="its name is not known"):
+        hook.deliver(make_alert())
+
+
+def test_letters_of_any_alphabet_arrive_encoded(receiver: Receiver) -> None:
+    receiver.post(
+        make_alert(),
+        url=f"http://127.0.0.1:{receiver.port}/경보/a%20b?현장=정문&k=v",
+        headers={"X-Site": "정문"},
+        bearer_token="abcdefgh\n",
+    )
+    ((headers, _),) = receiver.requests
+    assert receiver.paths == ["/%EA%B2%BD%EB%B3%B4/a%20b?%ED%98%84%EC%9E%A5=%EC%A0%95%EB%AC%B8&k=v"]
+    assert headers["x-site"].encode("latin-1").decode() == "정문"
+    assert headers["authorization"] == "Bearer abcdefgh"
+
+
+def test_check_says_which_header_not_everyone_can_read() -> None:
+    options = WebhookOptions.model_validate(
+        {"url": "https://host/", "headers": {"X-Site": "정문", "X-Box": "7"}}
+    )
+    (problem,) = options.problems()
+    assert (problem.key, problem.severity) == (("headers", "X-Site"), "warning")
+    assert "정문" not in problem.text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"headers": {"X-Site": "a\r\nX-Evil: 1"}},
+        {"headers": {"X Site": "a"}},
+        {"headers": {"현장": "a"}},
+        {"bearer_token": "abc\ndef"},
+        {"url": "https://host/a\nb"},
+        {"url": "https://host:port/"},
+        {"url": "https://host:99999/"},
+        {"url": f"https://{'a' * 64}.example/"},
+        {"url": "https://a..example/"},
+    ],
+)
+def test_what_could_never_be_sent_is_refused_without_being_quoted(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as raised:
+        WebhookOptions.model_validate({"url": "https://host/", **wrong})
+    assert not any(part in str(raised.value.errors()[0]["msg"]) for part in ("Evil", "def"))
 
 
 def test_nobody_there_is_said_without_the_url() -> None:
@@ -118,7 +299,7 @@ def test_nobody_there_is_said_without_the_url() -> None:
 def test_an_outage_is_weathered_and_no_secret_shown(
     receiver: Receiver, dispatching: Dispatching
 ) -> None:
-    receiver.answers = [503, 400]
+    receiver.answers = [503, 408]
     url = f"http://u:pa55@127.0.0.1:{receiver.port}/k3y"
     with capture_logs() as logs:
         settings = sink("webhook", url=url, bearer_token="t0ken")

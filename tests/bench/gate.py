@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -106,7 +106,7 @@ class Player:
         self._judge = CameraJudge("bench", classifier.rules())
         self._state = classifier.head.new_state()
         self._looked: Grey | None = None
-        self._first: datetime | None = None
+        self._first_s: float | None = None
         self._packets = 0
         self._rested_s = 0.0
         self._ended = threading.Event()
@@ -133,7 +133,7 @@ class Player:
             self._ended.set()
 
     def _sample(self, sample: Sample) -> bool | None:
-        self._first = self._first or sample.utc
+        self._first_s = self._first_s or sample.at_s
         view = self._motion.view_of(sample)
         if view is None:
             return None
@@ -143,13 +143,13 @@ class Player:
             row = head(embedding, [self._state])[0]
         else:
             row = head.rest(self._state)
-        self._note(sample.utc, row.tolist())
+        self._note(sample.at_s, row.tolist())
         return view.moving
 
-    def _rest(self, utc: datetime) -> None:
-        assert self._first
-        self._rested_s = (utc - self._first).total_seconds()
-        self._note(utc, [0.0] * len(self._classifier.head.labels))
+    def _rest(self, at_s: float, _: datetime) -> None:
+        assert self._first_s is not None
+        self._rested_s = at_s - self._first_s
+        self._note(at_s, [0.0] * len(self._classifier.head.labels))
 
     def _past(self, sample: Sample) -> None:
         self._motion.view_of(sample)
@@ -159,10 +159,10 @@ class Player:
         self._looked = grey
         return last is not None and self._motion.differs(last, grey)
 
-    def _note(self, utc: datetime, row: list[float]) -> None:
-        assert self._first
-        at_s = (utc - self._first).total_seconds()
-        scores, changes = self._judge.judge(utc, row)
+    def _note(self, taken_s: float, row: list[float]) -> None:
+        assert self._first_s is not None
+        at_s = taken_s - self._first_s
+        scores, changes = self._judge.judge(taken_s, datetime.now(UTC), row)
         for incident in changes:
             if incident.phase is Phase.OPENED:
                 self.heard.openings.append(at_s)

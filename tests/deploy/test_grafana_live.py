@@ -198,7 +198,7 @@ class City:
             self.worker.scored(name, chance.expovariate(12))
             fighting = number % 29 == 3 and 12 < at_s % 40 < 18
             score = min(1.0, chance.betavariate(8, 3) if fighting else chance.betavariate(1, 14))
-            metrics.observe_score(Score(name, utc, "violence", score, score))
+            metrics.observe_score(Score(name, 0.0, utc, "violence", score, score))
             if fighting and chance.random() < 0.02:
                 metrics.incidents.labels(name, "violence").inc()
                 self.alerts.count("police-north", "delivered")

@@ -277,6 +277,6 @@ def test_uninstalling_leaves_configuration_and_state(service: Box) -> None:
     service.must(INSTALL, "--uninstall")
     assert service.does("systemctl", "cat", "jikimi").returncode != 0
     assert (service.root / "etc/jikimi/jikimi.yaml").exists()
-    assert (service.root / "var/lib/jikimi/incidents.sqlite").exists()
+    assert (service.root / "var/lib/jikimi/outbox.sqlite").exists()
     assert not (service.root / "opt/jikimi").exists()
     assert not (service.root / "usr/local/bin/jikimi").exists()

@@ -14,6 +14,7 @@ from config.urls import StreamUrl
 from detector.capture.streams import Codec
 from detector.probe import Observation, advise, measure, probe
 from footage import write_raw
+from servers.camera_clocks import ClockRelay
 from servers.rtsp import RtspServer, make_clip
 
 CAPTURE = CaptureSettings(open_timeout_s=3, read_timeout_s=1)
@@ -87,3 +88,23 @@ def test_advice_names_what_to_set() -> None:
     assert "10 pictures a second" in " ".join(advise(replace(good, fps=5.0)))
     assert "key frame every" in " ".join(advise(replace(good, gop_s=10.0)))
     assert "B-frames" in " ".join(advise(replace(good, b_frames=True)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.0, 0.25, 4.0])
+def test_a_clock_that_runs_wrong_is_named_and_not_measured_by(tmp_path: Path, rate: float) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", seconds=4)
+    with (
+        RtspServer({"gate": clip}) as server,
+        ClockRelay(server.port, lambda s: rate * s) as relay,
+    ):
+        url = server.url("gate").replace(str(server.port), str(relay.port))
+        report = probe(StreamUrl.parse(url))
+    assert report.fps == pytest.approx(25, abs=4)
+    assert "time stamps do not run in real time" in report.advice[0]
+
+
+def test_too_few_pictures_to_see_a_fight_are_named_as_such() -> None:
+    seen = [Observation(n / 2, 100, key=True, cpu_s=0.0) for n in range(8)]
+    report = measure(seen, Codec("h264", None), 640, 360)
+    assert any("of 2.0 no fight can be seen" in line for line in advise(report))

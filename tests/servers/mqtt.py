@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -73,9 +73,16 @@ class MqttBroker:
     """A broker on 127.0.0.1; `users` (name → password) closes it to everyone else."""
 
     def __init__(
-        self, folder: Path, *, users: dict[str, str] | None = None, tls: Tls | None = None
+        self,
+        folder: Path,
+        *,
+        users: dict[str, str] | None = None,
+        tls: Tls | None = None,
+        settings: Sequence[str] = (),
     ) -> None:
+        """`settings`: more lines of mosquitto.conf(5), which amqtt does not know."""
         self.folder = folder
+        self.settings = settings
         self.port = free_port()
         self.users = users or {}
         self.tls = tls
@@ -150,6 +157,7 @@ class MqttBroker:
             lines += ["allow_anonymous true"]
         if self.tls:
             lines += [f"certfile {self.tls.certificate}", f"keyfile {self.tls.key}"]
+        lines += self.settings
         file = self.folder / "mosquitto.conf"
         file.write_text("\n".join(lines) + "\n")
         return [str(MOSQUITTO), "-c", str(file)]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from detector.daemon.journal import OUTBOX
 from servers.daemon import DaemonProcess, wait_until
 from servers.mqtt import PROTOCOL, MqttBroker, Subscriber
 from servers.rtsp import Feed, RtspServer
@@ -80,13 +81,13 @@ def waiting(daemon: DaemonProcess, sink: str) -> float:
 def on_disk(daemon: DaemonProcess) -> bool:
     """Whether the disk has an incident, and its alert for both sinks."""
 
-    def count(file: str, query: str) -> int:
-        path = f"file:{daemon.state_dir / file}?mode=ro"
+    def count(query: str) -> int:
+        path = f"file:{daemon.state_dir / OUTBOX}?mode=ro"
         with closing(sqlite3.connect(path, uri=True)) as database:
             return int(database.execute(query).fetchone()[0])
 
-    sinks = count("outbox.sqlite", "SELECT count(DISTINCT sink) FROM queue")
-    return sinks == 2 and count("incidents.sqlite", "SELECT count(*) FROM incidents") == 1
+    sinks = count("SELECT count(DISTINCT sink) FROM queue")
+    return sinks == 2 and count("SELECT count(*) FROM incidents") == 1
 
 
 def test_a_broker_away_for_the_whole_incident_hears_of_it_later_and_the_siren_at_once(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from detector.daemon.journal import OUTBOX
 from servers import hung_disk
 from servers.daemon import DaemonProcess, wait_until
 from servers.faults import SilentServer
@@ -61,12 +62,12 @@ def test_a_hung_disk_a_hung_sink_and_a_hung_camera_end_in_time(
 def test_a_hung_sink_does_not_keep_the_last_alert_from_the_disk(daemon: DaemonProcess) -> None:
     [incident] = daemon.camera("alarmed")["open_incidents"]
     ends_in_time(daemon)
-    with closing(sqlite3.connect(daemon.state_dir / "incidents.sqlite")) as journal:
+    with closing(sqlite3.connect(daemon.state_dir / OUTBOX)) as journal:
         found = journal.execute(
             "SELECT reason FROM incidents WHERE id = ? AND closed_at IS NOT NULL", (incident,)
         )
         assert found.fetchall() == [("monitor stopped",)]
-    with closing(sqlite3.connect(daemon.state_dir / "outbox.sqlite")) as outbox:
+    with closing(sqlite3.connect(daemon.state_dir / OUTBOX)) as outbox:
         waiting = outbox.execute(
             "SELECT phase FROM queue WHERE incident_id = ? ORDER BY position", (incident,)
         )

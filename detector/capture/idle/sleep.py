@@ -15,12 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from detector.capture.clock import Stamp
 from detector.capture.idle.gate import ActivityGate
 from detector.capture.idle.read_pause import ReadPause
 from detector.capture.observer import CaptureObserver
-from detector.capture.sampler import Sampler
+from detector.capture.sampler import Sampler, utc_at
 from detector.capture.streams import Arrival, Picture, Stream
+from detector.capture.timing.clock import Stamp
 from detector.motion.view import GREYS_PER_VIEW
 from detector.types import Grey, Sample
 
@@ -32,18 +32,18 @@ LOOK_S = 8.0
 class SleepCallbacks:
     """What is called while a camera sleeps and as it wakes, from its thread.
 
-    `on_rest`: a sample was due at this instant and nothing moves. `on_past`: a sample from
-    before the waking, to see motion against, not to be scored. `on_look`: a grey looked at in
-    between; whether it differs from the one before.
+    `on_rest`: a sample was due at this instant (monotonic seconds, UTC) and nothing moves.
+    `on_past`: a sample from before the waking, to see motion against, not to be scored.
+    `on_look`: a grey looked at in between; whether it differs from the one before.
     """
 
-    on_rest: Callable[[datetime], None]
+    on_rest: Callable[[float, datetime], None]
     on_past: Callable[[Sample], None]
     on_look: Callable[[Grey], bool]
 
 
 class IdleSleep:
-    """The gate of one connection."""
+    """The gate of one connection, as long as its stream time does not begin anew."""
 
     def __init__(
         self, camera: str, sampler: Sampler, callbacks: SleepCallbacks, observer: CaptureObserver
@@ -60,8 +60,15 @@ class IdleSleep:
         self._asleep_s = 0.0
         self._rested: dict[float, Stamp] = {}  # since the last key frame
         self._rested_before: deque[Stamp] = deque(maxlen=GREYS_PER_VIEW - 1)
-        self._rested_until_s = float("-inf")
+        # stream time of what was slept through, as far as it is kept and may be decoded yet
+        self._past_from_s = float("inf")
+        self._past_until_s = float("-inf")
         self._waking = False
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the camera is left undecoded."""
+        return self._gate.asleep
 
     def sleeps(self, arrival: Arrival, stream: Stream) -> bool:
         """Take what has just been received; whether it is to be left undecoded.
@@ -90,7 +97,10 @@ class IdleSleep:
 
     def is_past(self, picture: Picture) -> bool:
         """Whether `picture` was slept through; it is shown as such if it had been due."""
-        if picture.pts_s is None or picture.pts_s > self._rested_until_s:
+        if picture.pts_s is None or picture.pts_s < self._past_from_s:
+            return False
+        if picture.pts_s > self._past_until_s:
+            self._past_from_s = float("inf")  # what was slept through has all been shown
             return False
         while self._rested_before:
             before = self._rested_before.popleft()
@@ -112,19 +122,25 @@ class IdleSleep:
             self._rested_before.clear()
             self._observer.woke(self._camera, self._gate.why.value, seconds)
 
+    def end(self) -> None:
+        """Tell what has not been told yet; another one follows the stream from here on."""
+        self._tell()
+
     def _rest(self, pts_s: float, arrival: Arrival) -> None:
         if arrival.key:
             self._rested_before.extend(self._rested.values())
             self._rested.clear()
             self._tell()
+        if arrival.key or self._past_from_s == float("inf"):
+            self._past_from_s = pts_s
         self._frames += 1
         if self._slept_from_s is not None:
             self._asleep_s += max(0.0, arrival.at_s - self._slept_from_s)
         self._slept_from_s = arrival.at_s
-        self._rested_until_s = pts_s
+        self._past_until_s = pts_s
         if stamp := self._sampler.rest(pts_s, arrival.at_s):
             self._rested[pts_s] = stamp
-            self._callbacks.on_rest(stamp.utc)
+            self._callbacks.on_rest(stamp.at_s, utc_at(stamp.at_s))
 
     def _tell(self) -> None:
         """Once a GOP instead of 25 times a second."""

@@ -33,7 +33,7 @@ DROP_REASONS = ("missed", "late", "warming", "superseded", "stale", "failed")
 WAKE_REASONS = tuple(why.value for why in Wake if why is not Wake.UNSUITABLE)
 """A camera whose stream is unsuitable never sleeps."""
 
-PARTS = ("inference", "supervisor")
+PARTS = ("inference", "reporter", "supervisor")
 """What the daemon cannot do without: beyond 10 s without progress it is not alive."""
 
 
@@ -219,20 +219,25 @@ class CaptureMetrics:
     """What one camera's reader reports, in Prometheus' terms (`CaptureObserver`).
 
     The series are looked up once: by their labels, twice a packet, that took a tenth of what a
-    sleeping camera costs beyond receiving.
+    sleeping camera costs beyond receiving; and a reader left behind would bring those of a camera
+    that was removed back.
     """
 
     def __init__(self, metrics: DetectorMetrics, camera: str) -> None:
-        self._metrics = metrics
+        self._connects = metrics.connects.labels(camera)
         self._packets = metrics.packets.labels(camera)
         self._bytes = metrics.bytes.labels(camera)
         self._frames = metrics.frames.labels(camera)
         self._due = metrics.due.labels(camera)
         self._asleep = metrics.asleep.labels(camera)
+        self._decode_errors = metrics.decode_errors.labels(camera)
+        self._dropped = {why: metrics.dropped.labels(camera, why) for why in DROP_REASONS}
+        self._wakes = {why: metrics.wakes.labels(camera, why) for why in WAKE_REASONS}
+        self._catch_up = metrics.catch_up.labels(camera)
 
     def connecting(self, camera: str) -> None:
         """An attempt to open the stream begins."""
-        self._metrics.connects.labels(camera).inc()
+        self._connects.inc()
 
     def packet(self, camera: str, size: int) -> None:
         """`size` bytes of video have been received."""
@@ -245,7 +250,7 @@ class CaptureMetrics:
 
     def decode_errors(self, camera: str, count: int) -> None:
         """The decoder refused `count` packets."""
-        self._metrics.decode_errors.labels(camera).inc(count)
+        self._decode_errors.inc(count)
 
     def due(self, camera: str, count: int) -> None:
         """`count` samples have fallen due."""
@@ -253,7 +258,7 @@ class CaptureMetrics:
 
     def missed(self, camera: str, reason: str, count: int) -> None:
         """`count` due samples were not taken."""
-        self._metrics.dropped.labels(camera, reason).inc(count)
+        self._dropped[reason].inc(count)
 
     def slept(self, camera: str, seconds: float) -> None:
         """`seconds` of stream were received and not decoded."""
@@ -261,8 +266,8 @@ class CaptureMetrics:
 
     def woke(self, camera: str, why: str, catch_up_s: float) -> None:
         """Decoding goes on; going through what was kept took `catch_up_s`."""
-        self._metrics.wakes.labels(camera, why).inc()
-        self._metrics.catch_up.labels(camera).inc(catch_up_s)
+        self._wakes[why].inc()
+        self._catch_up.inc(catch_up_s)
 
 
 def process_registry() -> CollectorRegistry:

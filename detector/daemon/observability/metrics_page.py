@@ -9,8 +9,12 @@ import sys
 
 from prometheus_client import CollectorRegistry
 
+from alerts.liveness import LiveThread
 from alerts.metrics import AlertMetrics
+from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import DetectorMetrics
+from detector.daemon.observability.thread_metrics import ThreadMetrics
+from detector.daemon.supervisor import Supervisor
 
 DOCUMENT_HEAD = """\
 # Metrics
@@ -49,6 +53,9 @@ def example() -> CollectorRegistry:
     metrics = DetectorMetrics(registry)
     metrics.build.labels("", "", "")
     metrics.add_camera("gate", "default", ["violence"])
+    threads = [LiveThread("", lambda: None)]
+    supervisor = Supervisor(lambda: threads)
+    registry.register(ThreadMetrics(lambda: threads, supervisor, LogWriter(None, None)))
     alerts = AlertMetrics(registry)
     alerts.add_sink("police", lambda: 0.0, lambda: 0.0, lambda: False)
     alerts.show_expiry("police", lambda: 0.0)

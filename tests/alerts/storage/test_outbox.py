@@ -6,11 +6,10 @@ import shutil
 import sqlite3
 import tempfile
 import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from alerting import PICTURE, follow_up, make_alert
+from alerting import PICTURE, StoredOutbox, follow_up, make_alert, wait_for
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -28,20 +27,20 @@ from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
 from alerts.storage import outbox as module
 from alerts.storage import write_behind
-from alerts.storage.outbox import ALL_CAMERAS, Message, Outbox
+from alerts.storage.outbox import ALL_CAMERAS, Message
 from config.errors import ConfigError
 
 OPENED, UPDATED, CLOSED = AlertPhase.OPENED, AlertPhase.UPDATED, AlertPhase.CLOSED
 SINKS = ("station", "hook")
 
 
-def next_due(outbox: Outbox, sink: str, now: float = 0) -> Message:
+def next_due(outbox: StoredOutbox, sink: str, now: float = 0) -> Message:
     message = outbox.next_due(sink, now)
     assert message is not None
     return message
 
 
-def delivered(outbox: Outbox, count: int) -> list[Alert]:
+def delivered(outbox: StoredOutbox, count: int) -> list[Alert]:
     """So many messages to the station, acknowledged."""
     found = []
     for _ in range(count):
@@ -51,11 +50,10 @@ def delivered(outbox: Outbox, count: int) -> list[Alert]:
     return found
 
 
-def set_room(outbox: Outbox, *, pages: int) -> None:
-    """Let the outbox's file grow to so many pages and no further."""
-    assert outbox._file
-    outbox._file.put(lambda database: database.execute(f"PRAGMA max_page_count = {pages}"))
-    assert outbox._file.flush()
+def set_room(outbox: StoredOutbox, *, pages: int) -> None:
+    """Let the outbox's file grow to so many pages and no further, as on a disk that is full."""
+    assert outbox.store.file._file
+    outbox.store.file._file.database.execute(f"PRAGMA max_page_count = {pages}")
 
 
 class OutboxModel(RuleBasedStateMachine):
@@ -66,13 +64,13 @@ class OutboxModel(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
-        self.outbox = Outbox(self.folder / "outbox.sqlite")
+        self.outbox = StoredOutbox(self.folder / "outbox.sqlite")
         self.waiting: dict[str, list[tuple[Alert, AlertPhase]]] = {sink: [] for sink in SINKS}
         self.sequence = 0
         self.now = 0.0
 
     def _put(self, alert: Alert, sinks: set[str]) -> None:
-        self.outbox.put(alert, dict.fromkeys(sinks, alert.phase))
+        self.outbox.put(alert, dict.fromkeys(sinks, alert.phase), self.now)
         for sink in sinks:
             if alert.phase is UPDATED:  # only the newest is kept
                 self.waiting[sink] = [
@@ -101,7 +99,7 @@ class OutboxModel(RuleBasedStateMachine):
     @rule(opened=incidents)
     def put_again(self, opened: Alert) -> None:
         still = {s for s in SINKS if any(a is opened for a, _ in self.waiting[s])}
-        self.outbox.put(opened, dict.fromkeys(still, OPENED))
+        self.outbox.put(opened, dict.fromkeys(still, OPENED), self.now)
 
     @rule(sink=st.sampled_from(SINKS), works=st.booleans())
     def deliver(self, sink: str, works: bool) -> None:
@@ -126,7 +124,7 @@ class OutboxModel(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.outbox.close(Deadline.after(5))
-        self.outbox = Outbox(self.folder / "outbox.sqlite")
+        self.outbox = StoredOutbox(self.folder / "outbox.sqlite")
 
     @invariant()
     def counts_agree(self) -> None:
@@ -157,11 +155,11 @@ TestOutboxModel = OutboxModel.TestCase
 
 
 def test_a_fresh_alarm_goes_before_old_news(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     old = make_alert()
-    outbox.put(follow_up(old, UPDATED, 1), {"station": UPDATED})
-    outbox.put(follow_up(old, CLOSED, 2), {"station": CLOSED})
-    outbox.put(make_alert(camera="door"), {"station": OPENED})
+    outbox.put(follow_up(old, UPDATED, 1), {"station": UPDATED}, 0)
+    outbox.put(follow_up(old, CLOSED, 2), {"station": CLOSED}, 0)
+    outbox.put(make_alert(camera="door"), {"station": OPENED}, 0)
     order = []
     while message := outbox.next_due("station", 0):
         order.append(message.alert.phase)
@@ -172,18 +170,18 @@ def test_a_fresh_alarm_goes_before_old_news(tmp_path: Path) -> None:
 
 def test_pictures_go_before_alarms_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_IMAGE_BYTES", 2.5 * len(PICTURE))
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     first, second = make_alert(image=PICTURE), make_alert(image=PICTURE)
-    outbox.put(first, {"station": OPENED})
-    outbox.put(follow_up(first, UPDATED, 1, image=PICTURE), {"station": UPDATED})
-    outbox.put(second, {"station": OPENED})
+    outbox.put(first, {"station": OPENED}, 0)
+    outbox.put(follow_up(first, UPDATED, 1, image=PICTURE), {"station": UPDATED}, 0)
+    outbox.put(second, {"station": OPENED}, 0)
     got = []
     while message := outbox.next_due("station", 0):
         got.append((message.alert.phase, message.alert.image is not None))
         outbox.acknowledge(message)
     assert got == [(OPENED, True), (OPENED, True), (UPDATED, False)]
     for _ in range(4):
-        outbox.put(make_alert(image=PICTURE), {"station": OPENED})
+        outbox.put(make_alert(image=PICTURE), {"station": OPENED}, 0)
     got = []
     while message := outbox.next_due("station", 0):
         got.append((message.alert.phase, message.alert.image is not None))
@@ -193,12 +191,11 @@ def test_pictures_go_before_alarms_do(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_an_expired_opened_takes_its_incident_along(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "outbox.sqlite")
-    now = datetime.now(UTC)
-    opened = make_alert(sent_at=now - timedelta(seconds=31))
-    outbox.put(opened, {"siren": OPENED, "station": OPENED}, {"siren": Stage.TOLD})
-    outbox.put(follow_up(opened, CLOSED, 1), {"siren": CLOSED})
-    (dropped,) = outbox.expire("siren", now.timestamp() - 30)
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
+    opened = make_alert()
+    outbox.put(opened, {"siren": OPENED, "station": OPENED}, 1000, {"siren": Stage.TOLD})
+    outbox.put(follow_up(opened, CLOSED, 1), {"siren": CLOSED}, 1005)
+    (dropped,) = outbox.expire("siren", 1001)
     assert dropped.alert_id == opened.alert_id
     assert outbox.waiting("siren").depth == 0
     assert outbox.stage("siren", str(opened.incident_id)) is Stage.WITHHELD
@@ -206,22 +203,12 @@ def test_an_expired_opened_takes_its_incident_along(tmp_path: Path) -> None:
     outbox.close(Deadline.after(5))
 
 
-def test_a_clock_set_back_delays_no_retry(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "outbox.sqlite")
-    outbox.put(make_alert(), {"station": OPENED})
-    message = next_due(outbox, "station", 1e6)
-    outbox.retry_at(message, 1e6 + 60)
-    assert outbox.next_due("station", 1e6 + 59) is None
-    assert next_due(outbox, "station", 1e6 - 86_400).attempts == 1
-    outbox.close(Deadline.after(5))
-
-
 @pytest.mark.parametrize("damage", ["garbage", "middle", "foreign"])
 def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "outbox.sqlite"
-    outbox = Outbox(path)
+    outbox = StoredOutbox(path)
     for _ in range(50):
-        outbox.put(make_alert(image=PICTURE), {"station": OPENED})
+        outbox.put(make_alert(image=PICTURE), {"station": OPENED}, 0)
     outbox.close(Deadline.after(5))
     content = bytearray(path.read_bytes())
     if damage == "garbage":
@@ -234,12 +221,12 @@ def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
             database.execute("PRAGMA user_version = 99")
         database.close()
     with capture_logs() as logs:
-        outbox = Outbox(path)
+        outbox = StoredOutbox(path)
     assert [entry["log_level"] for entry in logs] == ["error"]
     assert list(tmp_path.glob("outbox.sqlite.damaged-*"))
-    outbox.put(make_alert(), {"station": OPENED})
+    outbox.put(make_alert(), {"station": OPENED}, 0)
     outbox.close(Deadline.after(5))
-    outbox = Outbox(path)
+    outbox = StoredOutbox(path)
     assert outbox.waiting("station").depth == 1
     outbox.close(Deadline.after(5))
 
@@ -247,44 +234,76 @@ def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
 def test_a_full_disk_does_not_stop_an_alarm_and_is_used_again_once_there_is_room(
     tmp_path: Path,
 ) -> None:
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     first, second, third = (make_alert(image=PICTURE * 100) for _ in range(3))
-    outbox.put(first, {"station": OPENED})
-    set_room(outbox, pages=1)  # what a full disk looks like
+    outbox.put(first, {"station": OPENED}, 0)
+    assert outbox.store.file.flush() is None
+    set_room(outbox, pages=1)
     with capture_logs() as logs:
-        for _ in range(2):  # said once, however often it fails
-            outbox.put(second, {"station": OPENED})
-            assert outbox._file.flush()
+        for alert in (second, third):  # said once, however often it fails
+            outbox.put(alert, {"station": OPENED}, 0)
+            assert outbox.store.file.flush() == "database or disk is full"
     assert [(entry["log_level"], Path(entry["file"]).name) for entry in logs] == [
         ("error", "outbox.sqlite")
     ]
-    assert delivered(outbox, 2) == [first, second]
+    assert outbox.store.faults.reasons() == ["storage: outbox: database or disk is full"]
+    assert delivered(outbox, 1) == [first]
     set_room(outbox, pages=1_000_000)
-    outbox.put(third, {"station": OPENED})
+    with capture_logs() as logs:
+        wait_for(outbox.store.file.has_all)  # by itself, whether anything new comes or not
+    assert [entry["event"] for entry in logs] == [
+        "the disk works again, all that memory held is written"
+    ]
+    assert outbox.store.faults.reasons() == []
     outbox.close(Deadline.after(5))
-    outbox = Outbox(tmp_path / "outbox.sqlite")
-    assert delivered(outbox, 1) == [third]
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
+    assert delivered(outbox, 2) == [second, third]
     outbox.close(Deadline.after(5))
 
 
 def test_nothing_waits_for_a_disk_that_hangs_and_all_of_it_is_there_afterwards(
     tmp_path: Path,
 ) -> None:
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     writing, hangs = threading.Event(), threading.Event()
-    assert outbox._file
-    outbox._file.put(lambda _: (writing.set(), hangs.wait(60)))
+    outbox.store.file.put(lambda _: (writing.set(), hangs.wait(60)))
     assert writing.wait(10)
     taken, kept = make_alert(image=PICTURE), make_alert()
-    outbox.put(taken, {"station": OPENED})
+    outbox.put(taken, {"station": OPENED}, 0)
     assert delivered(outbox, 1) == [taken]
-    outbox.put(kept, {"station": OPENED})
-    assert not outbox._file.flush(0)
+    outbox.put(kept, {"station": OPENED}, 0)
+    assert outbox.store.file.flush(0) == "the disk does not answer"
     hangs.set()
-    assert outbox._file.flush()
+    assert outbox.store.file.flush() is None
     with sqlite3.connect(tmp_path / "outbox.sqlite") as database:
         assert database.execute("SELECT alert_id FROM alert").fetchall() == [(str(kept.alert_id),)]
     database.close()
+    outbox.close(Deadline.after(5))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_a_writer_held_that_died_is_written_by_the_next(tmp_path: Path) -> None:
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
+    writing, go = threading.Event(), threading.Event()
+
+    def die(_: sqlite3.Connection) -> None:
+        raise SystemExit
+
+    file = outbox.store.file
+    assert file.flush() is None
+    file.put(lambda _: (writing.set(), go.wait(10)))
+    assert writing.wait(10)
+    outbox.put(make_alert(), {"station": OPENED}, 0)
+    file.put(die)
+    go.set()
+    file.thread.join(10)
+    assert not file.thread.is_alive()
+    outbox.put(make_alert(), {"station": OPENED}, 0)
+    file.thread.renew()
+    assert file.flush() is None
+    outbox.close(Deadline.after(5))
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
+    assert outbox.waiting("station").depth == 2
     outbox.close(Deadline.after(5))
 
 
@@ -292,30 +311,30 @@ def test_a_disk_that_never_answers_fills_no_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(write_behind, "MAX_WAITING", 3)
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     writing, hangs = threading.Event(), threading.Event()
-    assert outbox._file
-    outbox._file.put(lambda _: (writing.set(), hangs.wait(60)))
+    outbox.store.file.put(lambda _: (writing.set(), hangs.wait(60)))
     assert writing.wait(10)
-    with capture_logs() as logs:
-        for _ in range(9):
-            outbox.put(make_alert(), {"station": OPENED})
-    assert [entry["reason"] for entry in logs] == ["the disk does not answer"]
+    for _ in range(9):
+        outbox.put(make_alert(), {"station": OPENED}, 0)
     assert outbox.waiting("station").depth == 9
-    assert len(outbox._file._waiting) == 3
+    assert len(outbox.store.file._waiting) <= 3
     hangs.set()
-    assert outbox._file.flush()
+    assert outbox.store.file.flush() is None
+    outbox.close(Deadline.after(5))
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
+    assert outbox.waiting("station").depth == 9
     outbox.close(Deadline.after(5))
 
 
 def test_after_an_outage_the_file_is_small_again(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
-    outbox = Outbox(path)
+    outbox = StoredOutbox(path)
     for _ in range(50):
-        outbox.put(make_alert(image=PICTURE * 100), {"station": OPENED})
+        outbox.put(make_alert(image=PICTURE * 100), {"station": OPENED}, 0)
     outbox.close(Deadline.after(5))
     full = path.stat().st_size
-    outbox = Outbox(path)
+    outbox = StoredOutbox(path)
     assert len(delivered(outbox, 50)) == 50
     outbox.close(Deadline.after(5))
     assert path.stat().st_size < full / 10
@@ -324,27 +343,27 @@ def test_after_an_outage_the_file_is_small_again(tmp_path: Path) -> None:
 def test_a_state_directory_that_cannot_be_made_does_not_stop_an_alarm(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with capture_logs() as logs:
-        outbox = Outbox(tmp_path / "file" / "state" / "outbox.sqlite")
+        outbox = StoredOutbox(tmp_path / "file" / "state" / "outbox.sqlite")
     assert [entry["log_level"] for entry in logs] == ["error"]
-    outbox.put(make_alert(), {"station": OPENED})
+    outbox.put(make_alert(), {"station": OPENED}, 0)
     assert outbox.waiting("station").depth == 1
     outbox.close(Deadline.after(5))
 
 
 def test_a_second_daemon_is_told_so(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     with pytest.raises(ConfigError, match="another jikimi daemon"):
-        Outbox(tmp_path / "outbox.sqlite")
+        StoredOutbox(tmp_path / "outbox.sqlite")
     outbox.close(Deadline.after(5))
-    Outbox(tmp_path / "outbox.sqlite").close(Deadline.after(5))
+    StoredOutbox(tmp_path / "outbox.sqlite").close(Deadline.after(5))
 
 
 def test_silence_outlives_a_restart_and_ends(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     outbox.silence("gate", 100)
     outbox.silence(ALL_CAMERAS, 50)
     outbox.close(Deadline.after(5))
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     assert outbox.silences(49) == {"gate": 100, ALL_CAMERAS: 50}
     assert outbox.silences(50) == {"gate": 100}
     outbox.silence("gate", 0)
@@ -353,10 +372,10 @@ def test_silence_outlives_a_restart_and_ends(tmp_path: Path) -> None:
 
 
 def test_what_waits_for_a_sink_that_is_gone_is_kept_a_week(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     alert = make_alert()
-    sent = alert.sent_at.timestamp()
-    outbox.put(alert, {"gone": OPENED, "station": OPENED})
+    sent = 1e9
+    outbox.put(alert, {"gone": OPENED, "station": OPENED}, sent)
     outbox.tidy(["station"], sent + 6 * 86_400)
     assert outbox.waiting("gone").depth == 1
     outbox.tidy(["station"], sent + 8 * 86_400)

@@ -18,6 +18,13 @@ from servers.rtsp import make_clip
 FPS, PICTURES = 25, 100
 
 
+def test_stream_time_that_begins_anew_is_no_other_order() -> None:
+    follower = Reordering()
+    steps = [follower.step_after(at_s) for at_s in [100 + n / 25 for n in range(20)]]
+    steps += [follower.step_after(n / 25) for n in range(20)]
+    assert steps == [None] * 40
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("b_frames", "spared"), [(0, 0), (3, 25)])
 def test_pictures_that_are_not_due_and_serve_no_other_are_not_decoded(

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from detector.cli.operate import seconds
+from servers.rtsp import make_clip
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "config/examples").glob("*.yaml"))
 
@@ -139,6 +140,18 @@ def test_one_broken_video_costs_the_others_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("how", [[], ["--json"]])
+def test_a_video_of_which_nothing_was_looked_at_is_not_told_as_a_quiet_one(
+    run: Run, brawl_video: Path, make_weights: Any, tmp_path: Path, how: list[str]
+) -> None:
+    slow = make_clip(tmp_path / "slow.mp4", fps=1, seconds=8)
+    code, out, err = run("score", slow, brawl_video, *how, "--weights", make_weights())
+    assert code == 3
+    assert f"{slow}: nothing was looked at: it holds 1.0 pictures a second, and at least 4" in err
+    assert "no incident" not in out
+    assert str(brawl_video) in out
+
+
 def test_score_draws_what_it_is_asked_for(
     run: Run, tmp_path: Path, brawl_video: Path, make_weights: Any
 ) -> None:

@@ -12,10 +12,9 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from alerts.deadline import Deadline
-from detector.daemon.journal import Journal
 from detector.daemon.observability.columns import columns
 from detector.types import Incident, Phase
-from journals import kept
+from journals import StoredJournal, kept
 
 Run = Callable[..., tuple[int, str, str]]
 Serve = Callable[..., Path]
@@ -40,7 +39,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
     monkeypatch.setenv("JIKIMI_STATE_DIR", str(tmp_path))
 
     def journal(*told: tuple[Incident, str | None]) -> None:
-        written = Journal(tmp_path / "incidents.sqlite")
+        written = StoredJournal(tmp_path)
         for one, reason in told:
             written.record(one, reason)
         written.close(Deadline.after(5))
@@ -92,7 +91,7 @@ def test_what_a_running_daemon_has_written_is_read_beside_it(
     run: Run, serve: Serve, tmp_path: Path
 ) -> None:
     serve(status=lambda _: {})
-    journal = Journal(tmp_path / "incidents.sqlite")
+    journal = StoredJournal(tmp_path)
     journal.record(incident(0, None))
     kept(journal)  # which waits for the disk
     assert run("incidents") == (0, "2026-11-27 12:03:41     now  gate  violence 0.87\n", "")

@@ -29,7 +29,14 @@ END_S = 30.0
 
 @pytest.mark.parametrize(
     "arguments",
-    [["status"], ["drill"], ["silence", "--for", "10m"], ["unsilence"], ["recalibrate", "gate"]],
+    [
+        ["status"],
+        ["refused"],
+        ["drill"],
+        ["silence", "--for", "10m"],
+        ["unsilence"],
+        ["recalibrate", "gate"],
+    ],
 )
 def test_without_a_daemon_there_is_one_clear_line_and_exit_code_6(
     run: Run, tmp_path: Path, arguments: list[str]
@@ -43,7 +50,16 @@ def test_without_a_daemon_there_is_one_clear_line_and_exit_code_6(
 
 @pytest.mark.parametrize(
     "command",
-    ["status", "incidents", "drill", "silence", "unsilence", "recalibrate", "relays-off"],
+    [
+        "status",
+        "incidents",
+        "refused",
+        "drill",
+        "silence",
+        "unsilence",
+        "recalibrate",
+        "relays-off",
+    ],
 )
 def test_every_option_and_argument_has_help(command: str) -> None:
     actions = build_parser()._actions
@@ -76,6 +92,14 @@ def exercise(*asked: list[dict[str, Any]]) -> dict[str, Handler]:
         return {"deliveries": answers.pop(0) if len(answers) > 1 else answers[0]}
 
     return {"drill": drill, "deliveries": deliveries}
+
+
+def test_a_drill_tells_what_an_acknowledgement_leaves_open(run: Run, serve: Serve) -> None:
+    row = delivery("police", "delivered", 12)
+    serve(**exercise([{**row, "remark": "but it did not come back"}]))
+    code, out, _ = run("drill")
+    assert code == 0
+    assert "police: acknowledged after 12 ms, but it did not come back" in out.splitlines()
 
 
 def test_a_drill_tells_what_each_sink_made_of_it_as_it_becomes_known(
@@ -322,3 +346,19 @@ def test_a_turned_camera_is_told_by_its_name(serve: Serve, run: Run) -> None:
     assert code == 0
     assert out.startswith("gate starts again from the weights' own threshold")
     assert run("recalibrate")[0] == 64
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_what_a_crash_would_undo_is_said(serve: Serve, run: Run, stored: bool) -> None:
+    reason = None if stored else "database or disk is full"
+    until = datetime.now(UTC).isoformat()
+    serve(
+        silence=lambda _: {"camera": None, "until": until, "in_memory_only": reason},
+        unsilence=lambda _: {"ended": [None], "in_memory_only": reason},
+        recalibrate=lambda _: {"camera": "gate", "in_memory_only": reason},
+        status=lambda _: {"silences": []},
+    )
+    for command in (["silence", "--for", "10m"], ["unsilence"], ["recalibrate", "gate"]):
+        code, out, _ = run(*command)
+        assert code == 0
+        assert ("accepted, in memory only: database or disk is full" in out) is not stored

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -66,9 +68,13 @@ labels = st.dictionaries(
 @pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(labels)
-def test_what_was_learnt_comes_back(store: CalibrationStore, learnt: dict[str, Learnt]) -> None:
+def test_what_was_learnt_comes_back(
+    store: CalibrationStore, classifier: Classifier, learnt: dict[str, Learnt]
+) -> None:
     store.save(camera(), learnt)
-    assert same(store.load(camera()), learnt)
+    store.write()
+    again = CalibrationStore(store._folder, classifier.sidecar)
+    assert same(again.load(camera()), learnt)
 
 
 def test_a_camera_never_seen_has_learnt_nothing(store: CalibrationStore) -> None:
@@ -77,6 +83,7 @@ def test_a_camera_never_seen_has_learnt_nothing(store: CalibrationStore) -> None
 
 def test_a_new_password_is_no_new_camera(store: CalibrationStore, tmp_path: Path) -> None:
     store.save(camera(), LEARNT)
+    store.write()
     assert same(store.load(camera(URL.replace("s3cret-word", "another-word"))), LEARNT)
     assert "word" not in (tmp_path / "gate.json").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["gate.json"]
@@ -104,6 +111,7 @@ def test_other_weights_start_afresh(
     store: CalibrationStore, tmp_path: Path, classifier: Classifier
 ) -> None:
     store.save(camera(), LEARNT)
+    store.write()
     sidecar = classifier.sidecar
     head = sidecar.head.model_copy(update={"sha256": "0" * 64})
     trained = sidecar.model_copy(update={"head": head})
@@ -126,31 +134,57 @@ def test_other_weights_start_afresh(
     ids=["half", "empty", "zeros", "negative", "no number", "format", "short"],
 )
 def test_a_damaged_file_is_named_set_aside_and_learning_begins_again(
-    store: CalibrationStore, tmp_path: Path, damage: Any
+    store: CalibrationStore, tmp_path: Path, classifier: Classifier, damage: Any
 ) -> None:
     store.save(camera(), LEARNT)
+    store.write()
     path = tmp_path / "gate.json"
     path.write_text(damage(path.read_text()))
     with capture_logs() as logs:
-        assert store.load(camera()) == {}
-    assert logs[0]["log_level"] == "warning"
+        store = CalibrationStore(tmp_path, classifier.sidecar)
+    assert store.load(camera()) == {}
+    assert logs[0]["log_level"] == "error"
     assert logs[0]["file"] == str(path)
-    assert Path(logs[0]["set_aside"]).is_file()
+    assert Path(logs[0]["kept_as"]).is_file()
     store.save(camera(), LEARNT)
-    assert same(store.load(camera()), LEARNT)
+    store.write()
+    assert same(CalibrationStore(tmp_path, classifier.sidecar).load(camera()), LEARNT)
 
 
-def test_a_disk_that_refuses_is_named_and_stops_nobody(
-    tmp_path: Path, classifier: Classifier
+def test_a_disk_that_refuses_is_named_and_gets_it_once_it_takes_something(
+    store: CalibrationStore, tmp_path: Path, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = CalibrationStore(tmp_path / "not there", classifier.sidecar)
-    with capture_logs() as logs:
-        store.save(camera(), LEARNT)
-    assert logs[0]["event"] == "calibration not saved"
-    (tmp_path / "gate.json").mkdir()
-    with capture_logs() as logs:
-        assert CalibrationStore(tmp_path, classifier.sidecar).load(camera()) == {}
-    assert "not readable" in logs[0]["event"]
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store.save(camera(), LEARNT)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with capture_logs() as logs:
+            store.write()
+    assert [(entry["log_level"], entry["reason"]) for entry in logs] == [
+        ("error", "No space left on device")
+    ]
+    assert store.flush(0) == "No space left on device"
+    store.write()
+    assert store.flush(0) is None
+    assert same(CalibrationStore(tmp_path, classifier.sidecar).load(camera()), LEARNT)
+
+
+def test_a_file_that_was_never_read_is_not_written_over(
+    tmp_path: Path, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration_store, "START_S", 0.05)
+    answers = threading.Event()
+    with monkeypatch.context() as disk:
+        disk.setattr(CalibrationStore, "_read_all", lambda _: answers.wait(60))
+        store = CalibrationStore(tmp_path, classifier.sidecar)  # the disk hangs
+    answers.set()
+    (tmp_path / "gate.json").write_text("two weeks")
+    store.save(camera(), LEARNT)
+    store.write()
+    [aside] = tmp_path.glob("gate.json.damaged-*")
+    assert aside.read_text() == "two weeks"
 
 
 class Camera:
@@ -163,17 +197,19 @@ class Camera:
         self.saved.release()
 
 
-def test_cameras_are_saved_now_and_then_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cameras_are_saved_now_and_then_and_at_the_end(
+    store: CalibrationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(calibration_store, "SAVE_EVERY_S", 0.01)
     learning = Camera()
-    saver = CalibrationSaver(lambda: [learning])
+    saver = CalibrationSaver(lambda: [learning], store)
     saver.start()
     assert learning.saved.acquire(timeout=10)
     assert learning.saved.acquire(timeout=10)
     saver.stop(Deadline.after(10))
     monkeypatch.setattr(calibration_store, "SAVE_EVERY_S", 3600)
     last = Camera()
-    saver = CalibrationSaver(lambda: [last])
+    saver = CalibrationSaver(lambda: [last], store)
     saver.start()
     saver.stop(Deadline.after(10))
     assert last.saved.acquire(timeout=0)

@@ -9,27 +9,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alerting import sink, wait_for
+from alerting import make_alert, sink, wait_for
 from prometheus_client import CollectorRegistry
 
 from alerts.deadline import Deadline
 from alerts.dispatcher import Dispatcher
+from alerts.message import Alert
 from alerts.metrics import AlertMetrics
+from alerts.sink import RefusedError
+from alerts.sinks.recording import RecordingSink
 from config.errors import ControlError
 from config.settings import CameraSettings, RouteSettings
 from config.urls import StreamUrl
-from detector.daemon.calibration_store import CalibrationStore
+from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.cameras import Cameras
 from detector.daemon.commands import OperatorCommands
 from detector.daemon.health import Health
 from detector.daemon.journal import Journal
+from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
 from detector.daemon.reporter import IncidentReporter
+from detector.daemon.supervisor import Supervisor
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
 from detector.types import CameraState
 
+NOTHING = {"after_ms": None, "error": None, "remark": None}
 NO_ID = "0191fe00-0000-7000-8000-000000000000"
 
 
@@ -44,8 +50,8 @@ class Running:
             folder / "outbox.sqlite",
             AlertMetrics(CollectorRegistry()),
         )
-        self.journal = Journal(folder / "incidents.sqlite")
-        self.reporter = IncidentReporter(self.journal, self.dispatcher.submit)
+        journal = Journal(self.dispatcher.store)
+        self.reporter = IncidentReporter(journal, self.dispatcher.submit)
         worker = InferenceWorker(
             classifier.engine, classifier.head, lambda _: None, WorkerMetrics(metrics)
         )
@@ -54,8 +60,15 @@ class Running:
         self.cameras = Cameras(
             lambda camera: WatchedCamera(camera, classifier, worker, metrics, callbacks, store)
         )
-        self.health = Health(self.cameras, worker, self.dispatcher)
-        self._commands = OperatorCommands(self.cameras, self.dispatcher, "violence").by_name()
+        supervisor = Supervisor(self.dispatcher.threads)
+        self.health = Health(
+            self.cameras, worker, self.dispatcher, supervisor, LogWriter(None, None)
+        )
+        self.saver = CalibrationSaver(self.cameras.all, store)
+        self._commands = OperatorCommands(
+            self.cameras, self.dispatcher, "violence", self.reporter, store
+        ).by_name()
+        self.saver.start()
         self.dispatcher.start()
         self.reporter.start()
         for name in ("gate", "yard"):
@@ -71,7 +84,7 @@ class Running:
         self.cameras.remove(["gate", "yard"], "monitor stopped", deadline)
         self.reporter.stop(deadline)
         self.dispatcher.stop(deadline)
-        self.journal.close(deadline)
+        self.saver.stop(deadline)
 
 
 @pytest.fixture
@@ -93,7 +106,7 @@ def test_a_drill_says_what_became_of_it_at_each_sink(running: Running) -> None:
     police, far = wait_for(deliveries)
     assert police["after_ms"] >= 0
     assert police == {**police, "sink": "police", "state": "delivered", "error": None}
-    assert far == {"sink": "far", "state": "not routed", "after_ms": None, "error": None}
+    assert far == {"sink": "far", "state": "not routed", **NOTHING}
 
 
 @pytest.mark.parametrize("incident", [None, "0191", 7, ["x"]])
@@ -107,25 +120,65 @@ def test_a_silence_is_shown_and_is_no_fault_and_can_be_ended(running: Running) -
     wait_for(lambda: all(c.state is CameraState.LIVE for c in running.cameras.all()))
     silences: Callable[[], Any] = lambda: running.health.status()["silences"]  # noqa: E731
     assert silences() == []
-    assert running.ask("unsilence") == {"ended": []}
+    assert running.ask("unsilence")["ended"] == []
     gate = running.ask("silence", camera="gate", for_s=600)
     everything = running.ask("silence", for_s=60)
+    assert [one.pop("in_memory_only") for one in (gate, everything)] == [None, None]
     assert everything["camera"] is None
     assert datetime.fromisoformat(gate["until"]) > datetime.now(UTC) + timedelta(minutes=9)
     assert sorted(silences(), key=str) == sorted([gate, everything], key=str)
     assert running.health.status()["status"] == "ok"
-    assert running.ask("unsilence", camera="yard") == {"ended": []}
-    assert running.ask("unsilence", camera="gate") == {"ended": ["gate"]}
+    assert running.ask("unsilence", camera="yard")["ended"] == []
+    assert running.ask("unsilence", camera="gate")["ended"] == ["gate"]
     assert silences() == [everything]
-    assert running.ask("unsilence") == {"ended": [None]}
+    assert running.ask("unsilence")["ended"] == [None]
     assert silences() == []
 
 
+@pytest.mark.parametrize("for_s", [3.6e14, float("inf"), float("nan"), 10**400, -1, 0, "1h", None])
+def test_a_silence_that_cannot_be_is_refused_and_the_longest_is_named(
+    running: Running, for_s: Any
+) -> None:
+    with pytest.raises(ControlError, match="at most 8760h"):
+        running.ask("silence", for_s=for_s)
+    assert running.health.status()["silences"] == []
+    assert running.ask("silence", for_s=8760 * 3600)["camera"] is None
+
+
 def test_the_silence_of_a_camera_that_is_gone_can_be_ended(running: Running) -> None:
-    running.dispatcher.silence("old", datetime.now(UTC) + timedelta(hours=1))
-    assert running.ask("unsilence", camera="old") == {"ended": ["old"]}
+    running.dispatcher.silence("old", 3600)
+    assert running.ask("unsilence", camera="old")["ended"] == ["old"]
     with pytest.raises(ControlError, match="there is no camera 'old'; cameras are gate, yard"):
         running.ask("unsilence", camera="old")
+
+
+def test_what_was_refused_is_told_and_sent_again(running: Running) -> None:
+    assert running.ask("refused") == {"refused": []}
+    assert running.ask("send-again") == {"count": 0}
+    alert = make_alert()
+
+    def refuse(_: Alert) -> None:
+        raise RefusedError("the receiver does not know this camera")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RecordingSink, "deliver", lambda _, alert: refuse(alert))
+        running.dispatcher.submit(alert)
+        (entry,) = wait_for(lambda: running.ask("refused")["refused"])
+    assert {key: entry[key] for key in ("sink", "camera", "phase", "alert", "reason")} == {
+        "sink": "police",
+        "camera": "gate",
+        "phase": "opened",
+        "alert": str(alert.alert_id),
+        "reason": "the receiver does not know this camera",
+    }
+    assert datetime.fromisoformat(entry["at"]) <= datetime.now(UTC)
+    for wrong in ([NO_ID], "all", [7]):
+        with pytest.raises(ControlError, match="is no alert that was refused"):
+            running.ask("send-again", alerts=wrong)
+    assert running.health.status()["sinks"][0]["refused"] == 1
+    assert running.ask("send-again", alerts=[str(alert.alert_id)]) == {"count": 1}
+    wait_for(lambda: running.health.status()["sinks"][0]["counts"].get("delivered"))
+    assert running.ask("refused") == {"refused": []}
 
 
 @pytest.mark.parametrize(
@@ -147,8 +200,8 @@ def test_what_is_no_name_is_refused(running: Running, command: str, camera: Any)
         running.ask(command, camera=camera, for_s=60)
 
 
-@pytest.mark.parametrize("for_s", [None, "10", -1, True, [], float("inf"), float("nan"), 1e300])
+@pytest.mark.parametrize("for_s", [None, "10", -1, 0, True, [], float("inf"), float("nan"), 1e300])
 def test_a_silence_of_no_duration_is_refused(running: Running, for_s: Any) -> None:
-    with pytest.raises(ControlError, match="for_s must be a number of seconds"):
+    with pytest.raises(ControlError, match="a silence lasts more than 0 s and at most 8760h"):
         running.ask("silence", camera="gate", for_s=for_s)
     assert running.health.status()["silences"] == []

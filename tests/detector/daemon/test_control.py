@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from alerting import wait_for
 
+from alerts.storage.faults import StorageFaults
 from config.errors import ControlError
 from config.secrets import register_secret
 from detector.daemon import control
@@ -223,9 +224,33 @@ def test_a_path_too_long_for_a_socket_is_refused_with_a_remedy(tmp_path: Path) -
         ask(folder / "control.sock", "status")
 
 
-def test_a_folder_that_cannot_be_written_is_refused_with_a_remedy(tmp_path: Path) -> None:
-    with pytest.raises(ControlError, match="make the folder writable"):
-        ControlServer(tmp_path / "absent" / "control.sock", COMMANDS)
+def test_a_socket_that_cannot_be_made_is_made_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "RETRY_S", 0.05)
+    faults = StorageFaults()
+    path = tmp_path / "absent" / "control.sock"
+    server = ControlServer(path, COMMANDS, faults)
+    server.start()
+    assert faults.reasons() == ["storage: control: No such file or directory"]
+    path.parent.mkdir()
+    wait_for(path.exists)
+    assert ask(path, "echo", text="here") == "here"
+    wait_for(lambda: not faults.reasons())
+    server.stop()
+
+
+def test_a_socket_that_is_removed_is_made_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "LOOK_S", 0.05)
+    server = ControlServer(path, COMMANDS)
+    server.start()
+    path.unlink()
+    wait_for(path.exists)
+    assert ask(path, "echo", text="here") == "here"
+    server.stop()
+    assert not path.exists()
 
 
 def test_the_longest_path_that_fits_works(tmp_path: Path) -> None:

@@ -15,16 +15,16 @@ from uuid_utils.compat import uuid7
 
 from alerts.deadline import Deadline
 from alerts.message import Alert, AlertContext, AlertPhase
+from alerts.storage.write_behind import Change
 from config.settings import CameraSettings, Location
 from config.urls import StreamUrl
 from detector.capture.frames import ArrayFrame
 from detector.daemon.alerting import IncidentReport, camera_alert, incident_alert
 from detector.daemon.camera_loss import Notice
-from detector.daemon.journal import Journal
 from detector.daemon.reporter import IncidentReporter
 from detector.motion.snapshot import SNAPSHOT_SIDE, snapshot
 from detector.types import Box, Incident, Phase, Sample
-from journals import kept
+from journals import StoredJournal, kept
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CAMERA = CameraSettings(
@@ -116,13 +116,14 @@ def sent() -> list[Alert]:
 
 @pytest.fixture
 def reporter(tmp_path: Path, sent: list[Alert]) -> Callable[..., IncidentReporter]:
-    def make(journal: Journal, fail_first: bool = False) -> IncidentReporter:
-        failures = [True] if fail_first else []
+    def make(journal: StoredJournal, fail_first: BaseException | None = None) -> IncidentReporter:
+        failures = [fail_first] if fail_first else []
 
-        def submit(alert: Alert, context: AlertContext) -> list[str]:
+        def submit(alert: Alert, context: AlertContext, also: Change | None) -> list[str]:
             if failures:
-                failures.pop()
-                raise OSError("the outbox is gone")
+                raise failures.pop()
+            if also:
+                journal.store.write(also)
             sent.append(alert)
             return ["police", "siren"]
 
@@ -134,7 +135,7 @@ def reporter(tmp_path: Path, sent: list[Alert]) -> Callable[..., IncidentReporte
 def test_reports_are_journalled_and_sent_in_order_and_none_is_lost_at_the_end(
     tmp_path: Path, reporter: Callable[..., IncidentReporter], sent: list[Alert]
 ) -> None:
-    journal = Journal(tmp_path / "j.sqlite")
+    journal = StoredJournal(tmp_path)
     one = reporter(journal)
     for incident in (OPENED, replace(OPENED, phase=Phase.UPDATED), CLOSED):
         one.report(IncidentReport(incident, CAMERA, SAMPLE))
@@ -152,7 +153,7 @@ def test_reports_are_journalled_and_sent_in_order_and_none_is_lost_at_the_end(
 def test_the_log_says_how_long_it_took_and_who_is_told(
     tmp_path: Path, reporter: Callable[..., IncidentReporter]
 ) -> None:
-    journal = Journal(tmp_path / "j.sqlite")
+    journal = StoredJournal(tmp_path)
     one = reporter(journal)
     with capture_logs() as logs:
         one.start()
@@ -169,7 +170,7 @@ def test_the_log_says_how_long_it_took_and_who_is_told(
 def test_an_exercise_is_marked_and_stays_out_of_the_journal(
     tmp_path: Path, reporter: Callable[..., IncidentReporter], sent: list[Alert]
 ) -> None:
-    journal = Journal(tmp_path / "j.sqlite")
+    journal = StoredJournal(tmp_path)
     one = reporter(journal)
     one.start()
     for incident in (OPENED, CLOSED):
@@ -183,8 +184,8 @@ def test_an_exercise_is_marked_and_stays_out_of_the_journal(
 def test_one_message_that_cannot_be_sent_does_not_silence_the_next(
     tmp_path: Path, reporter: Callable[..., IncidentReporter], sent: list[Alert]
 ) -> None:
-    journal = Journal(tmp_path / "j.sqlite")
-    one = reporter(journal, fail_first=True)
+    journal = StoredJournal(tmp_path)
+    one = reporter(journal, fail_first=OSError("the outbox is gone"))
     one.start()
     for _ in range(2):
         one.report(IncidentReport(replace(OPENED, id=uuid7()), CAMERA))
@@ -193,11 +194,32 @@ def test_one_message_that_cannot_be_sent_does_not_silence_the_next(
     journal.close(Deadline.after(5))
 
 
-def test_an_alarm_goes_out_even_where_the_journal_cannot_be_written(
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_report_over_which_the_thread_died_is_sent_by_the_next(
     tmp_path: Path, reporter: Callable[..., IncidentReporter], sent: list[Alert]
 ) -> None:
-    journal = Journal(tmp_path / "j.sqlite")
-    journal._db.execute("DROP TABLE incidents")  # as a disk that has gone bad
+    journal = StoredJournal(tmp_path)
+    one = reporter(journal, fail_first=SystemExit())
+    one.start()
+    one.report(IncidentReport(OPENED, CAMERA))
+    one.thread.join(10)
+    assert (one.thread.is_alive(), sent) == (False, [])
+    one.report(IncidentReport(CLOSED, CAMERA))
+    one.thread.renew()
+    one.stop(Deadline.after(10))
+    assert [alert.phase.value for alert in sent] == ["opened", "closed"]
+    journal.close(Deadline.after(5))
+
+
+def test_an_alarm_goes_out_even_where_the_journal_cannot_be_written(
+    tmp_path: Path,
+    reporter: Callable[..., IncidentReporter],
+    sent: list[Alert],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal = StoredJournal(tmp_path)
+    journal.store.write(lambda database: database.execute("DROP TABLE incidents"))
+    monkeypatch.setattr(journal, "_bound", lambda: None)
     one = reporter(journal)
     one.start()
     for incident in (OPENED, CLOSED):

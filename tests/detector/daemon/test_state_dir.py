@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.daemon.state_dir import claimed, make_state_dir
+from detector.daemon.state_dir import claimed
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def mode(path: Path) -> int:
 def test_what_the_daemon_makes_is_not_for_others(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     with claimed(folder):
-        make_state_dir(folder)
+        (folder / "calibration").mkdir()
         (folder / "calibration/gate.json").write_text("{}")
     assert mode(folder) == 0o750
     made = list(folder.rglob("*"))

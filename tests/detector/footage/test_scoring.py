@@ -93,6 +93,7 @@ def test_a_video_too_short_for_a_view_has_no_scores(
 ) -> None:
     found = score(make_video(brawl_pictures(0.3, 25, active=(0, 1))), classifier)
     assert found.as_json()["scores"] == found.as_json()["incidents"] == []
+    assert found.unseen == "it is shorter than the half second that a motion view takes"
 
 
 def test_progress_reaches_the_end(brawl_video: Path, classifier: Classifier) -> None:

@@ -154,9 +154,9 @@ def bench() -> Iterator[Callable[..., Bench]]:
     yield make
     for one in made:
         one.engine.go.set()
-        if one.worker._thread.is_alive():
+        if one.worker.thread.is_alive():
             one.worker.stop(DEADLINE_S)
-        assert not one.worker._thread.is_alive()
+        assert not one.worker.thread.is_alive()
 
 
 def test_the_newest_view_wins_and_the_replaced_one_is_counted(bench: Any) -> None:
@@ -334,10 +334,10 @@ def test_progress_shows_while_there_is_nothing_to_do_but_not_in_a_stuck_engine(b
     b = bench("gate")
     begun_s = time.monotonic()
     b.occupy("gate")
-    stuck_at = b.worker.progress_s
+    stuck_at = b.worker.thread.progress_s
     assert stuck_at >= begun_s
     b.worker.offer(offer("gate"))
-    assert b.worker.progress_s == stuck_at
+    assert b.worker.thread.progress_s == stuck_at
     b.engine.go.set()
     b.log.wait(scores=2)
-    assert b.worker.progress_s > stuck_at
+    assert b.worker.thread.progress_s > stuck_at

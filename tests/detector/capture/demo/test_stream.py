@@ -188,8 +188,8 @@ def _incidents(scene: SceneName, start_s: float, end_s: float) -> list[Incident]
         if view.moving:
             embedding = classifier.engine.embed(view.pixels[None])
             probability = float(classifier.head(embedding, [None])[0, 0])
-        smoothed = smoother.smooth(utc, probability)
-        reports.append(follower.follow(Score(scene, utc, "violence", probability, smoothed)))
+        smoothed = smoother.smooth(pts_s, probability)
+        reports.append(follower.follow(Score(scene, pts_s, utc, "violence", probability, smoothed)))
     return [report for report in reports if report]
 
 

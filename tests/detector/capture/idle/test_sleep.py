@@ -15,6 +15,8 @@ from detector.capture.idle.sleep import SleepCallbacks
 from detector.capture.reader import CameraReader
 from detector.motion.view import MotionTracker
 from detector.types import Grey, Sample
+from servers.camera_clocks import ClockRelay
+from servers.rtsp import RtspServer, make_clip
 
 FPS, QUIET_S, BUSY_S = 25, 12, 2
 
@@ -44,7 +46,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Listener:
     """Everything that one reader said, in order."""
 
-    def __init__(self, clip: Path, *, asleep: bool) -> None:
+    def __init__(self, clip: Path | str, *, asleep: bool) -> None:
         self.motion = MotionTracker()
         self.heard: list[tuple[str, float]] = []
         self.moving: list[float] = []
@@ -53,6 +55,8 @@ class Listener:
         self.slept_s = 0.0
         self.woken: list[str] = []
         self.ended = threading.Event()
+        self.asleep = threading.Event()
+        self.went_on = threading.Semaphore(0)
         self._started: datetime | None = None
         camera = CameraSettings(name="wall", url=str(clip), site="yard", capture=CaptureSettings())
         self.reader = CameraReader(
@@ -69,6 +73,7 @@ class Listener:
 
     def _sample(self, sample: Sample) -> bool | None:
         self.heard.append(("live", self._at(sample.utc)))
+        self.went_on.release()
         view = self.motion.view_of(sample)
         if view and view.moving:
             self.moving.append(self._at(sample.utc))
@@ -78,8 +83,9 @@ class Listener:
         self.heard.append(("past", self._at(sample.utc)))
         self.motion.view_of(sample)
 
-    def _rest(self, utc: datetime) -> None:
+    def _rest(self, _: float, utc: datetime) -> None:
         self.heard.append(("rest", self._at(utc)))
+        self.went_on.release()
 
     def _look(self, grey: Grey) -> bool:
         self.heard.append(("look", grey.mean()))
@@ -99,6 +105,8 @@ class Listener:
 
     def slept(self, camera: str, seconds: float) -> None:
         self.slept_s += seconds
+        if self.slept_s > 1:
+            self.asleep.set()
 
     def woke(self, camera: str, why: str, catch_up_s: float) -> None:
         self.woken.append(why)
@@ -150,3 +158,28 @@ def test_the_view_has_its_past_when_it_wakes(both: tuple[Listener, Listener]) ->
     assert kinds[woke - 1] == "rest"
     assert "rest" not in kinds[woke:]
     assert "look" in kinds[:woke]
+
+
+@pytest.mark.parametrize("back_s", [3.0, 3600.0, -3600.0])
+def test_a_stream_that_begins_anew_while_asleep_is_watched_on(
+    tmp_path: Path, back_s: float
+) -> None:
+    still = make_clip(tmp_path / "still.mp4", rest_s=30, seconds=1)
+    with (
+        RtspServer({"gate": still}) as server,
+        ClockRelay(server.port, lambda s: s + 7200) as relay,
+    ):
+        url = server.url("gate").replace(str(server.port), str(relay.port))
+        listener = Listener(url, asleep=True)
+        listener.reader.start()
+        assert listener.asleep.wait(30)
+        relay.clock = lambda s: s + 7200 - back_s
+        before = len(listener.heard)
+        for _ in range(len(listener.heard) + 32):
+            assert listener.went_on.acquire(timeout=5)
+        listener.reader.stop(1)
+    times = [at_s for what, at_s in listener.heard if what in {"live", "rest"}]
+    assert np.diff(times).max() < 0.4
+    assert np.diff(times).min() >= 0
+    # awake, until it knows the new stream's packets
+    assert "live" in [what for what, _ in listener.heard[before:]]

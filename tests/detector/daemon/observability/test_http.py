@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 from urllib.error import HTTPError
@@ -17,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from config.errors import ConfigError
 from config.settings import HttpSettings
-from detector.daemon.observability.http import HttpServer
+from detector.daemon.observability.http import MAX_CLIENTS, HttpServer
 from detector.daemon.observability.metrics import DetectorMetrics
 
 DEADLINE_S = 10.0
@@ -28,11 +29,15 @@ class Running:
 
     def __init__(self) -> None:
         self.live = True
+        self.threads: list[str] = []
         self.health: dict[str, Any] = {}
         registry = CollectorRegistry()
         DetectorMetrics(registry).add_camera("gate", "harbour", ["violence"])
         self.server = HttpServer(
-            HttpSettings(port=0), registry, lambda: self.live, lambda: dict(self.health)
+            HttpSettings(port=0),
+            registry,
+            lambda: (self.live, self.threads),
+            lambda: dict(self.health),
         )
         self.server.start()
 
@@ -56,6 +61,7 @@ def server() -> Iterator[Running]:
 @pytest.fixture
 def running(server: Running) -> Running:
     server.live = True
+    server.threads = []
     server.health = {"live": True, "status": "ok", "reasons": []}
     return server
 
@@ -134,14 +140,14 @@ def test_junk_harms_nothing(
 def test_a_port_in_use_is_a_mistake_of_the_configuration(running: Running) -> None:
     port = int(running.server.url.rpartition(":")[2])
     with pytest.raises(ConfigError, match=f"{port}.*Choose another http.port") as caught:
-        HttpServer(HttpSettings(port=port), CollectorRegistry(), lambda: True, dict)
+        HttpServer(HttpSettings(port=port), CollectorRegistry(), lambda: (True, []), dict)
     assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("host", ["192.0.2.77", "no-such-host.invalid"])
 def test_an_address_that_is_not_ours_is_a_mistake_of_the_configuration(host: str) -> None:
     with pytest.raises(ConfigError, match=host):
-        HttpServer(HttpSettings(host=host, port=0), CollectorRegistry(), lambda: True, dict)
+        HttpServer(HttpSettings(host=host, port=0), CollectorRegistry(), lambda: (True, []), dict)
 
 
 def test_clients_that_send_nothing_block_nobody(running: Running) -> None:
@@ -151,6 +157,40 @@ def test_clients_that_send_nothing_block_nobody(running: Running) -> None:
     assert running.get("/livez")[0] == 200
     for connection in silent:
         connection.close()
+
+
+def test_of_too_many_idle_clients_the_oldest_are_dropped(running: Running) -> None:
+    host, _, port = running.server.url.removeprefix("http://").partition(":")
+    before = threading.active_count()
+    with ExitStack() as open_ones:
+        clients = [
+            open_ones.enter_context(socket.create_connection((host, int(port)), DEADLINE_S))
+            for _ in range(3 * MAX_CLIENTS)
+        ]
+        assert running.get("/livez")[0] == 200
+        assert clients[0].recv(1) == b""
+        assert threading.active_count() - before <= MAX_CLIENTS + 2
+
+
+def test_without_room_for_a_thread_it_answers_all_the_same(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    host, _, port = running.server.url.removeprefix("http://").partition(":")
+    with monkeypatch.context() as patch, ExitStack() as open_ones:
+        patch.setattr(threading, "_start_new_thread", refuse)
+        for _ in range(3):
+            open_ones.enter_context(socket.create_connection((host, int(port)), DEADLINE_S))
+        assert running.get("/livez")[::2] == (200, "ok\n")
+
+
+def test_livez_names_the_threads_that_are_not_as_they_should_be(running: Running) -> None:
+    running.threads = ["capture-정문 died (ValueError: x), started anew 2 s ago"]
+    assert running.get("/livez")[2] == "ok\n" + running.threads[0] + "\n"
+    running.live = False
+    assert running.get("/livez")[2] == "stuck\n" + running.threads[0] + "\n"
 
 
 def test_a_failing_health_check_is_logged_and_does_not_end_the_server(
@@ -169,13 +209,15 @@ def test_the_port_is_free_again_after_stop() -> None:
     first = Running()
     port = int(first.server.url.rpartition(":")[2])
     first.server.stop()
-    again = HttpServer(HttpSettings(port=port), CollectorRegistry(), lambda: True, dict)
+    again = HttpServer(HttpSettings(port=port), CollectorRegistry(), lambda: (True, []), dict)
     again.start()
     again.stop()
 
 
 def test_an_ipv6_address_is_served() -> None:
-    server = HttpServer(HttpSettings(host="::1", port=0), CollectorRegistry(), lambda: True, dict)
+    server = HttpServer(
+        HttpSettings(host="::1", port=0), CollectorRegistry(), lambda: (True, []), dict
+    )
     server.start()
     try:
         with urlopen(f"{server.url}/livez", timeout=5) as answer:

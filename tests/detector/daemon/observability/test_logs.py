@@ -16,11 +16,14 @@ import structlog
 
 from config.secrets import MASK, register_secret
 from config.settings import LogSettings
+from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.logs import configure_logging
 
 SECRET = 'p@ss/w:rd"#€%20'
 URL = f"rtsp://viewer:{SECRET}@192.0.2.1/stream1"
 FORMS = (SECRET, json.dumps(SECRET)[1:-1], "p%40ss", "w:rd")
+
+DEADLINE_S = 10.0
 
 Read = Callable[[], str]
 
@@ -46,13 +49,23 @@ def stderr(monkeypatch: pytest.MonkeyPatch, own_logging: None) -> Iterator[io.St
         yield buffer
 
 
+@pytest.fixture
+def writer(stderr: io.StringIO) -> Iterator[LogWriter]:
+    """What writes the log, as in the daemon; `close` waits until all is written."""
+    one = LogWriter(stderr, None)
+    one.start()
+    yield one
+    one.close(0)
+
+
 @pytest.fixture(params=["json", "console"])
-def read(request: pytest.FixtureRequest, stderr: io.StringIO) -> Read:
+def read(request: pytest.FixtureRequest, stderr: io.StringIO, writer: LogWriter) -> Read:
     """Logging as configured for the daemon; gives what has been written."""
     register_secret(SECRET)
-    configure_logging(LogSettings(format=request.param, level="debug"))
+    configure_logging(LogSettings(format=request.param, level="debug"), writer)
 
     def written() -> str:
+        writer.close(DEADLINE_S)
         text = stderr.getvalue()
         if request.param == "json":
             assert all(isinstance(json.loads(line), dict) for line in text.splitlines())
@@ -143,27 +156,29 @@ def test_events_stay_readable(read: Read) -> None:
 
 
 def test_events_below_the_level_stay_out(
-    stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    stderr: io.StringIO, writer: LogWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stderr)
-    configure_logging(LogSettings(format="json", level="warning"))
+    configure_logging(LogSettings(format="json", level="warning"), writer)
     structlog.get_logger().info("connected")
     logging.getLogger("other").info("connected")
     structlog.get_logger().warning("lost")
+    writer.close(DEADLINE_S)
     events = [json.loads(line) for line in stderr.getvalue().splitlines()]
     assert [(event["level"], event["event"]) for event in events] == [("warning", "lost")]
     assert events[0]["timestamp"].endswith("Z")
 
 
 def test_a_warning_of_a_library_is_json_and_without_the_secret(
-    stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    stderr: io.StringIO, writer: LogWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register_secret(SECRET)
     monkeypatch.setattr(sys, "stderr", stderr)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        configure_logging(LogSettings(format="json"))
+        configure_logging(LogSettings(format="json"), writer)
         warnings.warn(f"{URL} is an old way to write it", stacklevel=1)
+    writer.close(DEADLINE_S)
     [event] = [json.loads(line) for line in stderr.getvalue().splitlines()]
     assert event["level"] == "warning"
     assert_hidden(stderr.getvalue())

@@ -113,7 +113,7 @@ def test_reports_end_up_in_their_series(
     worker.dropped("gate", "stale")
     worker.scored("gate", 0.25)
     worker.batch(3, 0.004)
-    metrics.observe_score(Score("gate", datetime.now(UTC), "violence", 0.4, 0.35))
+    metrics.observe_score(Score("gate", 0.0, datetime.now(UTC), "violence", 0.4, 0.35))
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"jikimi_{name}", labels)

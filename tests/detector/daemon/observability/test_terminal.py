@@ -13,6 +13,7 @@ import pytest
 from structlog import get_logger
 
 from config.settings import LogSettings
+from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.logs import configure_logging
 from servers.terminal import Terminal
 
@@ -52,8 +53,11 @@ def on_terminal(
     terminal = Terminal(80)
     with os.fdopen(os.dup(terminal.inside), "w", buffering=1) as stderr, monkeypatch.context() as p:
         p.setattr(sys, "stderr", stderr)
-        configure_logging(LogSettings.model_validate({"level": level}))
+        writer = LogWriter(stderr, None)
+        writer.start()
+        configure_logging(LogSettings.model_validate({"level": level}), writer)
         log()
+        writer.close(10)
     return terminal.text()
 
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.capture.clock import Pace, Stamp, StreamClock
+from detector.capture.timing.clock import (
+    LATE_FOR_S,
+    MAX_DRIFT_S,
+    Pace,
+    Stamp,
+    StreamClock,
+)
 from detector.motion.greys import SampleClock
-
-BOOT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def stamps(pictures: list[tuple[float | None, float]]) -> list[Stamp]:
     """Stamp pictures of (stream time, arrival on the monotonic clock)."""
     clock = StreamClock()
-    return [clock.stamp(pts, at, BOOT + timedelta(seconds=at)) for pts, at in pictures]
+    return [clock.stamp(pts, at) for pts, at in pictures]
 
 
 def seconds(stamp: Stamp) -> float:
-    return (stamp.utc - BOOT).total_seconds()
+    return stamp.at_s
 
 
 def test_stream_time_counts_from_the_first_picture_wherever_the_camera_counts_from() -> None:
@@ -89,9 +92,83 @@ def test_time_never_runs_backwards_and_never_lies_ahead(
     placed = stamps(arrivals)
     for a, b in pairwise(placed):
         assert b.pts_s >= a.pts_s
-        assert b.utc >= a.utc
+        assert b.at_s >= a.at_s
     for stamp, (_, arrived) in zip(placed, arrivals, strict=True):
         assert seconds(stamp) <= arrived + 1e-3
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.floats(-1e6, 1e6) | st.floats(0, 30),
+            st.floats(0, 0.5) | st.floats(0, 30),
+            st.sampled_from([None, None, None, None, True, False]),
+        ),
+        min_size=1,
+        max_size=80,
+    )
+)
+def test_no_picture_is_dated_long_before_it_came_for_long(
+    pictures: list[tuple[float | None, float, bool | None]],
+) -> None:
+    """Whatever a camera says, and whether it is believed or not."""
+    clock, at_s, late_since_s, last_s = StreamClock(), 100.0, None, 0.0
+    for pts_s, gap_s, believed in pictures:
+        at_s += gap_s
+        if believed is not None:
+            clock.believe(believed)
+        placed = clock.stamp(pts_s, at_s)
+        assert placed.pts_s >= last_s
+        assert placed.at_s <= at_s + 1e-6
+        last_s = placed.pts_s
+        if at_s - placed.at_s <= MAX_DRIFT_S + 1e-6:
+            late_since_s = None
+        elif late_since_s is None:
+            late_since_s = at_s
+        assert late_since_s is None or at_s - late_since_s < LATE_FOR_S
+
+
+def test_a_clock_that_is_not_believed_is_not_gone_by_and_what_it_left_out_is_made_up_for() -> None:
+    clock = StreamClock()
+    for n in range(100):  # time stamps stand still
+        clock.stamp(7.0, 100 + n / 25)
+    clock.believe(False)
+    placed = [clock.stamp(7.0, 100 + n / 25) for n in range(100, 200)]
+    assert [s.pts_s for s in placed] == pytest.approx([n / 25 for n in range(100, 200)])
+    assert [s.at_s for s in placed] == pytest.approx([100 + n / 25 for n in range(100, 200)])
+    assert clock.placed(7.0) is None
+    clock.believe(True)
+    again = [clock.stamp(50 + n / 25, 100 + n / 25 + 0.3 * (n % 2)) for n in range(200, 300)]
+    assert again[-2].pts_s == pytest.approx(298 / 25, abs=0.4)
+    assert again[-1].lag_s == pytest.approx(0.3, abs=0.01)
+
+
+def test_a_fast_clock_that_is_no_longer_believed_holds_no_picture_back() -> None:
+    clock = StreamClock()
+    for n in range(100):
+        clock.stamp(4 * n / 25, 100 + n / 25)
+    ahead_s = clock.stamp(16.0, 104).pts_s
+    clock.believe(False)
+    assert clock.stamp(20.0, 105).pts_s == pytest.approx(ahead_s + 1)
+
+
+def test_what_a_long_stall_held_back_is_placed_where_it_was_taken() -> None:
+    before = [(n / 25, 100 + n / 25) for n in range(100)]
+    burst = [(n / 25, 113.0 + (n - 100) / 1000) for n in range(100, 325)]  # of 9 s, in 0.2 s
+    placed = stamps(before + burst)
+    assert [s.pts_s for s in placed] == pytest.approx([n / 25 for n in range(325)])
+    assert placed[100].at_s == pytest.approx(104, abs=0.1)
+
+
+def test_pictures_that_stay_late_are_placed_anew() -> None:
+    before = [(n / 25, 100 + n / 25) for n in range(100)]
+    after = [(n / 25, 110 + n / 25) for n in range(100, 300)]
+    clock = StreamClock()
+    lags = [clock.stamp(pts, at).lag_s for pts, at in before + after]
+    assert clock.jumps == 1
+    assert max(lags[:100]) < 0.01
+    assert lags[110] == pytest.approx(10)
+    assert max(lags[100 + round(25 * LATE_FOR_S) + 1 :]) < 0.01
 
 
 def due(frame_times: list[float]) -> tuple[int, int]:

@@ -1,0 +1,102 @@
+"""What the configuration says of an MQTT broker, and the topics that follow from it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
+
+from alerts.message import Alert
+from alerts.sink import Problem
+from alerts.sinks.certificates import tls_problems
+from config.hosts import Host
+from config.settings import Name, Section
+from config.topics import checked_topic
+
+FIELDS = ("site", "station", "camera", "label")
+
+
+class TlsOptions(Section):
+    """Encryption; an empty section uses the system's certificate authorities."""
+
+    ca: FilePath | None = Field(default=None, description="PEM of the authority to trust")
+    certificate: FilePath | None = Field(default=None, description="PEM of this client")
+    key: FilePath | None = Field(default=None, description="PEM of this client's private key")
+    insecure: bool = Field(default=False, description="true: do not check the broker's name")
+
+
+class MqttOptions(Section):
+    """Which broker, as whom, and under which topics."""
+
+    host: Host
+    port: int | None = Field(
+        default=None, ge=1, le=65535, description="left out: 8883 with tls, else 1883"
+    )
+    protocol: Literal["5", "3.1.1"] = "5"
+    tls: TlsOptions | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    client_id: str | None = Field(
+        default=None, min_length=1, description="left out: a random one; must be unique"
+    )
+    topic: str = Field(
+        default="jikimi/{site}/{camera}/incident",
+        min_length=1,
+        description="may hold {site}, {station}, {camera}, {label}",
+    )
+    image: bool = Field(default=True, description="with the picture")
+    site: Name | None = Field(
+        default=None, description="of the availability topic; left out: the global site"
+    )
+    timeout_s: float = Field(default=10.0, gt=0, le=120, description="for an acknowledgement")
+
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) else value
+
+    @field_validator("topic")
+    @classmethod
+    def _is_topic(cls, value: str) -> str:
+        return checked_topic(value, FIELDS)
+
+    @model_validator(mode="after")
+    def _password_needs_name(self) -> MqttOptions:
+        if self.password is not None and self.username is None:
+            raise ValueError("password needs a username beside it")
+        return self
+
+    def problems(self) -> list[Problem]:
+        """What is wrong with the files in `tls`."""
+        tls = self.tls
+        return tls_problems(tls.ca, tls.certificate, tls.key, time.time()) if tls else []
+
+
+_FORBIDDEN = str.maketrans("/+#\0", "----")
+
+
+def alert_topic(template: str, alert: Alert) -> str:
+    """The template filled in, each value as one level."""
+    values = {
+        "site": alert.site,
+        "station": alert.station or "-",
+        "camera": alert.camera,
+        "label": alert.label,
+    }
+    return template.format(**{key: _level(value) for key, value in values.items()})
+
+
+def state_topic(camera: str, site: str) -> str:
+    """Where the state of `camera` is shown."""
+    return f"jikimi/{_level(site)}/{_level(camera)}/state"
+
+
+def availability_topic(site: str | None) -> str:
+    """Where a daemon says that it is there."""
+    return f"jikimi/{_level(site or 'default')}/availability"
+
+
+def _level(value: str) -> str:
+    """What would be more than one level, or a wildcard, becomes `-`."""
+    return value.translate(_FORBIDDEN)

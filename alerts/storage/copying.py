@@ -1,0 +1,140 @@
+"""From the file to memory at a start, and from memory to a file that fell behind.
+
+Times in the file are those of the steady clock of the run that wrote them; the row of `clock`
+says what makes them UTC. Read by a later run, a time that lies in the future counts as over: then
+the box's clock was set back, and nobody knows how old it is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from alerts.clock import SteadyClock
+from alerts.storage.database import TABLES, memory_database
+
+MAX_INCIDENTS = 10_000
+"""Incidents that memory holds, the newest and every open one: 3 MB."""
+
+EXPIRED_S = 3 * 86_400.0
+"""So old counts what cannot be dated: no siren sounds for it, and it is told late."""
+
+CLOCK_SET_S = 1.0
+"""The box's clock was set, and not only trimmed, where it is off by more."""
+
+SET_BACK_S = 90.0
+"""The file was written later than now, by so much: the clock was set back between two runs."""
+
+
+def loaded(file: sqlite3.Connection, clock: SteadyClock) -> tuple[sqlite3.Connection, bool]:
+    """What an earlier run left in `file`, in memory, and whether the file says just the same.
+
+    Raises sqlite3.Error where the file cannot be read.
+    """
+    memory = memory_database()
+    for table in TABLES:
+        _insert(memory, table, _read(file, table), "IGNORE")
+    _set_sequence(memory, _sequence(file))
+    found = file.execute("SELECT offset_s, saved_at FROM clock").fetchone()
+    offset_s, saved_at = found or (0.0, 0.0)
+    set_back = saved_at > clock.now() + SET_BACK_S
+    _settle(memory, clock.now(), offset_s, set_back)
+    return memory, not offset_s and not set_back
+
+
+def append(newer: sqlite3.Connection, memory: sqlite3.Connection) -> None:
+    """Put what `newer` holds behind what `memory` holds."""
+    sequence = _sequence(memory)
+    for table, columns in TABLES.items():
+        rows = newer.execute(f"SELECT {columns} FROM {table}").fetchall()  # noqa: S608 - of TABLES
+        if columns.startswith("position, "):
+            rows = [(position + sequence, *rest) for position, *rest in rows]
+        _insert(memory, table, rows)
+    _set_sequence(memory, sequence + _sequence(newer))
+
+
+def rewrite(memory: sqlite3.Connection, file: sqlite3.Connection) -> None:
+    """Make the file say what memory says, whatever it said before; within a transaction.
+
+    Incidents that memory holds no longer stay. Pictures are written where they are missing only.
+    """
+    for table, columns in TABLES.items():
+        if table == "alert":
+            _rewrite_alerts(memory, file)
+            continue
+        if table != "incidents":
+            file.execute(f"DELETE FROM {table}")  # noqa: S608 - of TABLES
+        _insert(file, table, memory.execute(f"SELECT {columns} FROM {table}"))  # noqa: S608 - same
+    _set_sequence(file, _sequence(memory))
+
+
+def save_clock(file: sqlite3.Connection, clock: SteadyClock) -> None:
+    """Say in the file what makes its times UTC."""
+    offset_s = clock.offset_s()
+    set_by_s = offset_s if abs(offset_s) > CLOCK_SET_S else 0.0
+    file.execute(
+        "INSERT OR REPLACE INTO clock VALUES (1, ?, ?)", (set_by_s, clock.now() + offset_s)
+    )
+
+
+def _read(file: sqlite3.Connection, table: str) -> list[tuple[object, ...]]:
+    query = f"SELECT {TABLES[table]} FROM {table}"  # noqa: S608 - of TABLES
+    if table == "incidents":
+        query += f" ORDER BY closed_at IS NOT NULL, rowid DESC LIMIT {MAX_INCIDENTS}"
+        return file.execute(query).fetchall()[::-1]
+    return file.execute(query).fetchall()
+
+
+def _insert(
+    database: sqlite3.Connection,
+    table: str,
+    rows: Iterable[Sequence[object]],
+    otherwise: str = "REPLACE",
+) -> None:
+    columns = TABLES[table]
+    marks = ", ".join("?" * (columns.count(",") + 1))
+    database.executemany(
+        f"INSERT OR {otherwise} INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608 - of TABLES
+        rows,
+    )
+
+
+def _sequence(database: sqlite3.Connection) -> int:
+    """The last position that the queue has ever given."""
+    (sequence,) = database.execute("SELECT total(seq) FROM sqlite_sequence").fetchone()
+    return int(sequence)
+
+
+def _set_sequence(database: sqlite3.Connection, sequence: int) -> None:
+    database.execute("DELETE FROM sqlite_sequence")
+    database.execute("INSERT INTO sqlite_sequence VALUES ('queue', ?)", (sequence,))
+
+
+def _settle(memory: sqlite3.Connection, now: float, offset_s: float, set_back: bool) -> None:
+    """Make times of the earlier run those of this one; CAST, for a damaged row holds anything."""
+    over = now - EXPIRED_S
+    for table in ("queue", "refused", "unreadable"):
+        memory.execute(
+            f"UPDATE {table} SET sent_at = CASE WHEN ?1 OR CAST(sent_at AS REAL) + ?2 > ?3"  # noqa: S608 - same
+            " THEN ?4 ELSE CAST(sent_at AS REAL) + ?2 END",
+            (set_back, offset_s, now, over),
+        )
+    memory.execute("UPDATE queue SET retry_at = 0, attempts = CAST(attempts AS INTEGER)")
+    memory.execute("UPDATE stage SET at = min(CAST(at AS REAL) + ?, ?)", (offset_s, now))
+    memory.execute("UPDATE delivered SET at = CAST(at AS REAL) + ?", (offset_s,))
+    memory.execute("UPDATE silence SET until = CAST(until AS REAL) + ?", (offset_s,))
+    memory.execute("DELETE FROM delivered WHERE ? OR at > ?", (set_back, now))
+    memory.execute("DELETE FROM silence WHERE ?", (set_back,))
+
+
+def _rewrite_alerts(memory: sqlite3.Connection, file: sqlite3.Connection) -> None:
+    wanted = dict(memory.execute("SELECT alert_id, image_bytes FROM alert").fetchall())
+    found = dict(file.execute("SELECT alert_id, image_bytes FROM alert").fetchall())
+    file.executemany(
+        "DELETE FROM alert WHERE alert_id = ?",
+        [(key,) for key, size in found.items() if wanted.get(key) != size],
+    )
+    for key, size in wanted.items():
+        if found.get(key) != size:
+            row = memory.execute("SELECT * FROM alert WHERE alert_id = ?", (key,)).fetchone()
+            file.execute("INSERT INTO alert VALUES (?, ?, ?, ?)", row)

@@ -1,0 +1,99 @@
+"""Messages that left the queue of a sink without having been delivered, and the way back.
+
+Two tables (`database.SET_ASIDE`): `refused` by the sink, for good; `unreadable` because of what
+the row holds, such as damage or a phase of a newer release. Their alerts stay, picture included,
+and their place among the messages of their incident is kept.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from alerts.message import Alert, AlertPhase
+
+KEPT = 1000
+"""Messages kept in each table; beyond that the oldest go."""
+
+Table = Literal["refused", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message that `sink` refused for good: why, and when (UTC, seconds)."""
+
+    sink: str
+    alert: Alert
+    reason: str
+    at: float
+
+
+def set_aside(
+    database: sqlite3.Connection, table: Table, row: tuple[str, str], reason: str, at: float
+) -> None:
+    """Move the message of `row` (sink, alert id) from the queue into `table`."""
+    # `table` is one of two literals, here and below.
+    database.execute(
+        f"INSERT OR REPLACE INTO {table}"  # noqa: S608
+        " SELECT position, sink, alert_id, incident_id, phase, sent_at, no_image, ?, ? FROM queue"
+        " WHERE sink = ? AND alert_id = ?",
+        (reason, at, *row),
+    )
+    database.execute("DELETE FROM queue WHERE sink = ? AND alert_id = ?", row)
+    old = database.execute(
+        f"SELECT position, alert_id FROM {table} ORDER BY at DESC LIMIT -1 OFFSET ?",  # noqa: S608
+        (KEPT,),
+    ).fetchall()
+    for position, key in old:
+        database.execute(f"DELETE FROM {table} WHERE position = ?", (position,))  # noqa: S608
+        forget_alert(database, key)
+
+
+def put_back(database: sqlite3.Connection, table: Table, keys: Collection[str] | None) -> int:
+    """Move messages of the alerts `keys` (None: all) back to their place in the queue; how many."""
+    rows = database.execute(f"SELECT position, alert_id FROM {table}").fetchall()  # noqa: S608
+    chosen = [position for position, key in rows if keys is None or key in keys]
+    for position in chosen:
+        database.execute(
+            "INSERT OR IGNORE INTO queue"  # noqa: S608
+            " (position, sink, alert_id, incident_id, phase, sent_at, no_image)"
+            f" SELECT position, sink, alert_id, incident_id, phase, sent_at, no_image FROM {table}"
+            " WHERE position = ?",
+            (position,),
+        )
+        database.execute(f"DELETE FROM {table} WHERE position = ?", (position,))  # noqa: S608
+    return len(chosen)
+
+
+def refused(database: sqlite3.Connection) -> list[Refused]:
+    """All that sinks refused, newest first."""
+    rows = database.execute(
+        "SELECT sink, phase, no_image, reason, at, body, image FROM refused"
+        " JOIN alert USING (alert_id) ORDER BY at DESC, position DESC"
+    ).fetchall()
+    return [
+        Refused(sink, stored_alert(body, phase, None if no_image else image), reason, at)
+        for sink, phase, no_image, reason, at, body, image in rows
+    ]
+
+
+def forget_alert(database: sqlite3.Connection, key: str) -> None:
+    """Delete the alert unless some table still needs it."""
+    database.execute(
+        "DELETE FROM alert WHERE alert_id = ?1"
+        " AND NOT EXISTS (SELECT 1 FROM queue WHERE alert_id = ?1)"
+        " AND NOT EXISTS (SELECT 1 FROM refused WHERE alert_id = ?1)"
+        " AND NOT EXISTS (SELECT 1 FROM unreadable WHERE alert_id = ?1)",
+        (key,),
+    )
+
+
+def stored_alert(body: str, phase: str, image: bytes | None = None) -> Alert:
+    """The alert as a sink shall see it; ValueError where it cannot be read.
+
+    What a newer release added to it is left out.
+    """
+    alert = Alert.model_validate_json(body, extra="ignore")
+    return alert.model_copy(update={"image": image, "phase": AlertPhase(phase)})

@@ -1,0 +1,67 @@
+"""The release before this one reads what this one wrote, and the other way round."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from alerting import PICTURE, StoredOutbox, follow_up, make_alert
+
+from alerts.admission import Stage
+from alerts.deadline import Deadline
+from alerts.message import AlertPhase
+
+OPENED, CLOSED = AlertPhase.OPENED, AlertPhase.CLOSED
+
+# What the release before executes, word for word.
+PUT_ALERT = "INSERT OR IGNORE INTO alert VALUES (?, ?, ?, ?)"
+PUT_QUEUE = (
+    "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, phase, sent_at)"
+    " VALUES (?, ?, ?, ?, ?)"
+)
+PUT_STAGE = "INSERT OR REPLACE INTO stage VALUES (?, ?, ?, ?)"
+PUT_DELIVERED = (
+    "INSERT INTO delivered VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)"
+)
+PUT_SILENCE = "INSERT OR REPLACE INTO silence VALUES (?, ?)"
+NEXT = "SELECT alert_id, phase, attempts FROM queue WHERE sink = ? ORDER BY position LIMIT 1"
+
+
+def test_going_back_and_forth_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    outbox = StoredOutbox(path)
+    first, refused, theirs = make_alert(image=PICTURE), make_alert(), make_alert()
+    outbox.put(refused, {"station": OPENED}, 1e9)
+    message = outbox.next_due("station", 1e9)
+    assert message
+    outbox.refuse(message, "no")
+    outbox.put(first, {"station": OPENED}, 1e9, {"station": Stage.TOLD})
+    outbox.silence("gate", 4e9)
+    assert outbox.store.file.flush() is None
+    outbox.close(Deadline.after(5))
+
+    with closing(sqlite3.connect(path)) as old, old:
+        assert old.execute("PRAGMA user_version").fetchone() == (1,)
+        assert old.execute(NEXT, ("station",)).fetchone() == (str(first.alert_id), "opened", 0)
+        key, incident = str(theirs.alert_id), str(theirs.incident_id)
+        old.execute(PUT_ALERT, (key, 0, theirs.model_dump_json(exclude={"image"}), None))
+        old.execute(PUT_QUEUE, ("station", key, incident, "opened", 1e9))
+        old.execute(PUT_STAGE, ("station", incident, "told", 1e9))
+        old.execute(PUT_DELIVERED, ("station", "gate", 1e9))
+        old.execute(PUT_SILENCE, ("door", 4e9))
+
+    outbox = StoredOutbox(path)
+    closed = follow_up(theirs, CLOSED, 1)
+    outbox.put(closed, {"station": CLOSED}, 1e9)
+    assert [one.alert for one in outbox.refused()] == [refused]
+    outbox.send_again(None)
+    got = []
+    while message := outbox.next_due("station", 4e9):
+        got.append(message.alert)
+        outbox.acknowledge(message)
+    assert got == [refused, first, theirs, closed]
+    assert outbox.silences(0) == {"gate": 4e9, "door": 4e9}
+    assert outbox.stage("station", incident) is Stage.TOLD
+    assert outbox.delivered_at("station", "gate") == 1e9
+    outbox.close(Deadline.after(5))
