@@ -209,7 +209,12 @@ def test_of_two_sinks_at_one_broker_one_that_leaves_takes_nothing_of_the_other(
                 "jikimi/yard/gate/state", b""
             )
 
-        wait_for(all_shown)
+        subscriber.wait_until(  # from both
+            lambda messages: (
+                sum(m.payload == b"online" for m in messages) >= 2
+                and sum(b"live" in m.payload for m in messages) >= 2
+            )
+        )
         count = len(subscriber.messages)
         dispatcher.reconfigure([one], Deadline.after(5))
         subscriber.wait_until(lambda messages: any(m.payload == b"offline" for m in messages))
