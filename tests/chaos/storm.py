@@ -5,20 +5,21 @@ from __future__ import annotations
 import random
 import re
 import subprocess
-import sys
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from chaos.ledger import Ledger, decoded
-from servers import exact_kill, fighting
-from servers.daemon import DaemonProcess, wait_until
+from chaos.fighting_daemon import FightingDaemon
+from chaos.ledger import Ledger
+from servers import exact_kill
+from servers.daemon import wait_until
 from servers.mqtt import PROTOCOL, MqttBroker, Subscriber
 from servers.webhook import Answer, WebhookServer
 
-LONGEST_S = 6.0
-"""Of a life; starting takes a quarter of it."""
+WATCHING_S = 3.0
+"""The longest life after the first incident, which comes as late as this machine is busy."""
 
 LAST_WRITE = 100
 """The last write of a kind that a life may end at; how many there are, time says."""
@@ -29,7 +30,7 @@ HELD_S = 0.5
 EXPIRY_S = 2.0
 """Of the siren: less than a restart takes, so that kills do make alarms expire."""
 
-FIGHTS = "1 2.4"
+FIGHTS = (1.0, 2.4)
 """Each camera fights for so long in each so many seconds."""
 
 OPERATIONS = tuple(
@@ -38,19 +39,11 @@ OPERATIONS = tuple(
     for what in ("BEGIN *", "INSERT *", "UPDATE *", "DELETE *", "COMMIT *", "fsync", "re* *")
 )
 
-CONFIG = """
-site: {site}
-detection: {{open_threshold: 0.3, close_threshold: 0.2, min_duration_s: 0, merge_gap_s: 0.5}}
-cameras:
-  gate: pattern://calm
-  yard: pattern://calm
-  hall: pattern://calm
-  door: pattern://calm
-sinks:
+CAMERAS = ("gate", "yard", "hall", "door")
+
+SINKS = """
   station: {{type: mqtt, host: 127.0.0.1, port: {port}, protocol: "{protocol}"}}
   hook: {{type: webhook, url: "{url}"}}
-  record: {{type: recording, path: {record}}}
-  siren: {{type: siren, command: [sh, {siren}], expiry_s: {expiry_s}}}
 """
 
 SIREN = """
@@ -64,39 +57,35 @@ class Storm:
     """A daemon, its sinks, and what was accepted, from `__enter__` to `__exit__`."""
 
     def __init__(self, folder: Path, broker: MqttBroker, site: str, seed: int) -> None:
-        folder.mkdir()
         self.random = random.Random(seed)
         self.kills = 0
         self.ended_itself: list[str] = []
-        self._site = site
-        self._broker = broker
-        self._record = folder / "record"
-        self._sounded = folder / "sounded"
-        self._fights = folder / "fights"
-        self._fights.write_text(FIGHTS)
-        self._siren = folder / "siren"
-        self._siren.write_text(SIREN.format(sounded=self._sounded))
         self._drills: list[subprocess.Popen[str]] = []
         self._accepted: set[str] = set()
-        self._stack = ExitStack()
-        self._folder = folder
-
-    def __enter__(self) -> Self:
-        enter = self._stack.enter_context
-        self._station = enter(Subscriber(self._broker, f"jikimi/{self._site}/+/incident"))
-        self.hook = enter(WebhookServer(self._mood))
-        config = CONFIG.format(
-            site=self._site,
-            port=self._broker.port,
-            protocol=PROTOCOL,
-            url=self.hook.url,
-            record=self._record,
-            siren=self._siren,
+        self._station = Subscriber(broker, f"jikimi/{site}/+/incident")
+        self._hook = WebhookServer(self._mood)
+        self._daemon = FightingDaemon(
+            folder,
+            cameras=CAMERAS,
+            sinks=SINKS.format(port=broker.port, protocol=PROTOCOL, url=self._hook.url),
+            site=site,
+            siren=SIREN,
             expiry_s=EXPIRY_S,
         )
-        command = (sys.executable, fighting.__file__, str(self._fights))
-        self.daemon = DaemonProcess(self._folder / "jikimi", config, command=command)
-        self._stack.push(self.daemon.__exit__)
+        self._longest_s = WATCHING_S
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self._station)
+        self._stack.enter_context(self._hook)
+        self._stack.push(self._daemon.__exit__)
+        began_s = time.monotonic()
+        self._daemon.fight(*FIGHTS)
+        self._daemon.start()
+        wait_until(lambda: self._daemon.told("opened"), "the first incident")
+        self._longest_s += time.monotonic() - began_s
+        self._daemon.kill()
+        self.kills += 1
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,53 +101,42 @@ class Storm:
             number = round(LAST_WRITE ** draw.random())  # as often among the first ten as later
             held_s = draw.choice((0, 0, HELD_S))
             at = f"{number} {held_s} {draw.choice(OPERATIONS)}"
-        ends_s = draw.uniform(0, LONGEST_S) if at is None else LONGEST_S
-        self.daemon.launch(**{exact_kill.VARIABLE: at} if at else {})
+        ends_s = draw.uniform(0, self._longest_s) if at is None else self._longest_s
+        self._daemon.launch(**{exact_kill.VARIABLE: at} if at else {})
         if drill and draw.random() < 0.5:
             begins_s = draw.uniform(0, ends_s)
             if not self._ends_within(begins_s):
-                self._drills.append(self.daemon.ask("drill"))
+                self._drills.append(self._daemon.ask("drill"))
                 ends_s -= begins_s
         self._ends_within(ends_s)
-        process = self.daemon.process
+        process = self._daemon.process
         assert process
         if process.poll() not in {None, -9}:
-            self.ended_itself.append(f"code {process.returncode}: {self.daemon.log()[-2000:]}")
-        self.daemon.kill()
+            self.ended_itself.append(f"code {process.returncode}: {self._daemon.log()[-2000:]}")
+        self._daemon.kill()
         self.kills += 1
         self._hear_drills()
 
     def rest(self) -> None:
         """Start once more, in peace, wait until everything is told, and stop."""
-        self._fights.unlink()
-        self.hook.answer = lambda: Answer.TAKE
-        self.daemon.start()
-        wait_until(self._settled, "everything to be told", 120)
-        self.daemon.stop()
+        self._daemon.calm()
+        self._hook.answer = lambda: Answer.TAKE
+        self._daemon.start()
+        wait_until(self._daemon.settled, "everything to be told", 120)
+        self._daemon.stop()
 
     def ledger(self) -> Ledger:
         """All there is to hold against one another."""
-        entries = self.daemon.jikimi("incidents", "--json", "--limit", "1000000").stdout
-        sounded = self._sounded.read_text() if self._sounded.exists() else ""
-        record = self._record.read_text() if self._record.exists() else ""
-        return Ledger(
-            recorded={entry["id"] for entry in decoded(entries.splitlines())},
-            accepted=self._accepted,
-            told={
-                "station": self._station.incidents(),
-                "hook": self.hook.incidents(),
-                "record": decoded(record.splitlines()),
-            },
-            sounded=[
-                (incident, float(at)) for incident, at in map(str.split, sounded.splitlines())
-            ],
-            expiry_s=EXPIRY_S,
+        return self._daemon.ledger(
+            list(self._accepted),
+            station=self._station.incidents(),
+            hook=self._hook.incidents(),
         )
 
     def _ends_within(self, seconds: float) -> bool:
-        assert self.daemon.process
+        assert self._daemon.process
         try:
-            self.daemon.process.wait(seconds)
+            self._daemon.process.wait(seconds)
         except subprocess.TimeoutExpired:
             return False
         return True
@@ -168,15 +146,6 @@ class Storm:
             said, _ = command.communicate(timeout=30)
             self._accepted.update(re.findall(r"^exercise (\S+)", said))
         self._drills.clear()
-
-    def _settled(self) -> bool:
-        health = self.daemon.health()
-        return not any(
-            [
-                *(camera["open_incidents"] for camera in health["cameras"]),
-                *(sink["depth"] for sink in health["sinks"]),
-            ]
-        )
 
     def _mood(self) -> Answer:
         """Where a receiver is often busy, or breaks off, the outbox has something to keep."""

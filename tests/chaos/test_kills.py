@@ -48,7 +48,7 @@ def test_random_kills_lose_nothing(tmp_path: Path, broker: MqttBroker) -> None:
         for n, (storm, ledger) in enumerate(zip(storms, ledgers, strict=True))
     ]
     print(f"\nrandom kills; again with CHAOS_SEED={SEED}\n{table(rows)}")
-    assert sum(len(ledger.recorded) for ledger in ledgers) > KILLS / 4
+    assert sum(len(ledger.recorded) for ledger in ledgers) > KILLS / 10
     assert [storm.ended_itself for storm in storms] == [[]] * LANES
     found = [ledger.faults() for ledger in ledgers]
     assert found == [{}] * LANES, json.dumps(found, indent=1)
