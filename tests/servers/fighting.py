@@ -38,6 +38,8 @@ class ClockHead:
         self.labels = tuple(labels)
         self._file = file
         self._cameras = 0
+        self._fight_s = 0.0
+        self._every_s = 1.0
 
     def new_state(self) -> float:
         """How far behind the next camera is."""
@@ -51,10 +53,12 @@ class ClockHead:
     def rest(self, state: float) -> Floats:
         """Nothing moves, which the script does not heed: [labels]."""
         try:
-            fight_s, every_s = map(float, self._file.read_text().split())
-        except (OSError, ValueError):  # gone, or just being written
-            return np.zeros(len(self.labels), np.float32)
-        fights = (time.monotonic() - state) % every_s < fight_s
+            self._fight_s, self._every_s = map(float, self._file.read_text().split())
+        except FileNotFoundError:
+            self._fight_s = 0.0
+        except OSError:
+            pass  # no file may be opened any more: as before
+        fights = (time.monotonic() - state) % self._every_s < self._fight_s
         return np.full(len(self.labels), fights, np.float32)
 
 
