@@ -61,6 +61,12 @@ def watches_and_alarms(daemon: FightingDaemon) -> None:
     assert daemon.health()["live"]
 
 
+def first_free(pid: int) -> int:
+    """The descriptor that the next open file of process `pid` would have."""
+    taken = {int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    return min({*range(len(taken) + 1)} - taken)
+
+
 @LOG
 @pytest.mark.parametrize("stderr", [full_device, full_pipe, left_pipe])
 def test_a_log_that_nobody_takes_stops_no_alarm(
@@ -97,7 +103,7 @@ def test_without_files_to_open_it_goes_on_and_delivers_once_there_are(tmp_path: 
         sounded = len(daemon.sounded())
         daemon.fight(1.0, 4.0)
         wait_until(daemon.open_incidents, "a fight")
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, hard))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (first_free(pid), hard))
         wait_until(lambda: "sink failed" in daemon.log(), "a sink to miss a file")
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
         wait_until(lambda: len(daemon.sounded()) > sounded, "the siren")
