@@ -91,18 +91,15 @@ class Storm:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def live(self, *, at: str | None = None, drill: bool = True) -> None:
-        """One life: start, perhaps a drill, and a kill at a random moment or exact write.
+    def live(self, *, drill: bool = True, **environment: str) -> None:
+        """One life: start, perhaps a drill, and a kill at a random moment or an exact write.
 
-        `at`: the write, such as `1 0 after COMMIT outbox`; drawn where it is left out.
+        `environment`: what tells the write (`servers.exact_kill`); drawn where it is left out.
         """
         draw = self.random
-        if at is None and draw.random() < 0.5:
-            number = round(LAST_WRITE ** draw.random())  # as often among the first ten as later
-            held_s = draw.choice((0, 0, HELD_S))
-            at = f"{number} {held_s} {draw.choice(OPERATIONS)}"
-        ends_s = draw.uniform(0, self._longest_s) if at is None else self._longest_s
-        self._daemon.launch(**{exact_kill.VARIABLE: at} if at else {})
+        environment = environment or self._drawn()
+        ends_s = self._longest_s if environment else draw.uniform(0, self._longest_s)
+        self._daemon.launch(**environment)
         if drill and draw.random() < 0.5:
             begins_s = draw.uniform(0, ends_s)
             if not self._ends_within(begins_s):
@@ -132,6 +129,16 @@ class Storm:
             station=self._station.incidents(),
             hook=self._hook.incidents(),
         )
+
+    def _drawn(self) -> dict[str, str]:
+        """Every other time an exact write."""
+        draw = self.random
+        if draw.random() < 0.5:
+            return {}
+        number = round(LAST_WRITE ** draw.random())  # as often among the first ten as later
+        return {
+            exact_kill.VARIABLE: f"{number} {draw.choice((0, 0, HELD_S))} {draw.choice(OPERATIONS)}"
+        }
 
     def _ends_within(self, seconds: float) -> bool:
         assert self._daemon.process

@@ -13,10 +13,16 @@ import pytest
 from chaos.ledger import table
 from chaos.sizes import KILLS, LONG, SEED
 from chaos.storm import HELD_S, Storm, kill_often
+from servers import exact_kill
 from servers.mqtt import MqttBroker
 
 COMMITS = 40 if LONG else 8
 """From the start of a life; the first two or three are of the start itself."""
+
+CALLS = 200
+"""That change a file, from the start of a life."""
+
+KILLED_CALLS = CALLS // 2 if LONG else 8
 
 LANES = 2
 """Daemons side by side: one starts while another waits."""
@@ -62,11 +68,29 @@ def test_killed_before_and_after_each_commit_nothing_is_lost(
     with Storm(tmp_path / "jikimi", broker, "yard", SEED) as storm:
         for number in range(1, COMMITS + 1):
             for when in ("before", "after"):
-                storm.live(at=f"{number} {held_s} {when} COMMIT *", drill=False)
+                at = f"{number} {held_s} {when} COMMIT *"
+                storm.live(drill=False, **{exact_kill.VARIABLE: at})
         storm.rest()
         ledger = storm.ledger()
     row = {"held (s)": held_s, "kills": storm.kills, **ledger.row()}
     print(f"\nkills at commits\n{table([row])}")
+    assert ledger.recorded
+    assert storm.ended_itself == []
+    assert ledger.faults() == {}
+
+
+@WRITES
+def test_killed_at_any_call_that_changes_a_file_nothing_is_lost(
+    tmp_path: Path, broker: MqttBroker
+) -> None:
+    """A commit is several of them; what it has begun is whole or undone at the next start."""
+    with Storm(tmp_path / "jikimi", broker, "yard", SEED) as storm:
+        for number in sorted(storm.random.sample(range(1, CALLS), KILLED_CALLS)):
+            storm.live(drill=False, **exact_kill.at_call(number, tmp_path))
+        storm.rest()
+        ledger = storm.ledger()
+    row = {"seed": SEED, "kills": storm.kills, **ledger.row()}
+    print(f"\nkills at calls; again with CHAOS_SEED={SEED}\n{table([row])}")
     assert ledger.recorded
     assert storm.ended_itself == []
     assert ledger.faults() == {}

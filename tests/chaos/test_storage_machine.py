@@ -72,6 +72,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.folder = self.root / "state"
         self.folder.mkdir()
         self.moments: list[Files] = []
+        self.whole = True
         self.expected = State()
         self.opened: dict[str, Alert] = {}
         self.told: dict[str, list[Alert]] = {sink: [] for sink in SINKS}
@@ -82,7 +83,8 @@ class StorageMachine(RuleBasedStateMachine):
         if not hasattr(self, "root"):
             return
         try:
-            self.tell_all()
+            if self.whole:
+                self.tell_all()
         finally:
             self.outbox.close(Deadline.after(5))
             self.unwatch()
@@ -158,6 +160,7 @@ class StorageMachine(RuleBasedStateMachine):
 
     def does(self, operation: Callable[[], object], after: State, crash: int | None) -> bool:
         """Do it, and die at one of its moments if `crash` says so; whether it has happened."""
+        self.whole = False
         assert self.outbox.store.file.flush() is None
         self.moments = [files_in(self.folder)]
         operation()
@@ -167,6 +170,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.expected = after
         if crash is None:
             self.check()
+            self.whole = True
             return True
         left = self.moments[crash % len(self.moments)]
         self.outbox.close(Deadline.after(5))
@@ -176,6 +180,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.expected = found
         put_files(left, self.folder)
         self.start()
+        self.whole = True
         return found == after
 
     def check(self) -> None:
