@@ -13,7 +13,7 @@ from servers.daemon import DaemonProcess, wait_until
 
 CONFIG = """
 site: {site}
-detection: {{open_threshold: 0.3, close_threshold: 0.2, min_duration_s: 0, merge_gap_s: 0.5}}
+detection: {{open_threshold: 0.3, close_threshold: 0.2, min_duration_s: 0, merge_gap_s: {gap_s}}}
 cameras: {{{cameras}}}
 sinks:
   record: {{type: recording, path: {record}}}
@@ -35,9 +35,13 @@ class FightingDaemon(DaemonProcess):
         site: str = "yard",
         siren: str = SIREN,
         expiry_s: float = 30.0,
+        gap_s: float = 0.5,
         **more: Any,
     ) -> None:
-        """`sinks`: lines of YAML on top; `siren`: a shell script, which has `{sounded}` to fill."""
+        """`sinks`: lines of YAML on top; `siren`: a shell script, which has `{sounded}` to fill.
+
+        `gap_s`: a fight may pause for so long; on a busy machine it seems to, for a second.
+        """
         folder.mkdir(exist_ok=True)
         self._record = folder / "record"
         self._sounded = folder / "sounded"
@@ -51,6 +55,7 @@ class FightingDaemon(DaemonProcess):
             record=self._record,
             siren=script,
             expiry_s=expiry_s,
+            gap_s=gap_s,
         )
         command = (sys.executable, fighting.__file__, str(self._fights))
         super().__init__(folder, config + sinks, command=command, **more)

@@ -15,6 +15,7 @@ from chaos.sizes import KILLS, LONG, SEED
 from chaos.storm import HELD_S, Storm, kill_often
 from servers import exact_kill
 from servers.mqtt import MqttBroker
+from servers.preloading import library
 
 COMMITS = 40 if LONG else 8
 """From the start of a life; the first two or three are of the start itself."""
@@ -85,8 +86,9 @@ def test_killed_at_any_call_that_changes_a_file_nothing_is_lost(
 ) -> None:
     """A commit is several of them; what it has begun is whole or undone at the next start."""
     with Storm(tmp_path / "jikimi", broker, "yard", SEED) as storm:
+        ends = {"LD_PRELOAD": str(library("exact_kill", tmp_path))}
         for number in sorted(storm.random.sample(range(1, CALLS), KILLED_CALLS)):
-            storm.live(drill=False, **exact_kill.at_call(number, tmp_path))
+            storm.live(drill=False, EXACT_KILL_CALL=str(number), **ends)
         storm.rest()
         ledger = storm.ledger()
     row = {"seed": SEED, "kills": storm.kills, **ledger.row()}

@@ -80,7 +80,7 @@ def test_a_log_that_nobody_takes_stops_no_alarm(
 
 def test_a_daemon_that_was_stopped_for_a_while_goes_on(tmp_path: Path) -> None:
     """As a debugger, a freezing container or a sleeping machine stops it: in mid-incident."""
-    with FightingDaemon(tmp_path / "jikimi", cameras=("gate", "yard")) as daemon:
+    with FightingDaemon(tmp_path / "jikimi", cameras=("gate", "yard"), gap_s=5.0) as daemon:
         watches_and_alarms(daemon)
         daemon.fight()
         wait_until(lambda: len(daemon.open_incidents()) == 2, "two fights")

@@ -1,6 +1,6 @@
 /* Kills the process at the nth call that changes a file below a folder named "state".
 
-   Preloaded; N stands in JIKIMI_TEST_KILL_CALL. So a commit is ended between any two of the
+   Preloaded; N stands in EXACT_KILL_CALL. So a commit is ended between any two of the
    calls it is made of, which no hook in Python can reach. */
 
 #define _GNU_SOURCE
@@ -17,9 +17,9 @@ static atomic_long done;
 static long last;
 
 __attribute__((constructor)) static void begin(void) {
-    const char *told = getenv("JIKIMI_TEST_KILL_CALL");
+    const char *told = getenv("EXACT_KILL_CALL");
     last = told ? atol(told) : 0;
-    unsetenv("JIKIMI_TEST_KILL_CALL"); /* not for the commands that it starts */
+    unsetenv("EXACT_KILL_CALL"); /* not for the commands that it starts */
     unsetenv("LD_PRELOAD");
 }
 

@@ -1,41 +1,23 @@
 """A process that kills itself (SIGKILL) at an exact write: the nth time something is done.
 
-Either the nth call that changes a file of the state (`at_call`, needs a C compiler), or what is
-done has a name: `before COMMIT outbox`, `after INSERT incidents` (a statement, and the
+What is done has a name: `before COMMIT outbox`, `after INSERT incidents` (a statement, and the
 database file it goes to), `before fsync`, `after rename /path/of/the/target`.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Self
 
-import pytest
-
-VARIABLE = "JIKIMI_TEST_KILL_AT"
+VARIABLE = "EXACT_KILL_AT"
 """`NUMBER SECONDS PATTERN`, such as `3 0.5 before COMMIT *`: the third one, after its disk has
 taken half a second, in which everything else goes on."""
-
-
-def at_call(number: int, folder: Path) -> dict[str, str]:
-    """The environment that ends a daemon at call `number`; skips where nothing compiles C."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("a C compiler is missing: apt install gcc")
-    library = folder / "exact_kill.so"
-    if not library.exists():
-        source = Path(__file__).with_suffix(".c")
-        command = [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(source), "-ldl"]
-        subprocess.run(command, check=True)
-    return {"LD_PRELOAD": str(library), "JIKIMI_TEST_KILL_CALL": str(number)}
 
 
 def from_environment() -> None:
