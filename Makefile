@@ -51,6 +51,11 @@ test: $(VENV)/.dev ## every test this machine can run
 	@$(BIN)/python -m pytest -q -n auto -m "not slow"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
 
+.PHONY: chaos
+chaos: export CHAOS_LONG := 1
+chaos: $(VENV)/.dev ## attack the daemon for an hour (CHAOS_KILLS=1000, CHAOS_SOAK=10 minutes, CHAOS_SEED=…)
+	@$(BIN)/python -m pytest -s -v tests/chaos $(CHAOS)
+
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .

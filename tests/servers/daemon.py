@@ -46,11 +46,13 @@ class DaemonProcess:
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = COMMAND,
         terminal: Terminal | None = None,
+        errors: int | None = None,
     ) -> None:
         """`config`: text of a YAML file; `cameras`: name → URL, handed over by environment.
 
         `command`: what stands for `jikimi`, such as `servers.hanging`. `terminal`: where it runs,
-        instead of into the files of `log` and `printed`.
+        instead of into the files of `log` and `printed`. `errors`: a descriptor that takes
+        standard error, and so the log.
         """
         if config is None and cameras:
             config = ""  # else it would look for the machine's own
@@ -58,6 +60,7 @@ class DaemonProcess:
         self.folder = folder
         self._command = command
         self._terminal = terminal
+        self._errors = errors
         self.state_dir = folder / "state"
         self.log_path = folder / "log.jsonl"
         self.config_path = folder / "jikimi.yaml"
@@ -90,15 +93,19 @@ class DaemonProcess:
 
     def start(self) -> None:
         """Start it (again, on the same state) and wait until it answers."""
+        self.launch()
+        wait_until(self.answers, f"the daemon to answer; its log is\n{self.log()}")
+
+    def launch(self, **environment: str) -> None:
+        """Start it (again) and do not wait; `environment`: on top, for this once."""
         with self.log_path.open("ab") as log, (self.folder / "out.txt").open("ab") as out:
             self.process = subprocess.Popen(
                 [*self._command, "run", *self._arguments],
-                env={**os.environ, **self._environment},
+                env={**os.environ, **self._environment, **environment},
                 cwd=self.folder,
                 stdout=self._terminal.inside if self._terminal else out,
-                stderr=self._terminal.inside if self._terminal else log,
+                stderr=self._terminal.inside if self._terminal else self._errors or log,
             )
-        wait_until(self.answers, f"the daemon to answer; its log is\n{self.log()}")
 
     def answers(self) -> bool:
         """Whether /livez says it is alive; fails at once where the process has ended."""
@@ -172,6 +179,16 @@ class DaemonProcess:
     def printed(self) -> str:
         """Everything it has printed."""
         return (self.folder / "out.txt").read_text()
+
+    def ask(self, *arguments: str) -> subprocess.Popen[str]:
+        """Begin another `jikimi` command against this daemon, without waiting for its end."""
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            env={**os.environ, **self._environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def jikimi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another `jikimi` command against this daemon."""

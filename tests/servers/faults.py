@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import socket
 import threading
+from contextlib import suppress
 
 from servers.relay import RtspRelay, TcpServer
 
@@ -32,3 +34,27 @@ class GarbageProxy(RtspRelay):
             return packet
         self.damaged += 1
         return packet[:RTP_HEADER] + self._random.randbytes(len(packet) - RTP_HEADER)
+
+
+class BabblingServer(TcpServer):
+    """Answers whoever connects with `said`, over and over, as fast as it is taken."""
+
+    def __init__(self, said: bytes, pause_s: float = 0.0) -> None:
+        super().__init__()
+        self._said = said
+        self._pause_s = pause_s
+        self._never = threading.Event()
+
+    def _handle(self, client: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client.sendall(self._said)
+                self._never.wait(self._pause_s)
+
+
+class LeavingServer(TcpServer):
+    """Ends each connection as soon as it is made."""
+
+    def _handle(self, client: socket.socket) -> None:
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
