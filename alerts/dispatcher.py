@@ -187,7 +187,7 @@ class Dispatcher:
     def threads(self) -> list[LiveThread]:
         """Each sink's, and what writes the outbox; waits for nobody."""
         workers = [thread for worker in self._workers.values() for thread in worker.threads()]
-        return [*workers, self.store.file.thread]
+        return [*workers, *self.store.file.threads()]
 
     def status(self) -> list[SinkStatus]:
         """How each sink is doing, in the order of the configuration."""

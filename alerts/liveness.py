@@ -97,8 +97,8 @@ class LiveThread:
         self._ended = thread is None
         self._thread = thread
 
-    def join(self, timeout_s: float) -> None:
-        """Wait for its end; returns at once where it never began."""
+    def join(self, timeout_s: float | None) -> None:
+        """Wait for its end, None: however long; returns at once where it never began."""
         if self.is_alive() and self._thread is not threading.current_thread():
             assert self._thread is not None
             self._thread.join(timeout_s)

@@ -14,6 +14,9 @@ from typing import Final
 
 VERSION = 1
 
+LOG_LIMIT = 4 * 2**20
+"""So large the log stays, in bytes, once it has been longer."""
+
 TABLES: Final = {
     "alert": "alert_id, image_bytes, body, image",
     "queue": "position, sink, alert_id, incident_id, phase, sent_at, attempts, retry_at, no_image",
@@ -119,8 +122,10 @@ def open_database(path: Path) -> sqlite3.Connection:
         _check_ours(connection)  # before anything in it is changed
         connection.execute("PRAGMA auto_vacuum = FULL")  # after an outage it shrinks again
         connection.execute("PRAGMA journal_mode = WAL")
-        # An alert that was accepted must survive a power cut too, not only a crash.
-        connection.execute("PRAGMA synchronous = FULL")
+        # Syncing, and moving the log into the database, is `syncing`'s business.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
         _check_whole(connection)
         _make_tables(connection)
     except BaseException:

@@ -83,6 +83,7 @@ class Outbox:
         self._read = store.read
         self._write = store.write
         self._locked = store.locked
+        self._wait_written = store.file.wait_written
 
     def put(
         self,
@@ -150,8 +151,14 @@ class Outbox:
         self._write(write)
 
     def next_due(self, sink: str, now: float) -> Message | None:
-        """The message to deliver next, or None where nothing is due."""
-        return self._locked(lambda _: self._next_due(sink, now))
+        """The message to deliver next, or None where nothing is due.
+
+        A kill does not undo it: the file has it, but where the disk fails.
+        """
+        message = self._locked(lambda _: self._next_due(sink, now))
+        if message:
+            self._wait_written()
+        return message
 
     def next_retry_at(self, sink: str) -> float | None:
         """When the next message is due, or None where none waits."""

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from alerts.storage.copying import CLOCK_SET_S, rewrite, save_clock
 from alerts.storage.database import is_damage, read_database
 from alerts.storage.faults import StorageFaults
 from alerts.storage.state_file import StateFile
+from alerts.storage.syncing import Syncer
 from config.errors import ConfigError
 
 MAX_WAITING = 1000
@@ -42,6 +44,9 @@ LONGEST_RETRY_S = 30.0
 NO_ANSWER = "the disk does not answer"
 ANSWER_S = 5.0
 """A disk that takes longer for one transaction does not answer."""
+
+WRITTEN_S = 1.0
+"""An alert waits so long for the disk, once, before it goes out from memory."""
 
 SAVE_CLOCK_S = 60.0
 
@@ -92,7 +97,16 @@ class WriteBehind:
         self._is_read = False
         self._file: StateFile | None = None
         self._busy_since_s: float | None = None
+        self._sync_since_s: float | None = None
         self._tries = 0
+        # Numbers of changes: how many were put, are in the batch at work, written, on the disk.
+        self._put = 0
+        self._taken = 0
+        self._written = 0
+        self._synced = 0
+        self._is_slow = False
+        self._sync_error: Exception | None = None
+        self._syncer = Syncer(path, self._on_synced, self._on_sync_failed)
         self._failures = 0
         self._unsaved = False
         self._retry_s = 0.0
@@ -108,13 +122,19 @@ class WriteBehind:
         self.thread = LiveThread(f"write-{path.stem}", self._run)
         self.thread.renew = self._go_on
 
+    def threads(self) -> list[LiveThread]:
+        """Those that write and sync."""
+        return [self.thread, self._syncer.thread]
+
     def start(self) -> None:
         """Open the file, read it into `content`, and begin to write."""
+        self._syncer.start()
         self.thread.start()
 
     def put(self, change: Change) -> None:
         """Have `change`, which memory has, applied; returns at once."""
         with self._state:
+            self._put += 1
             if self._stale:
                 self._unsaved = True
                 return  # all of memory is going to be written
@@ -129,29 +149,45 @@ class WriteBehind:
         with self._state:
             self._waiting.clear()
             self._stale = stale
+            self._taken = self._put
 
     def wait_tried(self, timeout_s: float) -> bool:
         """Wait until the file was opened, or could not be; False where that takes too long."""
         with self._state:
-            return self._state.wait_for(lambda: self._tries > 0, timeout_s)
+            self._is_slow = not self._state.wait_for(lambda: self._tries > 0, timeout_s)
+            return not self._is_slow
+
+    def wait_written(self) -> None:
+        """Wait until a kill undoes nothing that was put; not long, and not for a disk that fails.
+
+        A sink that is told of what is in memory only would hear no end of it after a kill.
+        """
+        with self._state:
+            number = self._put
+            if self._written >= number or self._is_slow or self._failures:
+                return
+            self._is_slow = not self._state.wait_for(
+                lambda: self._written >= number or self._failures, WRITTEN_S
+            )
 
     def flush(self, timeout_s: float = FLUSH_S) -> str | None:
         """Wait until the disk has all that was put; why not, where it refuses or takes too long."""
         with self._state:
             tries = self._tries
+            number = self._put
             self._retry_s = 0.0
             self._state.notify_all()
             self._state.wait_for(
-                lambda: self._has_all() or (self._stale and self._tries > tries), timeout_s
+                lambda: self._synced >= number or (self._stale and self._tries > tries), timeout_s
             )
-            if self._has_all():
+            if self._synced >= number:
                 return None
         return self._faults.failing("outbox") or NO_ANSWER
 
     def has_all(self) -> bool:
         """Whether the disk has all that was put."""
         with self._state:
-            return self._has_all()
+            return not self._stale and self._synced >= self._put
 
     def request_close(self) -> None:
         """Write what waits and close the file, without waiting; what is put later is lost."""
@@ -183,7 +219,10 @@ class WriteBehind:
                 "the disk has not taken all that memory held, it is lost with this process",
                 file=str(self._path),
             )
+        self._syncer.stop()
         if self._file:
+            with suppress(OSError, sqlite3.Error):
+                self._syncer.sync()  # closing does, unless somebody reads
             self._file.close()
 
     def _next(self) -> list[Change] | None:
@@ -194,7 +233,7 @@ class WriteBehind:
             while not self._closing:
                 now_s = time.monotonic()
                 due_s = self._retry_s if self._stale else self._check_s
-                if due_s <= now_s or (self._waiting and not self._stale):
+                if due_s <= now_s or self._sync_error or (self._waiting and not self._stale):
                     break
                 self.thread.waiting()
                 self._state.wait(due_s - now_s)
@@ -203,6 +242,7 @@ class WriteBehind:
                 return None
             batch = self._waiting
             self._waiting = []
+            self._taken = self._put
             self._busy_since_s = time.monotonic()
             return batch
 
@@ -216,17 +256,42 @@ class WriteBehind:
             structlog.get_logger().exception("fault while writing to disk, it goes on")
             self._failed(error, batch)
         else:
-            self._failures = 0
-            self._unsaved = False
-            self.stale_since = None
             self._saved_at = began_at
-            self._faults.works("outbox", self._path)
+            with self._state:
+                self._written = self._taken
+                self._is_slow = False
+                to_sync = self._written > self._synced or self._failures > 0
+                if to_sync and self._sync_since_s is None:
+                    self._sync_since_s = time.monotonic()
+            if to_sync:
+                self._syncer.request(self._written)
         self._check_s = time.monotonic() + CHECK_S
         with self._state:
             self._tries += 1
             self._state.notify_all()
 
+    def _on_synced(self, number: int) -> None:
+        with self._state:
+            self._synced = max(self._synced, number)
+            self._sync_since_s = None if self._synced >= self._written else time.monotonic()
+            if not self._stale:
+                self._failures = 0
+                self._unsaved = False
+                self.stale_since = None
+                self._faults.works("outbox", self._path)
+            self._state.notify_all()
+
+    def _on_sync_failed(self, error: Exception) -> None:
+        with self._state:
+            self._sync_error = error
+            self._sync_since_s = None
+            self._state.notify_all()
+
     def _write(self, batch: list[Change]) -> None:
+        if error := self._sync_error:
+            self._sync_error = None
+            if self._file is None or self._file.in_place():
+                raise error
         if self._file and not self._file.in_place():
             self._begin_anew("removed or replaced while running")
         if self._file is None:
@@ -297,12 +362,9 @@ class WriteBehind:
         return saved is not None and abs(self._clock.offset_s() - saved[0]) > CLOCK_SET_S
 
     def _hangs(self) -> str | None:
-        since_s = self._busy_since_s
-        hangs = since_s is not None and time.monotonic() - since_s > ANSWER_S
+        since = [since_s for since_s in (self._busy_since_s, self._sync_since_s) if since_s]
+        hangs = bool(since) and time.monotonic() - min(since) > ANSWER_S
         return NO_ANSWER if hangs else None
-
-    def _has_all(self) -> bool:
-        return not self._waiting and not self._stale and self._busy_since_s is None
 
 
 def _apply(changes: Sequence[Change], database: sqlite3.Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from uuid_utils.compat import uuid7
 
@@ -46,8 +46,11 @@ def incident_alert(
     if incident.phase is not Phase.CLOSED and sample is not None and sample.frame is not None:
         picture = snapshot(sample.frame, report.box)
     camera = report.camera
+    # An incident opens and closes once: told again after a power cut, it is a repeat by its id.
+    phase = incident.phase
+    alert_id = uuid7() if phase is Phase.UPDATED else uuid5(incident.id, phase.value)
     alert = Alert(
-        alert_id=uuid7(),
+        alert_id=alert_id,
         incident_id=incident.id,
         sequence=sequence,
         phase=AlertPhase(incident.phase.value),

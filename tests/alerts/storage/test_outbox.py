@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -320,7 +321,7 @@ def test_a_disk_that_never_answers_fills_no_memory(
     assert outbox.waiting("station").depth == 9
     assert len(outbox.store.file._waiting) <= 3
     hangs.set()
-    assert outbox.store.file.flush() is None
+    assert outbox.store.file.flush(60) is None
     outbox.close(Deadline.after(5))
     outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     assert outbox.waiting("station").depth == 9
@@ -381,4 +382,36 @@ def test_what_waits_for_a_sink_that_is_gone_is_kept_a_week(tmp_path: Path) -> No
     outbox.tidy(["station"], sent + 8 * 86_400)
     assert outbox.waiting("gone").depth == 0
     assert outbox.waiting("station").depth == 1
+    outbox.close(Deadline.after(5))
+
+
+def test_a_sink_is_told_what_a_kill_does_not_undo_and_a_disk_that_hangs_delays_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
+    writing, goes_on, handed_out = threading.Event(), threading.Event(), threading.Event()
+    outbox.store.file.put(lambda _: (writing.set(), goes_on.wait(60)))
+    assert writing.wait(10)
+    alert = make_alert()
+    outbox.put(alert, {"station": OPENED}, 0)
+    monkeypatch.setattr(write_behind, "WRITTEN_S", 60)
+
+    def hand_out() -> None:
+        next_due(outbox, "station")
+        handed_out.set()
+
+    threading.Thread(target=hand_out).start()
+    assert not handed_out.wait(0.2)
+    goes_on.set()
+    assert handed_out.wait(10)
+    with closing(sqlite3.connect(tmp_path / "outbox.sqlite")) as file:
+        assert file.execute("SELECT alert_id FROM queue").fetchall() == [(str(alert.alert_id),)]
+    hangs = threading.Event()
+    outbox.store.file.put(lambda _: hangs.wait(60))
+    outbox.put(make_alert(), {"station": OPENED}, 0)
+    monkeypatch.setattr(write_behind, "WRITTEN_S", 0.01)
+    next_due(outbox, "station")
+    monkeypatch.setattr(write_behind, "WRITTEN_S", 60)
+    next_due(outbox, "station")  # at once: the disk is known to hang
+    hangs.set()
     outbox.close(Deadline.after(5))

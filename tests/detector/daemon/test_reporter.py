@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import cv2
 import numpy as np
@@ -80,9 +81,14 @@ def test_without_a_frame_there_is_a_message_without_a_picture() -> None:
         assert alert.image is None
 
 
-def test_every_message_has_an_id_of_its_own() -> None:
-    ids = {incident_alert(IncidentReport(OPENED, CAMERA), 0, NOW)[0].alert_id for _ in range(20)}
-    assert len(ids) == 20
+def test_every_message_has_an_id_of_its_own_and_a_beginning_and_an_end_always_the_same() -> None:
+    def new_id(incident: Incident) -> UUID:
+        return incident_alert(IncidentReport(incident, CAMERA), 0, NOW)[0].alert_id
+
+    updated = replace(OPENED, phase=Phase.UPDATED)
+    ids = {new_id(updated) for _ in range(20)} | {new_id(OPENED), new_id(CLOSED)}
+    assert len(ids | {new_id(replace(OPENED, id=uuid7())) for _ in range(20)}) == 42
+    assert {new_id(OPENED), new_id(CLOSED)} <= ids
 
 
 def test_lost_and_back_are_told_as_one_story() -> None:
