@@ -141,7 +141,8 @@ def test_a_day_without_a_broker_loses_nothing_and_memory_stays_flat(
         each = DAY_ALERTS // 4
         for number in range(each):
             clock.advance(DAY_S / each)
-            messages = incident(clock(), LARGE_PICTURE, camera=f"camera-{number % 16}")
+            sent_at = datetime.fromtimestamp(clock.wall_s, UTC)
+            messages = incident(sent_at, LARGE_PICTURE, camera=f"camera-{number % 16}")
             recorded.add(str(messages[0].incident_id))
             for alert in messages:
                 dispatcher.submit(alert)

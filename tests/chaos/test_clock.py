@@ -17,10 +17,6 @@ from chaos.sizes import LONG
 from servers.daemon import wait_until
 from servers.preloading import library
 
-CLOCK = pytest.mark.xfail(
-    reason="kind 4: incidents and expiry compare the wall clock over a step", strict=False
-)
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 HOUR_S = 3600
@@ -90,7 +86,7 @@ def watch_on(daemon: FightingDaemon, samples: int) -> None:
     wait_until(lambda: scored(daemon) >= until, "more samples to be scored", 60)
 
 
-@pytest.mark.parametrize("step", [NO_STEP, *(pytest.param(s, marks=CLOCK) for s in BOTH_WAYS)])
+@pytest.mark.parametrize("step", [NO_STEP, *BOTH_WAYS])
 def test_one_fight_is_one_incident_over_a_step_of_the_clock(tmp_path: Path, step: str) -> None:
     before_s, after_s = STEPS.get(step, (0, 0))
     with SteppedDaemon(tmp_path / "jikimi", before_s) as daemon:
@@ -118,7 +114,6 @@ def test_one_fight_is_one_incident_over_a_step_of_the_clock(tmp_path: Path, step
     assert 1 <= sirens <= 4
 
 
-@CLOCK
 @pytest.mark.parametrize("step", BOTH_WAYS)
 def test_a_siren_is_never_late_over_a_step_of_the_clock(tmp_path: Path, step: str) -> None:
     before_s, after_s = STEPS[step]
@@ -134,7 +129,6 @@ def test_a_siren_is_never_late_over_a_step_of_the_clock(tmp_path: Path, step: st
         assert daemon.sounded() == []
 
 
-@CLOCK
 @pytest.mark.parametrize("step", BOTH_WAYS)
 def test_a_siren_that_is_in_time_sounds_over_a_step_of_the_clock(tmp_path: Path, step: str) -> None:
     before_s, after_s = STEPS[step]

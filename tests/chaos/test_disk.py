@@ -43,11 +43,6 @@ SLACK_S = 10.0
 
 SIZE = "1M"
 
-DISK = pytest.mark.xfail(
-    reason="kind 6: damage stops the start, and what the disk refused is not written later",
-    strict=False,
-)
-
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
@@ -103,7 +98,6 @@ def watches(folder: Path, state_dir: Path, start_s: float, file: str, way: str) 
     return round(took_s, 1)
 
 
-@DISK
 def test_a_damaged_file_of_the_state_stops_nothing(
     tmp_path: Path, state: tuple[Path, float]
 ) -> None:
@@ -124,7 +118,6 @@ def test_a_damaged_file_of_the_state_stops_nothing(
     assert not wrong, "\n".join(f"{case}: {what}" for case, what in wrong.items())
 
 
-@DISK
 def test_what_a_full_disk_refused_is_written_once_there_is_room(tmp_path: Path) -> None:
     daemon = FightingDaemon(tmp_path / "jikimi")
     daemon.state_dir.mkdir()
@@ -150,7 +143,6 @@ def test_what_a_full_disk_refused_is_written_once_there_is_room(tmp_path: Path) 
     assert found.faults() == {}
 
 
-@DISK
 def test_a_start_on_a_full_disk_watches_and_alarms(tmp_path: Path) -> None:
     daemon = FightingDaemon(tmp_path / "jikimi")
     daemon.state_dir.mkdir()
@@ -161,7 +153,6 @@ def test_a_start_on_a_full_disk_watches_and_alarms(tmp_path: Path) -> None:
             daemon.fight_once()
 
 
-@DISK
 def test_a_read_only_state_directory_stops_no_alarm(tmp_path: Path) -> None:
     daemon = FightingDaemon(tmp_path / "jikimi")
     daemon.state_dir.mkdir()

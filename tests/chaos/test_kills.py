@@ -28,15 +28,9 @@ KILLED_CALLS = CALLS // 2 if LONG else 5
 LANES = 2
 """Daemons side by side: one starts while another waits."""
 
-WRITES = pytest.mark.xfail(
-    reason="kind 5: sinks are served before the disk has it, and journal and outbox commit apart",
-    strict=False,
-)
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + KILLS * 10)]
 
 
-@WRITES
 def test_random_kills_lose_nothing(tmp_path: Path, broker: MqttBroker) -> None:
     out_of_time = threading.Event()
     share = -(-KILLS // LANES)
@@ -61,7 +55,6 @@ def test_random_kills_lose_nothing(tmp_path: Path, broker: MqttBroker) -> None:
     assert found == [{}] * LANES, json.dumps(found, indent=1)
 
 
-@WRITES
 @pytest.mark.parametrize("held_s", [0, HELD_S])
 def test_killed_before_and_after_each_commit_nothing_is_lost(
     tmp_path: Path, broker: MqttBroker, held_s: float
@@ -80,7 +73,6 @@ def test_killed_before_and_after_each_commit_nothing_is_lost(
     assert ledger.faults() == {}
 
 
-@WRITES
 def test_killed_at_any_call_that_changes_a_file_nothing_is_lost(
     tmp_path: Path, broker: MqttBroker
 ) -> None:

@@ -18,8 +18,6 @@ from servers.daemon import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-LOG = pytest.mark.xfail(reason="kind 1: a log line that cannot be written", strict=False)
-
 
 @contextmanager
 def full_device() -> Iterator[int]:
@@ -67,7 +65,6 @@ def first_free(pid: int) -> int:
     return min({*range(len(taken) + 1)} - taken)
 
 
-@LOG
 @pytest.mark.parametrize("stderr", [full_device, full_pipe, left_pipe])
 def test_a_log_that_nobody_takes_stops_no_alarm(
     tmp_path: Path, stderr: Callable[[], Iterator[int]]
@@ -113,7 +110,6 @@ def test_without_files_to_open_it_goes_on_and_delivers_once_there_are(tmp_path: 
         assert daemon.ledger().faults() == {}
 
 
-@pytest.mark.xfail(reason="kind 1: a thread that cannot be started", strict=False)
 def test_without_threads_to_start_it_goes_on_and_delivers_once_there_are(tmp_path: Path) -> None:
     with few_threads() as limit, FightingDaemon(tmp_path / "jikimi") as daemon:
         watches_and_alarms(daemon)
