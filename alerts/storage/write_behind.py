@@ -99,6 +99,7 @@ class WriteBehind:
         self._busy_since_s: float | None = None
         self._sync_since_s: float | None = None
         self._tries = 0
+        self._refusals = 0
         # Numbers of changes: how many were put, are in the batch at work, written, on the disk.
         self._put = 0
         self._taken = 0
@@ -173,12 +174,12 @@ class WriteBehind:
     def flush(self, timeout_s: float = FLUSH_S) -> str | None:
         """Wait until the disk has all that was put; why not, where it refuses or takes too long."""
         with self._state:
-            tries = self._tries
+            refusals = self._refusals
             number = self._put
             self._retry_s = 0.0
             self._state.notify_all()
             self._state.wait_for(
-                lambda: self._synced >= number or (self._stale and self._tries > tries), timeout_s
+                lambda: self._synced >= number or self._refusals > refusals, timeout_s
             )
             if self._synced >= number:
                 return None
@@ -334,6 +335,7 @@ class WriteBehind:
             FIRST_RETRY_S * 2.0 ** min(self._failures, 10), LONGEST_RETRY_S
         )
         self._failures += 1
+        self._refusals += 1
 
     def _begin_anew(self, reason: str) -> None:
         file = self._file
