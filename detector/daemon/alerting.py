@@ -67,9 +67,8 @@ def incident_alert(
     )
     # Set past validation: pydantic's Base64Bytes takes encoded text, and the picture is raw.
     alert = alert.model_copy(update={"image": picture})
-    until = incident.closed_at or now
     context = AlertContext(
-        duration_s=max(0.0, (until - incident.opened_at).total_seconds()),
+        duration_s=incident.duration_s,
         mean_grey=None if sample is None else float(sample.grey.mean()),
         age_s=report.age_s,
     )

@@ -139,7 +139,7 @@ class Journal:
             self._messages.update((entry.incident.id, entry.messages) for entry in found)
         return [
             LeftOpen(
-                replace(entry.incident, closed_at=now, phase=Phase.CLOSED),
+                _closed(entry.incident, now),
                 str(entry.incident.id) in told,
             )
             for entry in found
@@ -204,6 +204,12 @@ def _select(
             else:
                 log.error("incident in the journal cannot be read", id=row[0], reason=str(error))  # noqa: TRY400 - the reason says it all
     return found
+
+
+def _closed(incident: Incident, now: datetime) -> Incident:
+    # Nothing but the wall clock outlives a restart; set back, it puts `now` before the opening.
+    duration_s = max(0.0, (now - incident.opened_at).total_seconds())
+    return replace(incident, closed_at=now, phase=Phase.CLOSED, duration_s=duration_s)
 
 
 def _entry(row: tuple[str, str, str, str, str | None, float, str | None, int]) -> Entry:

@@ -89,8 +89,7 @@ class IncidentReporter:
         # The picture is encoded before anything is written: nothing comes between the two.
         alert, context = incident_alert(report, sequence, datetime.now(UTC))
         sinks = self._submitted(alert, context, entry)
-        closed_at = incident.closed_at
-        duration_s = closed_at and round((closed_at - incident.opened_at).total_seconds(), 1)
+        over = incident.phase is Phase.CLOSED
         level = log.warning if incident.phase is Phase.OPENED else log.info
         level(
             "incident",
@@ -100,7 +99,7 @@ class IncidentReporter:
             incident=str(incident.id),
             peak=round(incident.peak, 3),
             sinks=sinks,
-            **({} if duration_s is None else {"duration_s": duration_s}),
+            **({"duration_s": round(incident.duration_s, 1)} if over else {}),
             **({"exercise": True} if report.exercise else {}),
             **({"reason": report.reason} if report.reason else {}),
         )

@@ -39,7 +39,9 @@ GREY = np.full((180, 320), 40, np.uint8)
 PICTURE = np.full((720, 1280, 3), 40, np.uint8)
 SAMPLE = Sample("gate", NOW, 1.0, 1.0, GREY, ArrayFrame(PICTURE))
 OPENED = Incident(uuid7(), "gate", "violence", NOW, None, 0.8, Phase.OPENED)
-CLOSED = replace(OPENED, phase=Phase.CLOSED, closed_at=NOW + timedelta(seconds=12), peak=0.9)
+CLOSED = replace(
+    OPENED, phase=Phase.CLOSED, closed_at=NOW + timedelta(seconds=12), peak=0.9, duration_s=12.0
+)
 
 
 def decoded(jpeg: bytes) -> np.ndarray:
