@@ -206,21 +206,16 @@ def _select(
     return found
 
 
-def _closed(incident: Incident, now: datetime) -> Incident:
-    # Nothing but the wall clock outlives a restart; set back, it puts `now` before the opening.
-    duration_s = max(0.0, (now - incident.opened_at).total_seconds())
-    return replace(incident, closed_at=now, phase=Phase.CLOSED, duration_s=duration_s)
+def _closed(incident: Incident, closed_at: datetime) -> Incident:
+    # Nothing but the wall clock outlives a restart; one that was set back closes before it opened.
+    duration_s = max(0.0, (closed_at - incident.opened_at).total_seconds())
+    return replace(incident, closed_at=closed_at, phase=Phase.CLOSED, duration_s=duration_s)
 
 
 def _entry(row: tuple[str, str, str, str, str | None, float, str | None, int]) -> Entry:
-    key, camera, label, opened_at, closed_at, peak, reason, messages = row
-    incident = Incident(
-        UUID(key),
-        camera,
-        label,
-        datetime.fromisoformat(opened_at),
-        datetime.fromisoformat(closed_at) if closed_at else None,
-        float(peak),
-        Phase.CLOSED if closed_at else Phase.UPDATED,
-    )
+    key, camera, label, opened, closed, peak, reason, messages = row
+    opened_at = datetime.fromisoformat(opened)
+    incident = Incident(UUID(key), camera, label, opened_at, None, float(peak), Phase.UPDATED)
+    if closed:
+        incident = _closed(incident, datetime.fromisoformat(closed))
     return Entry(incident, reason, int(messages))
