@@ -29,7 +29,8 @@ def opened(at: datetime = NOW, camera: str = "gate") -> Incident:
 
 
 def closed(incident: Incident, at: datetime) -> Incident:
-    return replace(incident, closed_at=at, peak=0.95, phase=Phase.CLOSED)
+    duration_s = (at - incident.opened_at).total_seconds()
+    return replace(incident, closed_at=at, peak=0.95, phase=Phase.CLOSED, duration_s=duration_s)
 
 
 def test_an_incident_is_one_entry_however_many_messages_it_has(tmp_path: Path) -> None:
