@@ -19,7 +19,9 @@ import structlog
 from alerts.admission import Decision, Stage, admit
 from alerts.clock import SteadyClock
 from alerts.deadline import LEAVE_S, Deadline
-from alerts.deliveries import Delivery, ExerciseDeliveries
+from alerts.delivery.deliveries import Delivery, ExerciseDeliveries
+from alerts.delivery.status import SinkState, SinkStatus
+from alerts.delivery.worker import SinkWorker
 from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
@@ -30,7 +32,6 @@ from alerts.storage.outbox import ALL_CAMERAS, Outbox
 from alerts.storage.set_aside import Refused
 from alerts.storage.store import Store
 from alerts.storage.write_behind import Change
-from alerts.worker import SinkState, SinkStatus, SinkWorker
 from config.settings import SinkSettings
 
 WRITE_S = 0.7
@@ -178,8 +179,8 @@ class Dispatcher:
     def deliveries(self, incident_id: UUID) -> list[Delivery]:
         """How far an exercise got at each sink, in the order of the configuration.
 
-        Known are the last `alerts.deliveries.KEPT` exercises of this run. Any other incident, and
-        one not submitted yet, shows as queued.
+        Known are the last `alerts.delivery.deliveries.KEPT` exercises of this run. Any other
+        incident, and one not submitted yet, shows as queued.
         """
         with self._mutex:
             return self._exercises.of(incident_id, self._workers)

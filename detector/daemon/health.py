@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Literal, TypedDict
 
+from alerts.delivery.status import SinkState
 from alerts.dispatcher import Dispatcher
-from alerts.worker import SinkState
 from detector.daemon.camera import CameraStatus
 from detector.daemon.cameras import Cameras
 from detector.daemon.observability.log_writer import LogWriter
@@ -28,7 +28,7 @@ class Silence(TypedDict):
 
 
 class HealthStatus(TypedDict):
-    """The body of /healthz. `sinks`: `alerts.worker.SinkStatus` as objects.
+    """The body of /healthz. `sinks`: `alerts.delivery.status.SinkStatus` as objects.
 
     A silence was asked for, so it is shown and does not make the status `degraded`.
     """

@@ -11,8 +11,9 @@ import pytest
 from alerting import Dispatching, ScriptedSink
 from prometheus_client import CollectorRegistry
 
-from alerts import backoff, registry
+from alerts import registry
 from alerts.deadline import Deadline
+from alerts.delivery import backoff
 from alerts.dispatcher import Dispatcher
 from alerts.metrics import AlertMetrics
 from config.settings import SinkSettings

@@ -24,13 +24,13 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from alerts.backoff import backoff_s
 from alerts.deadline import Deadline
+from alerts.delivery.backoff import backoff_s
+from alerts.delivery.picture import LineSpeed
+from alerts.delivery.status import SinkState
 from alerts.message import AlertPhase
 from alerts.metrics import RESULTS
-from alerts.picture import LineSpeed
 from alerts.sink import BusyError, DeferredError, RefusedError, TimedOutError, TooLargeError
-from alerts.worker import SinkState
 from config.errors import ConfigError, DeliveryError
 from config.secrets import register_secret
 from config.settings import RouteSettings

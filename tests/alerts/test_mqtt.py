@@ -20,13 +20,13 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from alerts.deadline import Deadline
+from alerts.delivery.status import SinkState
 from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.schema import SCHEMA_PATH
 from alerts.sinks.mqtt import MqttSink
 from alerts.sinks.mqtt_options import MqttOptions
-from alerts.worker import SinkState
 from config.settings import SinkSettings
 from servers.mqtt import MOSQUITTO, PROTOCOL, MqttBroker, Subscriber, Tls
 

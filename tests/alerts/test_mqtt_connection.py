@@ -15,12 +15,12 @@ import pytest
 from alerting import Dispatching, make_alert, sink, wait_for
 from structlog.testing import capture_logs
 
-from alerts import worker
 from alerts.deadline import Deadline
+from alerts.delivery import open_sink
+from alerts.delivery.status import SinkState
 from alerts.dispatcher import Dispatcher
 from alerts.message import CameraNotice
 from alerts.sinks import mqtt
-from alerts.worker import SinkState
 from config.settings import SinkSettings
 from servers.mqtt import MOSQUITTO, PROTOCOL, MqttBroker, Subscriber, Tls
 from servers.scripted_mqtt import ScriptedBroker
@@ -165,7 +165,7 @@ def test_a_broker_that_freezes_later_is_said_without_an_alarm(
 def test_a_sink_that_never_gets_a_connection_is_failing_after_a_while(
     dispatching: Dispatching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "CONNECT_WITHIN_S", 0.2)
+    monkeypatch.setattr(open_sink, "CONNECT_WITHIN_S", 0.2)
     with ScriptedBroker() as broker:
         broker.answering.clear()
         dispatcher = dispatching(station(broker.port))

@@ -13,14 +13,14 @@ from alerting import PICTURE, Dispatching, follow_up, make_alert, sink, wait_for
 from prometheus_client import CollectorRegistry
 
 from alerts.deadline import Deadline
-from alerts.deliveries import DeliveryState
+from alerts.delivery.deliveries import DeliveryState
+from alerts.delivery.status import SinkState, SinkStatus
 from alerts.dispatcher import Dispatcher
 from alerts.message import AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.sinks import mqtt_probe
 from alerts.sinks.mqtt_connection import packet_bytes
 from alerts.sinks.mqtt_reasons import About, of_answer, of_disconnect, words
-from alerts.worker import SinkState, SinkStatus
 from config.settings import SinkSettings
 from servers.mqtt import MOSQUITTO, MqttBroker, Subscriber
 from servers.scripted_mqtt import (

@@ -12,30 +12,24 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from uuid import UUID
 
 import structlog
 
-from alerts.backoff import FIRST_S, BackOff, backoff_s
 from alerts.clock import SteadyClock
 from alerts.deadline import Deadline
-from alerts.deliveries import ExerciseDeliveries
+from alerts.delivery.backoff import FIRST_S, BackOff, backoff_s
+from alerts.delivery.deliveries import ExerciseDeliveries
+from alerts.delivery.open_sink import OpenSink
+from alerts.delivery.picture import LineSpeed, picture_of
+from alerts.delivery.status import SinkState, SinkStatus
 from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
-from alerts.picture import LineSpeed, picture_of
-from alerts.registry import sink_type
 from alerts.sink import (
     BusyError,
-    ConnectedSink,
     DeferredError,
     RefusedError,
-    RemarkingSink,
-    Sink,
-    StateSink,
-    ThreadedSink,
     TimedOutError,
     TooLargeError,
 )
@@ -49,47 +43,15 @@ LATE_AFTER_S = 30.0
 
 HANGS_AFTER_S = 60.0
 """A sink that starts, delivers or closes for so much longer than its time-out allows hangs."""
-CONNECT_WITHIN_S = 20.0
-"""A sink that keeps a connection and has none by then is failing."""
 
 DEFERRED_AS = 3
 """An alert that waits alone waits 2 s at first: reconnecting, where need be, takes 1 s."""
-
-NOT_CONNECTED = f"no connection within {CONNECT_WITHIN_S:.0f} s; check its address and the network"
 
 MAX_RETRY_S = 600.0
 """An alert that waits alone is tried again this often at the least."""
 
 IDLE_S = 60.0
 """Longest pause with nothing to do; new alerts wake the worker at once."""
-
-
-class SinkState(StrEnum):
-    """How a sink is doing."""
-
-    STARTING = "starting"
-    CONNECTING = "connecting"
-    WORKING = "working"
-    FAILING = "failing"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class SinkStatus:
-    """A sink as operators see it. `last_error` is scrubbed; it stays after things went well.
-
-    `refused`: alerts that are set aside now, whenever the sink refused them.
-    """
-
-    name: str
-    type: str
-    state: SinkState
-    depth: int
-    oldest_age_s: float
-    last_error: str | None
-    refused: int
-    counts: dict[str, int]
-    """By `alerts.metrics.RESULTS`, since start."""
 
 
 class SinkWorker:
@@ -104,24 +66,21 @@ class SinkWorker:
         clock: SteadyClock,
     ) -> None:
         self.settings = settings
-        self.sink_class = sink_type(settings.type)
         self._outbox = outbox
         self._metrics = metrics
         self._exercises = exercises
         self._clock = clock
         self._log = structlog.get_logger().bind(sink=settings.name, type=settings.type)
-        self._sink: Sink | None = None
         self._close_old: Callable[[], None] = lambda: None
-        self._started_s: float | None = None
         self._state = SinkState.STARTING
         self._last_error: str | None = None
         self._counts: Counter[str] = Counter()
-        self._notices: dict[tuple[str, str], CameraNotice | None] = {}
         self._mutex = threading.Lock()
         self._wake = threading.Event()
         self._retry_now = threading.Event()
-        self._connect_anew = threading.Event()
         self._stopping = threading.Event()
+        self._sink = OpenSink(settings, self.retry_now, self.wake)
+        self.sink_class = self._sink.sink_class
         self._backoff = BackOff()
         self._speed = LineSpeed()
         self._picture: Alert | None = None
@@ -136,7 +95,7 @@ class SinkWorker:
 
     def threads(self) -> list[LiveThread]:
         """Its own and, where it has one, the sink's."""
-        own = self._own_thread()
+        own = self._sink.thread
         return [self.thread, own] if own else [self.thread]
 
     def take_over(self, old: SinkWorker) -> None:
@@ -157,11 +116,11 @@ class SinkWorker:
 
     def show_camera(self, notice: CameraNotice) -> None:
         """Hand the state to a sink that shows it; the latest of each camera wins."""
-        self._show(notice.site, notice.camera, notice)
+        self._sink.show(notice.site, notice.camera, notice)
 
     def forget_camera(self, name: str, site: str) -> None:
         """Have a sink that shows cameras show this one no longer."""
-        self._show(site, name, None)
+        self._sink.show(site, name, None)
 
     def request_stop(self) -> None:
         """Finish what is under way, close the sink, and end."""
@@ -191,7 +150,7 @@ class SinkWorker:
             state=self.state,
             depth=waiting.depth,
             oldest_age_s=max(age_s, 0.0),
-            last_error=self._thread_trouble() or self._trouble() or self._last_error,
+            last_error=self._thread_trouble() or self._sink.trouble() or self._last_error,
             refused=self._outbox.refused_count(self.settings.name),
             counts=counts,
         )
@@ -205,33 +164,13 @@ class SinkWorker:
             return SinkState.FAILING
         if self._state is not SinkState.WORKING:
             return self._state
-        if self._trouble():
+        if self._sink.trouble():
             return SinkState.FAILING
-        return SinkState.WORKING if self._is_connected() else SinkState.CONNECTING
-
-    def _is_connected(self) -> bool:
-        sink: object = self._sink
-        return not isinstance(sink, ConnectedSink) or sink.connected()
+        return SinkState.WORKING if self._sink.connected() else SinkState.CONNECTING
 
     def _thread_trouble(self) -> str | None:
         fault = self.thread.fault(time.monotonic())
         return f"its thread {fault.text}" if fault else None
-
-    def _trouble(self) -> str | None:
-        sink: object = self._sink
-        if not isinstance(sink, ConnectedSink):
-            return None
-        if trouble := sink.trouble():
-            return trouble
-        began_s = self._started_s
-        is_over = began_s is not None and time.monotonic() - began_s > CONNECT_WITHIN_S
-        return NOT_CONNECTED if is_over and not sink.connected() else None
-
-    def _show(self, site: str, camera: str, notice: CameraNotice | None) -> None:
-        if issubclass(self.sink_class, StateSink):
-            with self._mutex:
-                self._notices[site, camera] = notice
-            self._wake.set()
 
     def _run(self) -> None:
         self._close_old()
@@ -260,14 +199,9 @@ class SinkWorker:
             self._backoff.hurry()
         if (rest_s := self._backoff.left_s()) > 0:
             return rest_s
-        if self._connect_anew.is_set():
-            self._connect_anew.clear()
-            own = self._own_thread()
-            if own is not None and not own.is_alive():
-                self._started_s = None
-        if self._started_s is None and not self._start():
+        if not self._start():
             return 0
-        self._show_notices()
+        self._sink.show_cameras()
         now = self._clock.now()
         message = self._outbox.next_due(self.settings.name, now)
         if message is None:
@@ -279,43 +213,12 @@ class SinkWorker:
 
     def _start(self) -> bool:
         try:
-            if self._sink is None:
-                self._sink = self.sink_class(self.settings.name, self.settings.options)
-                if isinstance(self._sink, ConnectedSink):
-                    self._sink.on_ready(self.retry_now)
-                if own := self._own_thread():
-                    own.renew = self._begin_anew
-            self._sink.start()
+            if self._sink.start():
+                self._worked()
         except Exception as error:  # noqa: BLE001 - a sink from outside may raise anything
             self._failed(error)
             return False
-        self._started_s = time.monotonic()
-        self._worked()
         return True
-
-    def _begin_anew(self) -> None:
-        """The sink's own thread has died: have it started again, by the worker's."""
-        if own := self._own_thread():
-            own.adopt(None)
-            self._connect_anew.set()
-            self._wake.set()
-
-    def _own_thread(self) -> LiveThread | None:
-        """That of the sink, beside the worker's."""
-        sink: object = self._sink
-        return sink.thread if isinstance(sink, ThreadedSink) else None
-
-    def _show_notices(self) -> None:
-        with self._mutex:
-            notices = self._notices
-            self._notices = {}
-        sink: object = self._sink
-        if isinstance(sink, StateSink):
-            for (site, camera), notice in notices.items():
-                if notice is None:
-                    sink.forget_camera(camera, site)
-                else:
-                    sink.show_camera(notice)
 
     def _oldest(self) -> float:
         """When what is still delivered was sent at the earliest, by the steady clock."""
@@ -337,7 +240,6 @@ class SinkWorker:
             )
 
     def _deliver(self, message: Message) -> None:
-        assert self._sink is not None
         if self._takes_pictures_later() and self._speed.is_slow_for(message.alert):
             self._go_ahead_of_picture(message)
             return
@@ -375,9 +277,7 @@ class SinkWorker:
             self._outbox.put_behind(message, picture_of(self._picture))
             self._picture = None
         if alert.exercise:
-            sink: object = self._sink
-            remark = sink.remark() if isinstance(sink, RemarkingSink) else None
-            self._exercises.acknowledged(self.settings.name, alert, remark)
+            self._exercises.acknowledged(self.settings.name, alert, self._sink.remark())
         self.count("late" if late else "delivered")
         self._worked()
         if alert.phase is AlertPhase.OPENED:
@@ -458,11 +358,7 @@ class SinkWorker:
         self._exercises.failed(self.settings.name, reason, alert_id)
 
     def _close(self) -> None:
-        if self._sink is None:
-            return
         try:
-            if self._started_s is not None:
-                self._show_notices()  # a camera removed just before
             self._sink.close()
         except Exception as error:  # noqa: BLE001 - nothing left to do but say so
             self._log.warning("sink did not close properly", reason=scrub(str(error)))

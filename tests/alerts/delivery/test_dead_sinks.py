@@ -7,12 +7,12 @@ import time
 import pytest
 from alerting import Dispatching, ScriptedSink, got, make_alert, sink, wait_for
 
-from alerts import worker
 from alerts.deadline import Deadline
+from alerts.delivery import worker
+from alerts.delivery.status import SinkState
 from alerts.dispatcher import Dispatcher
 from alerts.liveness import FaultKind, LiveThread
 from alerts.message import CameraNotice
-from alerts.worker import SinkState
 
 DEADLINE_S = 10.0
 

@@ -18,7 +18,7 @@ from alerting import (
 from uuid_utils.compat import uuid7
 
 from alerts.deadline import Deadline
-from alerts.deliveries import Delivery, DeliveryState
+from alerts.delivery.deliveries import Delivery, DeliveryState
 from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertPhase
 from alerts.sink import RefusedError
