@@ -83,6 +83,7 @@ class Outbox:
         self._read = store.read
         self._write = store.write
         self._locked = store.locked
+        self._faults = store.faults
         self._wait_written = store.file.wait_written
 
     def put(
@@ -226,8 +227,7 @@ class Outbox:
 
     def refuse(self, message: Message, reason: str) -> None:
         """The sink refuses this message for good: keep it aside; what follows it goes on."""
-        row, at = (message.sink, str(message.alert.alert_id)), time.time()
-        self._write(lambda database: set_aside.set_aside(database, "refused", row, reason, at))
+        self._set_aside("refused", (message.sink, str(message.alert.alert_id)), reason)
 
     def refused(self) -> list[Refused]:
         """What sinks refused for good, newest first; at most `set_aside.KEPT`."""
@@ -329,10 +329,7 @@ class Outbox:
     def _set_aside_unreadable(self, sink: str, key: str, phase: str, error: ValueError) -> None:
         """A row that is damaged, or of a newer release, must not hold up what is behind it."""
         reason = _in_short(error)
-        at = time.time()
-        self._write(
-            lambda database: set_aside.set_aside(database, "unreadable", (sink, key), reason, at)
-        )
+        self._set_aside("unreadable", (sink, key), reason)
         structlog.get_logger().error(
             "message in the outbox cannot be read, set aside; it may be of a newer release",
             sink=sink,
@@ -340,6 +337,13 @@ class Outbox:
             phase=phase,
             reason=reason,
         )
+
+    def _set_aside(self, table: set_aside.Table, row: tuple[str, str], reason: str) -> None:
+        at = time.time()
+        if given_up := self._write(
+            lambda database: set_aside.set_aside(database, table, row, reason, at)
+        ):
+            self._faults.lost(table, given_up)
 
 
 def _forget(database: sqlite3.Connection, where: str, values: tuple[object, ...]) -> None:

@@ -32,8 +32,11 @@ class Refused:
 
 def set_aside(
     database: sqlite3.Connection, table: Table, row: tuple[str, str], reason: str, at: float
-) -> None:
-    """Move the message of `row` (sink, alert id) from the queue into `table`."""
+) -> int:
+    """Move the message of `row` (sink, alert id) from the queue into `table`.
+
+    Returns how many of those before were given up for it.
+    """
     # `table` is one of two literals, here and below.
     database.execute(
         f"INSERT OR REPLACE INTO {table}"  # noqa: S608
@@ -49,6 +52,7 @@ def set_aside(
     for position, key in old:
         database.execute(f"DELETE FROM {table} WHERE position = ?", (position,))  # noqa: S608
         forget_alert(database, key)
+    return len(old)
 
 
 def put_back(database: sqlite3.Connection, table: Table, keys: Collection[str] | None) -> int:

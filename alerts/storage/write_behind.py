@@ -1,9 +1,8 @@
 """The file that is written behind memory, so that no alarm waits for a disk.
 
-On a disk that something else writes to, a commit takes up to 600 ms (see `alerts/README.md`).
-What the disk has outlives a power cut and a `kill -9`; what it does not have yet is lost with
-them, as it would be had they come that much earlier. What a disk refuses stays in memory, and is
-written as a whole once it takes something again.
+What was written outlives a `kill -9` and, once it is synced (`syncing.py`), a power cut; what was
+not is lost with them, as it would be had they come that much earlier. What a disk refuses stays in
+memory, and is written as a whole once it takes something again.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ exit codes:
   0    done
   1    unexpected error
   2    the configuration is wrong
-  3    a camera or video cannot be opened or read
+  3    a camera or video cannot be opened, read or scored
   4    the weights are missing, damaged or of another version
   5    a sink did not acknowledge, or a relay may still be on
   6    no running daemon answers, or it refused

@@ -21,14 +21,15 @@ if TYPE_CHECKING:  # `jikimi --help` need not wait for them
 
 DESCRIPTION = """\
 Check a configuration file against its schema, and against this machine: the
-certificates, programs, folders, weights and camera files that it names. All
-findings are printed at once. Nothing is connected to: `jikimi probe` tries a
-camera, `jikimi drill` every sink.
+certificates, programs, folders, weights and camera files that it names. What
+two sinks cannot share is found, too, and a camera of whose alarms nobody hears.
+All findings are printed at once. Nothing is connected to: `jikimi probe` tries
+a camera, `jikimi drill` every sink.
 
 An error means that something will not work: exit code 2. A warning is about
-hardware that another machine may have, such as a GPIO chip, its library or a
-USB camera: exit code 0. Check as the user that the daemon runs as, since files
-that this user may not read are errors."""
+what may be meant so, or about hardware that another machine may have, such as a
+GPIO chip, its library or a USB camera: exit code 0. Check as the user that the
+daemon runs as, since files that this user may not read are errors."""
 
 EMPTY = "holds no settings; write lines such as cameras: and, further in, gate: rtsp://…"
 

@@ -52,7 +52,7 @@ def add_commands(commands: Any) -> None:
         dest="for_s",
         type=seconds,
         metavar="10m",
-        help="for how long: 90s, 10m, 2h (left out on a terminal: asks for it)",
+        help="for how long, a year at most: 90s, 10m, 2h (left out on a terminal: asks for it)",
     )
     silence.set_defaults(run=partial(_silence, silence))
 

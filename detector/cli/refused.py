@@ -24,7 +24,7 @@ def add_commands(commands: Any) -> None:
         "--send-again",
         nargs="*",
         metavar="ID",
-        help="send these alerts again (left out: all), once the cause is mended",
+        help="send these alerts again (no ID: all), once the cause is mended",
     )
     add_state_dir(refused)
     refused.set_defaults(run=_refused)

@@ -42,6 +42,7 @@ THREADS = (
     "sink-desk",
     "sink-book",
     "write-outbox",
+    "sync-outbox",
     "calibration",
     "control",
     "http",

@@ -100,9 +100,11 @@ def test_no_more_are_kept_than_stated_and_the_oldest_go(
 ) -> None:
     monkeypatch.setattr(set_aside, "KEPT", 2)
     alerts = [make_alert() for _ in range(3)]
-    for alert in alerts:
-        outbox.put(alert, {"station": OPENED}, 0)
-        outbox.refuse(next_due(outbox), "no")
+    with capture_logs() as logs:
+        for alert in alerts:
+            outbox.put(alert, {"station": OPENED}, 0)
+            outbox.refuse(next_due(outbox), "no")
+    assert [(line["what"], line["count"]) for line in logs] == [("refused", 1)]
     assert [one.alert for one in outbox.refused()] == [alerts[2], alerts[1]]
     assert outbox._read("SELECT count(*) FROM alert", ()) == [(2,)]
 
