@@ -12,7 +12,7 @@ RECENT_S = 600.0
 RECENT_CAP_S = 5.0
 CAP_S = 60.0
 REFUSED_S = 60.0
-"""Wrong credentials from the start: cameras lock an account after 5 to 10 quick failures."""
+"""Wrong credentials: cameras lock an account after 5 to 10 quick failures."""
 JITTER = 0.2
 """Share taken off at random, so that cameras behind one dead switch do not come in step."""
 

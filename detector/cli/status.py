@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from alerts.delivery.status import SinkState
 from detector.cli.asking import add_state_dir, ask_daemon
 from detector.cli.terminal import NAME_COLUMNS, flow, local_end, padded
 from detector.daemon.observability.columns import columns
@@ -62,9 +63,13 @@ def summary(status: dict[str, Any]) -> str:
 
 
 def _sink(sink: dict[str, Any]) -> str:
-    """`police (mqtt)`, and how many alerts it has refused, where it has; see `jikimi refused`."""
-    refused = sink.get("refused")  # None: a daemon that was started before an upgrade
-    return f"{sink['name']} ({sink['type']}{f', {refused} refused' if refused else ''})"
+    """`police (mqtt)`, with its state where it does not work, and what it has refused."""
+    told = [sink["type"]]
+    if sink["state"] in {SinkState.CONNECTING, SinkState.FAILING}:
+        told.append(sink["state"])
+    if refused := sink.get("refused"):  # None: a daemon that was started before an upgrade
+        told.append(f"{refused} refused")
+    return f"{sink['name']} ({', '.join(told)})"
 
 
 def told_silence(silence: dict[str, Any]) -> str:

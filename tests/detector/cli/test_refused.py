@@ -84,9 +84,9 @@ def test_status_counts_what_was_refused() -> None:
             {"name": "gate", "state": "live", "url": "x://", "reason": "", "calibration": {}}
         ],
         "sinks": [
-            {"name": "police", "type": "mqtt", "refused": 3},
-            {"name": "hook", "type": "webhook", "refused": 0},
-            {"name": "old", "type": "log"},
+            {"name": "police", "type": "mqtt", "state": "working", "refused": 3},
+            {"name": "hook", "type": "webhook", "state": "working", "refused": 0},
+            {"name": "old", "type": "log", "state": "working"},
         ],
         "model": {"name": "tiny", "engine": "litert"},
         "url": "http://127.0.0.1:8780",

@@ -44,7 +44,7 @@ STATUS: dict[str, Any] = {
     "status": "degraded",
     "reasons": ["sink police: connection refused"],
     "cameras": [CAMERA, {**CAMERA, "name": "정문", "state": "stalled", "reason": "no packet"}],
-    "sinks": [{"name": "police", "type": "mqtt"}],
+    "sinks": [{"name": "police", "type": "mqtt", "state": "failing"}],
     "model": {"name": "tiny", "engine": "litert", "open_thresholds": {"violence": 0.7}},
     "url": "http://127.0.0.1:8780",
     "state_dir": "/var/lib/jikimi",
@@ -67,7 +67,7 @@ def test_status_shows_cameras_model_sinks_and_what_is_wrong(serve: Serve, run: R
     learnt, stated = "violence from 0.63 (31 h learnt, expect 1.2 false a day)", "fire from 0.80"
     for shown in ("gate", "정문", "stalled", "no packet", learnt, f"{stated} (stated)"):
         assert shown in out
-    assert "police (mqtt)" in out
+    assert "police (mqtt, failing)" in out
     assert "degraded: sink police: connection refused" in out
     assert "http://127.0.0.1:8780/metrics" in out
     assert "silenced" not in out
@@ -109,7 +109,9 @@ def test_long_names_and_sentences_fit_80_columns_and_are_whole(serve: Serve, run
     status = {
         **STATUS,
         "cameras": [*STATUS["cameras"], camera],
-        "sinks": [{"name": f"sink-{number}", "type": "webhook"} for number in range(9)],
+        "sinks": [
+            {"name": f"sink-{number}", "type": "webhook", "state": "working"} for number in range(9)
+        ],
         "reasons": [f"sink police: {refused}"],
     }
     serve(status=lambda _: status)
