@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from ai_edge_litert.interpreter import Interpreter
 
 from config.errors import ModelError
+from detector.inference.second_look.video_engine import VideoEngine
 from models.weights.video_network import (
     DEVIATION,
     EPSILON,
@@ -106,18 +107,17 @@ def in_three_dimensions(tensors: dict[str, Any], window: Any) -> tuple[Any, Any]
 
 @pytest.mark.parametrize("precision", list(Precision))
 def test_litert_gives_what_three_dimensions_give(
-    tensors: dict[str, Any], window: Any, precision: Precision
+    tensors: dict[str, Any], window: Any, precision: Precision, tmp_path: Path
 ) -> None:
     expected = in_three_dimensions(tensors, window)
-    content = to_litert(video_network(tensors), precision)
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], window)
-    interpreter.invoke()
-    outputs = [interpreter.get_tensor(o["index"]) for o in interpreter.get_output_details()]
-    for found, wanted in zip(outputs, expected, strict=True):
+    file = tmp_path / "video.tflite"
+    file.write_bytes(to_litert(video_network(tensors), precision))
+    engine = VideoEngine(file)
+    assert (engine.frames, engine.side, engine.numbers, engine.classes) == (FRAMES, SIDE, 12, 2)
+    seen = engine.look(window)
+    for found, wanted in zip((seen.embedding, seen.logits), expected, strict=True):
         assert np.abs(wanted).max() > 0.3  # not all nothing, which any network would match
-        np.testing.assert_allclose(found, wanted, atol=TOLERANCE[precision])
+        np.testing.assert_allclose(found, wanted[0], atol=TOLERANCE[precision])
 
 
 def test_time_matters_to_it(tensors: dict[str, Any], window: Any) -> None:
