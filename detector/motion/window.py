@@ -24,7 +24,8 @@ WINDOW_RECIPE: Final[dict[str, str | int]] = {"name": "motion-square8", "version
 Raise the version whenever a pixel of a window changes."""
 
 FRAMES = 8
-"""Samples of a window: a second at 8 Hz."""
+"""Samples of a window: a second at 8 Hz. The video network was trained on 16; it costs half of that
+and its logits correlate 0.99."""
 
 MARGIN = 1.3
 """Side of the square, in sides of the motion box: people reach out of what moves of them."""

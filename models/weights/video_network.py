@@ -16,10 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import ModelError
-
-FRAMES = 8
-"""Pictures of a window: of a second, half of those it was trained on; its logits hang on the other
-half by little (correlation 0.99), its cost by half."""
+from detector.motion.window import FRAMES
 
 SIDE = 112
 """Pixels of a picture, which is square."""

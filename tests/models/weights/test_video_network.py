@@ -11,10 +11,10 @@ import pytest
 
 from config.errors import ModelError
 from detector.inference.second_look.video_engine import VideoEngine
+from detector.motion.window import FRAMES
 from models.weights.video_network import (
     DEVIATION,
     EPSILON,
-    FRAMES,
     MEAN,
     SIDE,
     Precision,
