@@ -23,11 +23,27 @@ Grey = NDArray[np.uint8]
 """A grey picture, [h, w] uint8."""
 
 
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A square inside a picture, pixels."""
+
+    left: int
+    top: int
+    side: int
+
+
 class FrameHandle(Protocol):
     """A decoded frame kept by reference; converting it costs, keeping it does not."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, pixels."""
+
     def bgr(self, max_side: int) -> NDArray[np.uint8]:
         """The picture as [h, w, 3] uint8 BGR, longer side at most `max_side` pixels."""
+
+    def rgb_square(self, square: Square, side: int) -> NDArray[np.uint8]:
+        """What lies in `square`, brought to [side, side, 3] uint8 RGB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,88 @@
+"""Windows of clips through a video network: what a second look sees of each, kept on disk.
+
+Cut by `detector.motion.window` from pictures decoded as the daemon decodes them, so that what is
+taught and measured is what runs. A window costs a hundred times a view, so there is one each
+`EVERY_S`, as the daemon asks, and only where it moves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.footage.recording import recorded_samples
+from detector.inference.engine import Floats
+from detector.inference.second_look.video_engine import VideoEngine
+from detector.motion.view import MotionTracker
+from detector.motion.window import WINDOW_RECIPE, LastSecond, WindowTracker
+from models.data.atomic_file import written_whole
+from models.data.clips import Clip
+from models.data.embeddings import clip_key
+
+EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LookedAt:
+    """A clip as the second look sees it.
+
+    `times_s`: [n] float64, seconds from the start, of the newest picture of each window;
+    `embeddings`: [n, d] float32; `logits`: [n, classes] float32; `shares`: [n] float32, the
+    square's side as a share of the picture's shorter one.
+    """
+
+    clip: Clip
+    times_s: NDArray[np.float64]
+    embeddings: Floats
+    logits: Floats
+    shares: Floats
+
+
+def clip_windows(clip: Clip) -> Iterator[LastSecond]:
+    """A window each `EVERY_S` of one clip where it moves; raises StreamError."""
+    motion, window = MotionTracker(), WindowTracker()
+    next_s = 0.0
+    for sample in recorded_samples(clip.path):
+        window.add(sample, motion.view_of(sample))
+        found = window.last_second() if sample.pts_s >= next_s else None
+        if found is not None:
+            next_s = sample.pts_s + EVERY_S
+            yield found
+
+
+def look_at_clip(clip: Clip, engine: VideoEngine, network: str, cache: Path) -> LookedAt:
+    """One clip's, from the cache where it is; raises StreamError.
+
+    `network` names the engine's network, and only it, in the cache (its SHA-256).
+    """
+    facts = [WINDOW_RECIPE, EVERY_S, engine.side, clip_key(clip)]
+    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+    kept = cache / "windows" / network[:16] / f"{key}.npz"
+    if not kept.is_file():
+        times, shares, seen = [], [], []
+        for window in clip_windows(clip):
+            times.append(window.at_s)
+            shares.append(window.square.side / min(window.frames[-1].size))
+            seen.append(engine.look(window.pixels(engine.side)))
+        with written_whole(kept) as file:
+            np.savez(
+                file,
+                times_s=np.array(times, np.float64),
+                shares=np.array(shares, np.float32),
+                embeddings=_table([own.embedding for own in seen], engine.numbers),
+                logits=_table([own.logits for own in seen], engine.classes),
+            )
+    with np.load(kept) as arrays:
+        return LookedAt(
+            clip, arrays["times_s"], arrays["embeddings"], arrays["logits"], arrays["shares"]
+        )
+
+
+def _table(rows: list[Floats], columns: int) -> Floats:
+    return np.array(rows, np.float32).reshape(len(rows), columns)

@@ -1,0 +1,73 @@
+"""Windows of clips: as often as the daemon asks, only where it moves, computed once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from detector.inference.second_look.video_engine import Seen
+from models.data.clips import Clip
+from models.data.windows import EVERY_S, look_at_clip
+
+
+class Brightness:
+    """Stands for a video network: the mean colour of a window, and how many it was shown."""
+
+    side = 32
+    numbers = 3
+    classes = 2
+
+    def __init__(self) -> None:
+        self.shown = 0
+
+    def look(self, window: Any) -> Seen:
+        assert window.shape[1:] == (32, 32, 3)
+        self.shown += 1
+        mean = window.mean(axis=(0, 1, 2)).astype(np.float32)
+        return Seen(mean, mean[:2] - 100)
+
+
+@pytest.fixture
+def clip(footage: Any) -> Clip:
+    folder = footage(sets=["city"], scenes=1)
+    return Clip("f", folder / "city/violence0.mp4", "violence", "a", "city")
+
+
+def test_a_moving_clip_is_looked_at_each_half_second_from_its_first_whole_second(
+    clip: Clip, tmp_path: Path
+) -> None:
+    engine: Any = Brightness()
+    found = look_at_clip(clip, engine, "network", tmp_path)
+    np.testing.assert_allclose(found.times_s, [0.875, 1.375], atol=0.06)
+    assert (np.diff(found.times_s) >= EVERY_S).all()
+    assert found.embeddings.shape == (2, 3)
+    assert found.logits.shape == (2, 2)
+    assert (found.embeddings > 40).all()  # a drawn clip, and not black
+    assert ((found.shares > 0.4) & (found.shares <= 1)).all()
+
+
+def test_a_clip_is_looked_at_once(clip: Clip, tmp_path: Path) -> None:
+    engine: Any = Brightness()
+    first = look_at_clip(clip, engine, "network", tmp_path)
+    again = look_at_clip(clip, engine, "network", tmp_path)
+    assert engine.shown == len(first.times_s) == 2
+    np.testing.assert_array_equal(first.embeddings, again.embeddings)
+    look_at_clip(clip, engine, "another", tmp_path)
+    assert engine.shown == 4
+
+
+def test_where_nothing_moves_nothing_is_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "still.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, (320, 180))
+    for _ in range(50):
+        writer.write(np.full((180, 320, 3), 90, np.uint8))
+    writer.release()
+    engine: Any = Brightness()
+    found = look_at_clip(Clip("s", path, "normal", "a", "city"), engine, "network", tmp_path)
+    assert engine.shown == 0
+    assert found.embeddings.shape == (0, 3)
+    assert found.logits.shape == (0, 2)
