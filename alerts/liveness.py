@@ -55,7 +55,7 @@ class LiveThread:
     ) -> None:
         """`vital`: while it is stuck no alarm gets through, so the process must be restarted.
 
-        `most_deaths`: beyond so many within ten minutes starting it anew is no remedy.
+        `most_deaths`: beyond so many within ten minutes starting it anew at once is no remedy.
         """
         self.name = name
         self.vital = vital

@@ -1,8 +1,9 @@
 """Looks after the daemon's threads: starts anew what died, names what is stuck.
 
 A thread that is vital and stuck ends the signs of life, so that the service manager starts the
-process anew. Another that is stuck is named, and replaced where it may be left behind: a receiver
-or a camera that hangs must not restart the watch of all.
+process anew; one that dies again and again ends it at once. Another that is stuck is named, and
+replaced where it may be left behind; one that dies again and again is started anew once a minute:
+a receiver or a camera that hangs or dies must not end the watch of all.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ NOTICE_S = 60.0
 
 START_AGAIN_S = 5.0
 """Between attempts to start a thread that the machine has no room for."""
+
+PAUSE_S = 60.0
+"""Between attempts with a thread that is not vital and dies again and again."""
 
 MOST_LEFT_BEHIND = 3
 """So many threads of one name may hang at once; then one of them is waited for."""
@@ -105,11 +109,14 @@ class Supervisor:
     def _mend(self, thread: LiveThread, fault: Fault, now_s: float) -> None:
         if fault.kind is FaultKind.STUCK:
             self._replace(thread, fault, now_s)
+        elif now_s < self._again_s.get(thread.name, 0.0):
+            pass
         elif fault.kind is FaultKind.DIED:
-            self._count_death(thread, fault, now_s)
+            if self._dies_again(thread, fault, now_s):
+                self._again_s[thread.name] = now_s + PAUSE_S
             self._note(thread.name, f"{fault.text}, started anew", now_s)
             thread.renew()
-        elif now_s >= self._again_s.get(thread.name, 0.0):
+        else:
             self._again_s[thread.name] = now_s + START_AGAIN_S
             log.error("thread cannot be started, will try again", thread=thread.name)
             thread.renew()
@@ -124,17 +131,20 @@ class Supervisor:
             thread.replace()
         self._left_behind[thread.name] = behind
 
-    def _count_death(self, thread: LiveThread, fault: Fault, now_s: float) -> None:
+    def _dies_again(self, thread: LiveThread, fault: Fault, now_s: float) -> bool:
+        """Whether it has died too often; raises JikimiError where it is vital, too."""
         deaths = self._deaths[thread.name]
         deaths.append(now_s)
         while now_s - deaths[0] > WITHIN_S:
             deaths.popleft()
-        if len(deaths) > thread.most_deaths:
+        too_often = len(deaths) > thread.most_deaths
+        if too_often and thread.vital:
             raise JikimiError(
                 f"{thread.name} {fault.text}, {len(deaths)} times within {WITHIN_S / 60:.0f} "
                 "minutes; starting it anew does not help, so jikimi ends, for the service manager "
                 "to start it anew"
             )
+        return too_often
 
     def _note(self, name: str, text: str, now_s: float) -> None:
         with self._lock:

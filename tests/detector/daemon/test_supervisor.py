@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 
 from alerts.liveness import LiveThread
 from config.errors import JikimiError
-from detector.daemon.supervisor import MOST_LEFT_BEHIND, SUSPENDED_S, Supervisor
+from detector.daemon.supervisor import MOST_LEFT_BEHIND, PAUSE_S, SUSPENDED_S, Supervisor
 
 DEADLINE_S = 10.0
 
@@ -89,8 +90,8 @@ def test_what_died_is_named_started_anew_and_named_for_a_minute(make: Make) -> N
     assert (line["log_level"], line["thread"]) == ("error", "capture-gate")
 
 
-def test_what_dies_again_and_again_ends_the_process(make: Make) -> None:
-    worker = make()
+def test_what_is_vital_and_dies_again_and_again_ends_the_process(make: Make) -> None:
+    worker = make(vital=True)
     supervisor = Supervisor(lambda: [worker.thread])
     for _ in range(worker.thread.most_deaths):
         worker.die()
@@ -98,6 +99,27 @@ def test_what_dies_again_and_again_ends_the_process(make: Make) -> None:
     worker.die()
     with pytest.raises(JikimiError, match=r"capture-gate died \(ValueError: no\), 6 times within"):
         supervisor.look()
+
+
+def test_a_camera_that_dies_again_and_again_ends_nobody_elses_watch(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = make()
+    supervisor = Supervisor(lambda: [worker.thread])
+    for _ in range(worker.thread.most_deaths + 1):
+        worker.die()
+        supervisor.look()
+    worker.die()
+    supervisor.look()
+    assert not worker.thread.is_alive()  # at once has not helped six times
+    assert "capture-gate died (ValueError: no)" in supervisor.faults()
+    assert supervisor.is_faulty(worker.thread)
+    assert supervisor.stuck() == []
+    later_s = time.monotonic() + PAUSE_S
+    monkeypatch.setattr(time, "monotonic", lambda: later_s)
+    supervisor.looked_s = later_s
+    supervisor.look()
+    assert worker.thread.is_alive()
 
 
 def test_what_is_vital_and_hangs_is_not_alive(make: Make) -> None:
