@@ -19,7 +19,7 @@ from uuid import UUID
 from structlog import get_logger
 
 from alerts.storage.copying import MAX_INCIDENTS
-from alerts.storage.database import TABLES, connect
+from alerts.storage.database import TABLES, read_database
 from alerts.storage.store import OLD_JOURNAL, Store
 from alerts.storage.write_behind import Change
 from config.errors import ConfigError, JikimiError
@@ -29,6 +29,12 @@ OUTBOX = "outbox.sqlite"
 """The store's file in the state directory."""
 
 RETENTION = timedelta(days=90)
+
+MAX_MESSAGES = 2**31
+"""More of one incident is damage."""
+
+YEARS = range(1970, 9999)
+"""What a clock can have shown, and every time zone can show."""
 
 _RECORD = f"""
 INSERT INTO incidents ({TABLES["incidents"]}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -178,7 +184,12 @@ def read_entries(
             path = old
         if not path.exists():
             return []
-        with closing(connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        if path.stat().st_size == 0:
+            raise JikimiError(
+                f"{path} is empty, for nothing could be written to it; is the disk full? "
+                "`jikimi status` says what is wrong"
+            )
+        with closing(read_database(path)) as database:
             return _select(database, "ORDER BY opened_at DESC LIMIT ?", (limit,), unreadable)
     except (OSError, sqlite3.Error) as error:
         raise JikimiError(
@@ -212,10 +223,24 @@ def _closed(incident: Incident, closed_at: datetime) -> Incident:
     return replace(incident, closed_at=closed_at, phase=Phase.CLOSED, duration_s=duration_s)
 
 
-def _entry(row: tuple[str, str, str, str, str | None, float, str | None, int]) -> Entry:
+def _entry(row: tuple[Any, ...]) -> Entry:
+    """A row as it was written; ValueError or TypeError where it is damaged."""
     key, camera, label, opened, closed, peak, reason, messages = row
-    opened_at = datetime.fromisoformat(opened)
+    for text in (camera, label, reason or ""):
+        if not isinstance(text, str):
+            raise TypeError("a name is no text")
+    if not (0 <= peak <= 1 and 0 <= messages <= MAX_MESSAGES):
+        raise ValueError("a number is out of range")
+    opened_at = _instant(opened)
     incident = Incident(UUID(key), camera, label, opened_at, None, float(peak), Phase.UPDATED)
     if closed:
-        incident = _closed(incident, datetime.fromisoformat(closed))
+        incident = _closed(incident, _instant(closed))
     return Entry(incident, reason, int(messages))
+
+
+def _instant(text: str) -> datetime:
+    """Aware, and such that every time zone can show it."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None or found.year not in YEARS:
+        raise ValueError("no time at which this can have been")
+    return found

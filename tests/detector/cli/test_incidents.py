@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from alerts.deadline import Deadline
+from detector.daemon.journal import OUTBOX
 from detector.daemon.observability.columns import columns
 from detector.types import Incident, Phase
 from journals import StoredJournal, kept
@@ -148,3 +151,39 @@ def test_a_damaged_journal_is_one_clear_line(run: Run, tmp_path: Path) -> None:
     assert (code, out) == (1, "")
     assert len(err.splitlines()) == 1
     assert "incidents.sqlite: cannot read the incident journal" in err
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("camera", b"\xff\x00"),
+        ("label", b"\x00"),
+        ("reason", b"\x00"),
+        ("peak", float("inf")),
+        ("peak", "much"),
+        ("messages", 2**63 - 1),
+        ("messages", float("inf")),
+        ("opened_at", "0001-01-01T00:00:00+14:00"),
+        ("opened_at", "9999-12-31T23:59:59-14:00"),
+        ("opened_at", "2026-11-27T03:03:41"),
+        ("closed_at", "yesterday"),
+        ("id", 7),
+    ],
+)
+def test_a_damaged_row_is_left_out_and_the_others_are_shown(
+    run: Run, write: Callable[..., None], tmp_path: Path, column: str, value: object
+) -> None:
+    write((incident(), None), (incident(3600), None))
+    with closing(sqlite3.connect(tmp_path / OUTBOX)) as database, database:
+        database.execute(f"UPDATE incidents SET {column} = ? WHERE rowid = 1", (value,))
+    code, out, err = run("incidents")
+    assert (code, out) == (0, "2026-11-27 13:03:41    12 s  gate  violence 0.87\n")
+    assert err.endswith(": damaged in the journal, left out\n")
+    assert len(run("incidents", "--json")[1].splitlines()) == 1
+
+
+def test_a_disk_that_was_full_from_the_beginning_is_said(run: Run, tmp_path: Path) -> None:
+    (tmp_path / OUTBOX).touch()
+    code, out, err = run("incidents", "--state-dir", tmp_path)
+    assert (code, out) == (1, "")
+    assert "outbox.sqlite is empty, for nothing could be written to it; is the disk full?" in err
