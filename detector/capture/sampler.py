@@ -109,7 +109,10 @@ class Sampler:
         return True
 
     def _stamp(self, pts_s: float | None, arrived_s: float) -> Stamp:
+        jumps = self._clock.jumps
         stamp = self._clock.stamp(pts_s, arrived_s)
+        if self._check and self._clock.jumps > jumps and self._check.anchored_anew():
+            self._clock.believe(believed=False)
         self.lag_s = stamp.lag_s
         return stamp
 

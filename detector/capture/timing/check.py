@@ -1,8 +1,9 @@
 """Whether a camera's clock can be believed: stream time held against arrival, over seconds.
 
 Cameras send time stamps that stand still, that count milliseconds where ticks of 90 kHz are
-stated, that run at a quarter or four times real time; and libav makes some up where there are none
-(25 a second for MJPEG over HTTP). A delay that changes by more than the network can explain tells.
+stated, that run at a quarter or four times real time, that are one for all pictures of a second;
+and libav makes some up where there are none (25 a second for MJPEG over HTTP).
+A delay that changes by more than the network can explain tells.
 The network cannot make pictures come early, and what it holds back comes in a burst behind a gap:
 so only the least delay of a window counts, and of short windows only those without a gap.
 Pure: arrival times are arguments.
@@ -24,6 +25,14 @@ LONG_S = 30.0
 LONG_OFF_S = 2.0
 """Over windows of `LONG_S` a right clock keeps in step, however its pictures come: segments of up
 to 10 s come thrice in one. So it is believed again, once."""
+LONG_MOST_OFF_S = 0.5
+"""More than this, in window after window of `LONG_S`, adds up: 1.7 % slow makes samples late."""
+
+SLOTS_HZ = 8
+SLOTS_S = 5.0
+FEWEST_SLOTS = 0.6
+"""Stream time that reaches a smaller share of the slots that arrivals reach, twice in a row, stands
+still or leaps between them; what the network does to an honest clock makes arrivals reach fewer."""
 
 BACK_S = 2.0
 """Encoders send pictures in another order than they are shown, by less than this."""
@@ -61,7 +70,14 @@ class ClockCheck:
         self._long_fresh = False
         self._long_begun_s = 0.0
         self._long_before_s = math.inf
+        self._long_parted_s = 0.0
         self._jumps = 0
+        self._anew = 0
+        self._slots: set[int] = set()
+        self._arrival_slots: set[int] = set()
+        self._slots_begun_s = 0.0
+        self._slots_fresh = False
+        self._coarse = False
 
     def packet(self, pts_s: float, at_s: float, *, fresh: bool) -> bool:
         """Take a packet with stream time `pts_s` that was read at `at_s`; whether that turned.
@@ -70,7 +86,7 @@ class ClockCheck:
         """
         before = self.believed
         if self._last_pts_s is None:
-            self._begun_s = self._long_begun_s = self._last_at_s = at_s
+            self._begun_s = self._long_begun_s = self._slots_begun_s = self._last_at_s = at_s
         else:
             step_s = pts_s - self._last_pts_s
             passed_s = at_s - self._last_at_s
@@ -86,10 +102,23 @@ class ClockCheck:
             self._least_at_s = at_s
         self._packets += 1
         self._fresh += fresh
+        self._slots_fresh |= fresh
+        self._slots.add(int(pts_s * SLOTS_HZ))
+        self._arrival_slots.add(int(at_s * SLOTS_HZ))
         if at_s - self._begun_s >= SHORT_S:
             self._end_short(at_s)
+            if at_s - self._slots_begun_s >= SLOTS_S:
+                self._end_slots(at_s)
             if at_s - self._long_begun_s >= LONG_S:
                 self._end_long(at_s)
+        return self.believed is not before
+
+    def anchored_anew(self) -> bool:
+        """Take that a picture, in the order shown, did not follow the one before; see `packet`."""
+        before = self.believed
+        self._anew += 1
+        if self._anew >= JUMPS:
+            self._disbelieve("jump about")
         return self.believed is not before
 
     def _jumped(self) -> None:
@@ -97,7 +126,7 @@ class ClockCheck:
         self._jumps += 1
         self._least_s = self._long_least_s = self._long_before_s = math.inf
         self._before = None
-        self._parted_s = self._parting_s = 0.0
+        self._parted_s = self._parting_s = self._long_parted_s = 0.0
         if self._jumps >= JUMPS:
             self._disbelieve("jump about")
 
@@ -134,19 +163,39 @@ class ClockCheck:
         if abs(self._parted_s) >= PARTED_S:
             self._disbelieve(_told(1 - self._parted_s / self._parting_s))
 
+    def _end_slots(self, at_s: float) -> None:
+        coarse = self._slots_fresh and len(self._slots) < FEWEST_SLOTS * len(self._arrival_slots)
+        if coarse and self._coarse:
+            self._disbelieve("come in leaps")
+        self._coarse = coarse
+        self._slots.clear()
+        self._arrival_slots.clear()
+        self._slots_fresh = False
+        self._slots_begun_s = at_s
+
     def _end_long(self, at_s: float) -> None:
         drift_s = self._long_least_s - self._long_before_s
         if math.isfinite(drift_s) and self._long_fresh:
+            self._part_slowly(drift_s)
+            steady = not (self._jumps or self._anew or self._coarse or self._long_parted_s)
             if abs(drift_s) > LONG_OFF_S:
                 self._disbelieve(_told(1 - drift_s / LONG_S))
-            elif not self._jumps and not self.believed and not self._forgiven:
+            elif steady and not self.believed and not self._forgiven:
                 self.believed = self._forgiven = True
                 self.fault = ""
         self._long_before_s = self._long_least_s
         self._long_least_s = math.inf
         self._long_fresh = False
         self._long_begun_s = at_s
-        self._jumps = 0
+        self._jumps = self._anew = 0
+
+    def _part_slowly(self, drift_s: float) -> None:
+        if abs(drift_s) <= LONG_MOST_OFF_S or drift_s * self._long_parted_s < 0:
+            self._long_parted_s = 0.0
+            return
+        self._long_parted_s += drift_s
+        if abs(self._long_parted_s) > LONG_OFF_S:
+            self._disbelieve(_told(1 - drift_s / LONG_S))
 
     def _disbelieve(self, what: str) -> None:
         if self.believed:
@@ -155,4 +204,5 @@ class ClockCheck:
 
 
 def _told(rate: float) -> str:
-    return "stand still" if rate < STILL else f"run at {rate:.2g} times real time"
+    digits = 3 if 1 <= rate < 1.1 else 2
+    return "stand still" if rate < STILL else f"run at {rate:.{digits}g} times real time"
