@@ -20,6 +20,8 @@ PREFIX = "JIKIMI_"
 CAMERAS = "JIKIMI_CAMERAS"
 
 _SHOWN = 40
+_LONGEST = 200
+"""Of a variable's name: longer than that of any setting, with the longest of camera names."""
 
 # Kubernetes puts these into every pod beside a Service that is called jikimi.
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP)(_|$)")
@@ -39,11 +41,12 @@ def environment_tree(
         if not variable.startswith(PREFIX) or variable == CAMERAS or variable in exempt:
             continue
         if text and not _is_service_link(variable, text):
-            place = Place(variable)
+            shown = variable if len(variable) <= _LONGEST else f"{variable[:_SHOWN]}…"
+            place = Place(shown)
             key = _key(variable, below)
             if len(key) > MAX_DEPTH:
                 words = "is no setting; write e.g. JIKIMI_HTTP__PORT for http.port"
-                mistakes.append(Mistake(Place(f"{variable[:_SHOWN]}…"), "", words))
+                mistakes.append(Mistake(place, "", words))
                 continue
             node, found = _value(text, place, key)
             mistakes += found

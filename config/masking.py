@@ -32,19 +32,21 @@ _SECRET = re.compile(
 )
 """Keys whose name is shown and whose value is a secret, however short."""
 
+_LONGEST_KEY = 64
+"""A longer one is no name, and would take `_SECRET` the square of its length."""
+
 _PLAIN_VALUE = re.compile(r"[\w.,:*-]{0,24}", re.ASCII)
-_PAIR = re.compile(r"(?P<key>[^_=&;]*)=(?P<value>.*?)(?=[&;]|_[A-Za-z]+=|$)")
+_PAIR = re.compile(r"(?<![^_=&;])(?P<key>[^_=&;]*)=(?P<value>.*?)(?=[&;]|_[A-Za-z]+=|$)")
 """Some recorders write /user=admin_password=…_channel=1 in place of a query."""
-_HIDDEN = re.compile(r"[?&#;=]|:.*@")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\S+)", re.ASCII)
+_SEPARATOR = re.compile(r"[?&#;=]")
+_URL = re.compile(r"(?<=[A-Za-z0-9+.-])://(\S+)", re.ASCII)
 
 
 def masked(rest: str) -> str:
     """What may be shown of `rest`, a URL's path, query and fragment."""
     before, hash_sign, fragment = rest.partition("#")
     path, question, query = before.partition("?")
-    path = re.sub(r"[^/]*:.*@", f"{MASK}@", path)
-    shown = "/".join(_masked_segment(segment) for segment in path.split("/"))
+    shown = "/".join(_masked_segment(segment) for segment in _masked_login(path).split("/"))
     if question:
         shown += "?" + "&".join(_masked_pair(pair) for pair in re.split("[&;]", query))
     return shown + (f"#{MASK}" if fragment else hash_sign)
@@ -58,8 +60,8 @@ def register_rest(rest: str) -> None:
         register_secret(query)
     for part in re.split("[&;]", f"{query}&{fragment}"):
         _register_pair(part)
-    for nested in re.findall(r":([^@]*)@", _decoded(path)):
-        for part in re.split("[/:]", nested):
+    for login in _decoded(path).split("@")[:-1]:
+        for part in re.split("[/:]", login.partition(":")[2]):
             register_looking_secret(part)
     for segment in path.split("/"):
         for part in re.split("[?&;#]", _decoded(segment)):
@@ -86,9 +88,9 @@ def register_url_secrets(text: str, path: bool = False) -> None:
 
 
 def register_credentials(credentials: str) -> None:
-    """Make a URL's `user:password` known to `scrub`; a lone user name may be a token."""
-    user, colon, password = credentials.partition(":")
-    if colon:
+    """Make a URL's `user:password` known to `scrub`; a user without password may be a token."""
+    user, _, password = credentials.partition(":")
+    if password:
         for form in (password, unquote(password), quote(password, safe="")):
             register_secret(form)
     else:
@@ -107,9 +109,21 @@ def looks_secret(text: str) -> bool:
     return len(text) >= 12 or (len(text) >= 6 and re.search(r"[A-Z\d]", text) is not None)
 
 
+def _masked_login(path: str) -> str:
+    """Without the `user:password@` of a URL that stands in a path.
+
+    By hand: `[^/]*:.*@` takes a minute for the 70,000 characters that a mistake may hold.
+    """
+    login, _, address = path.rpartition("@")
+    before, colon, _ = login.partition(":")
+    if not colon:
+        return path
+    return f"{before[: before.rfind('/') + 1]}{MASK}@{address}"
+
+
 def _masked_segment(segment: str) -> str:
     plain = _decoded(segment)
-    if plain != segment and _HIDDEN.search(plain):
+    if plain != segment and (_SEPARATOR.search(plain) or "@" in plain.partition(":")[2]):
         return MASK
     name, *parameters = segment.split(";")
     shown = _PAIR.sub(lambda pair: _masked_pair(pair[0]), name)
@@ -122,7 +136,7 @@ def _masked_pair(pair: str) -> str:
     name = key.lstrip("_")
     if not pair or (_HARMLESS.fullmatch(name) and _PLAIN_VALUE.fullmatch(value)):
         return pair
-    known = _HARMLESS.fullmatch(name) or (len(name) < 16 and _SECRET.fullmatch(name))
+    known = _HARMLESS.fullmatch(name) or (len(name) < 16 and _names_secret(name))
     return f"{key}={MASK}" if equals and known else MASK
 
 
@@ -130,11 +144,15 @@ def _register_pair(pair: str) -> None:
     key, equals, value = pair.partition("=")
     if _masked_pair(pair) == pair:
         return
-    if equals and _SECRET.fullmatch(key.lstrip("_")):
+    if equals and _names_secret(key.lstrip("_")):
         register_secret(value)
         register_secret(unquote(value))
     else:
         register_looking_secret(value if equals and value.strip("=") else pair)
+
+
+def _names_secret(key: str) -> bool:
+    return len(key) <= _LONGEST_KEY and _SECRET.fullmatch(key) is not None
 
 
 def _decoded(text: str) -> str:

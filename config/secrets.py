@@ -34,7 +34,8 @@ def register_secret(secret: str) -> None:
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
     }
-    _known = tuple(sorted(forms.union(_known), key=len, reverse=True))
+    if new := forms.difference(_known):
+        _known = tuple(sorted((*_known, *new), key=len, reverse=True))  # a merge: in order already
 
 
 def scrub(text: str) -> str:

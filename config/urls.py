@@ -161,12 +161,11 @@ def _parse_network(scheme: str, text: str) -> StreamUrl:
     if credentials is not None:
         user, colon, password = credentials.partition(":")
         userinfo = identity = _encoded(user)
+        register_credentials(credentials)
         if colon:
-            for form in (password, _decoded(password), _encoded(password)):
+            for form in (_decoded(password), _encoded(password)):
                 register_secret(form)
             userinfo, identity = f"{userinfo}:{_encoded(password)}", f"{identity}:{MASK}"
-        else:
-            register_credentials(credentials)
         userinfo, identity, shown = f"{userinfo}@", f"{identity}@", f"{MASK}@"
     match = _ADDRESS.fullmatch(address)
     if match is None:

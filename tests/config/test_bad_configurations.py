@@ -183,6 +183,7 @@ def test_a_secret_is_no_large_file(path: Path) -> None:
         {"JIKIMI_SITE": "\udcff"},
         {"JIKIMI_STATION": "a\x1bb"},
         {"JIKIMI_HTTP__PORT": "9" * 5000},
+        {f"JIKIMI_{'X' * 5000}": "x"},
         {"JIKIMI_WEIGHTS": "~nouser/x"},
         {"JIKIMI_STATE_DIR": " "},
         {"JIKIMI_CAMERAS": "gate=rtsp://h:" + "9" * 5000},
@@ -236,6 +237,14 @@ def test_names_are_no_references(path: Path) -> None:
         path.write_text(f"cameras: {{{name}: {{file: url}}}}\n")
         settings = load_settings(path, {}, [], sink_options())
         assert settings.cameras[0].url.url == "rtsp://192.0.2.7/s"
+
+
+@pytest.mark.parametrize("piece", ["x", ":", "%3a", "_", "a.", "key", "/a:", "&a=1b", "http:"])
+@pytest.mark.timeout(10)
+def test_a_long_text_that_is_nearly_a_url_takes_no_minute(piece: str, path: Path) -> None:
+    for before in ("rtsp://u:p@h/", "rtsp://h/?", "rtsp://h/a?-=", ""):
+        path.write_text(CAMERA + f"site: '{before}{piece * (60_000 // len(piece))}://'\n")
+        refused(lambda: load_settings(path, {}, [], sink_options()))
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from config import secrets
 from config.secrets import scrub
 from config.urls import StreamUrl, split_camera, split_cameras, with_credentials
 
@@ -204,6 +205,15 @@ def test_files_that_look_a_little_like_urls_are_files(name: str) -> None:
 def test_a_short_password_does_not_star_everything_out() -> None:
     StreamUrl.parse("rtsp://u:1@192.0.2.1/s")
     assert scrub("camera 11 of 21") == "camera 11 of 21"
+
+
+@pytest.mark.parametrize("login", ["Tok3nOfTheGate", "Tok3nOfTheGate:"])
+def test_a_token_in_place_of_the_user_is_scrubbed(
+    login: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "_known", ())
+    assert StreamUrl.parse(f"rtsp://{login}@192.0.2.1/s").redacted == "rtsp://***@192.0.2.1/s"
+    assert scrub("refused Tok3nOfTheGate") == "refused ***"
 
 
 def test_secrets_are_scrubbed_raw_encoded_and_escaped() -> None:
