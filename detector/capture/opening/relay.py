@@ -27,6 +27,9 @@ PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 OK, UNAUTHORISED = 200, 401
 
+STATUS_BYTES = 11
+"""One less than a status takes: what may be the beginning of one."""
+
 _STATUS = re.compile(rb"RTSP/1\.\d (\d{3})")
 
 
@@ -105,11 +108,12 @@ class LoginRelay:
         self._password = unquote(parts.password or "")
         self._answers: Answers | None = None
         self._waiting = b""
+        self._heard = b""
         self._met = False
         self._timeout_s = timeout_s
         self.status = OK
         self._camera, head = ask(camera, timeout_s)
-        self._heed(head.encode("utf-8", "surrogateescape"))
+        self._heed(head.encode("utf-8", "surrogateescape") + b"\r\n\r\n")
         self.offered = challenges(head)
         self.status = OK
         # Others on this machine could come first, but cannot know what to ask for.
@@ -189,12 +193,17 @@ class LoginRelay:
 
     def _heed(self, data: bytes) -> None:
         """Note what the camera says amid its pictures: a status, a new nonce."""
+        data = self._heard + data
+        self._heard = data[-STATUS_BYTES:]
         for found in _STATUS.finditer(data):
+            head, end, _ = data[found.start() :].partition(b"\r\n\r\n")
+            if not end:  # the rest comes with the next packet
+                self._heard = data[found.start() :][:LONGEST_MESSAGE]
+                break
             status = int(found[1])
             if status != OK:
                 self.status = status
             if status == UNAUTHORISED:  # libav asks again by itself
-                head = data[found.start() :].partition(b"\r\n\r\n")[0]
                 asked = best(challenges(_text(head)))
                 self._answers = Answers(asked, self._user, self._password) if asked else None
 
