@@ -16,11 +16,19 @@ from alerts.storage.database import TABLES, memory_database
 MAX_INCIDENTS = 10_000
 """Incidents that memory holds, the newest and every open one: 3 MB."""
 
+WITH_POSITIONS = ("queue", "refused", "unreadable")
+
 EXPIRED_S = 3 * 86_400.0
 """So old counts what cannot be dated: no siren sounds for it, and it is told late."""
 
+LATEST_SILENCE_AT = 2.0**33
+"""In the year 2242: a silence beyond is damaged, and would never end."""
+
 CLOCK_SET_S = 1.0
 """The box's clock was set, and not only trimmed, where it is off by more."""
+
+MAX_POSITION = 2**53
+"""No queue has given so many: a position beyond is damaged, and none could be given behind it."""
 
 SET_BACK_S = 90.0
 """The file was written later than now, by so much: the clock was set back between two runs."""
@@ -32,14 +40,20 @@ def loaded(file: sqlite3.Connection, clock: SteadyClock) -> tuple[sqlite3.Connec
     Raises sqlite3.Error where the file cannot be read.
     """
     memory = memory_database()
+    ranks = _ranks(file)
     for table in TABLES:
-        _insert(memory, table, _read(file, table), "IGNORE")
-    _set_sequence(memory, _sequence(file))
-    found = file.execute("SELECT offset_s, saved_at FROM clock").fetchone()
+        rows = _read(file, table)
+        if ranks and table in WITH_POSITIONS:
+            rows = [(ranks[position], *rest) for position, *rest in rows]
+        _insert(memory, table, rows, "IGNORE")
+    _set_sequence(memory, len(ranks) or _sequence(file))
+    found = file.execute(
+        "SELECT CAST(offset_s AS REAL), CAST(saved_at AS REAL) FROM clock"
+    ).fetchone()
     offset_s, saved_at = found or (0.0, 0.0)
     set_back = saved_at > clock.now() + SET_BACK_S
     _settle(memory, clock.now(), offset_s, set_back)
-    return memory, not offset_s and not set_back
+    return memory, not offset_s and not set_back and not ranks
 
 
 def append(newer: sqlite3.Connection, memory: sqlite3.Connection) -> None:
@@ -47,7 +61,7 @@ def append(newer: sqlite3.Connection, memory: sqlite3.Connection) -> None:
     sequence = _sequence(memory)
     for table, columns in TABLES.items():
         rows = newer.execute(f"SELECT {columns} FROM {table}").fetchall()  # noqa: S608 - of TABLES
-        if columns.startswith("position, "):
+        if table in WITH_POSITIONS:
             rows = [(position + sequence, *rest) for position, *rest in rows]
         _insert(memory, table, rows)
     _set_sequence(memory, sequence + _sequence(newer))
@@ -99,6 +113,17 @@ def _insert(
     )
 
 
+def _ranks(file: sqlite3.Connection) -> dict[int, int]:
+    """By position, a new one in the same order; empty where all are as they were given."""
+    places: list[int] = []
+    for table in WITH_POSITIONS:
+        places += [place for (place,) in file.execute(f"SELECT position FROM {table}")]  # noqa: S608 - of TABLES
+    (sequence,) = file.execute("SELECT total(seq) FROM sqlite_sequence").fetchone()
+    if all(0 <= place <= MAX_POSITION for place in [*places, sequence]):
+        return {}
+    return {place: rank for rank, place in enumerate(sorted({0, *places}))}
+
+
 def _sequence(database: sqlite3.Connection) -> int:
     """The last position that the queue has ever given."""
     (sequence,) = database.execute("SELECT total(seq) FROM sqlite_sequence").fetchone()
@@ -113,7 +138,7 @@ def _set_sequence(database: sqlite3.Connection, sequence: int) -> None:
 def _settle(memory: sqlite3.Connection, now: float, offset_s: float, set_back: bool) -> None:
     """Make times of the earlier run those of this one; CAST, for a damaged row holds anything."""
     over = now - EXPIRED_S
-    for table in ("queue", "refused", "unreadable"):
+    for table in WITH_POSITIONS:
         memory.execute(
             f"UPDATE {table} SET sent_at = CASE WHEN ?1 OR CAST(sent_at AS REAL) + ?2 > ?3"  # noqa: S608 - same
             " THEN ?4 ELSE CAST(sent_at AS REAL) + ?2 END",
@@ -124,7 +149,7 @@ def _settle(memory: sqlite3.Connection, now: float, offset_s: float, set_back: b
     memory.execute("UPDATE delivered SET at = CAST(at AS REAL) + ?", (offset_s,))
     memory.execute("UPDATE silence SET until = CAST(until AS REAL) + ?", (offset_s,))
     memory.execute("DELETE FROM delivered WHERE ? OR at > ?", (set_back, now))
-    memory.execute("DELETE FROM silence WHERE ?", (set_back,))
+    memory.execute("DELETE FROM silence WHERE ? OR until > ?", (set_back, LATEST_SILENCE_AT))
 
 
 def _rewrite_alerts(memory: sqlite3.Connection, file: sqlite3.Connection) -> None:

@@ -98,6 +98,10 @@ class FileLock:
             return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
         except FileNotFoundError:
             return False
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # a link to itself
+                return False
+            raise
 
     def release(self) -> None:
         """Let another process have it."""

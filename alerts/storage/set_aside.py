@@ -12,6 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+import structlog
+
 from alerts.message import Alert, AlertPhase
 
 KEPT = 1000
@@ -72,15 +74,20 @@ def put_back(database: sqlite3.Connection, table: Table, keys: Collection[str] |
 
 
 def refused(database: sqlite3.Connection) -> list[Refused]:
-    """All that sinks refused, newest first."""
+    """All that sinks refused, newest first; without what is damaged, which is named in the log."""
     rows = database.execute(
-        "SELECT sink, phase, no_image, reason, at, body, image FROM refused"
+        "SELECT alert_id, sink, phase, no_image, reason, at, body, image FROM refused"
         " JOIN alert USING (alert_id) ORDER BY at DESC, position DESC"
     ).fetchall()
-    return [
-        Refused(sink, stored_alert(body, phase, None if no_image else image), reason, at)
-        for sink, phase, no_image, reason, at, body, image in rows
-    ]
+    found = []
+    for key, sink, phase, no_image, reason, at, body, image in rows:
+        try:
+            alert = stored_alert(body, phase, None if no_image else image)
+        except ValueError:  # whose text holds the row
+            structlog.get_logger().error("refused message cannot be read", sink=sink, alert=key)
+        else:
+            found.append(Refused(sink, alert, reason, at))
+    return found
 
 
 def forget_alert(database: sqlite3.Connection, key: str) -> None:
@@ -94,10 +101,13 @@ def forget_alert(database: sqlite3.Connection, key: str) -> None:
     )
 
 
-def stored_alert(body: str, phase: str, image: bytes | None = None) -> Alert:
+def stored_alert(body: str, phase: str, image: object = None) -> Alert:
     """The alert as a sink shall see it; ValueError where it cannot be read.
 
-    What a newer release added to it is left out.
+    What a newer release added to it is left out, as is a picture that is none: damaged, a text
+    stopped the sink that got it.
     """
+    if not isinstance(image, bytes):
+        image = None
     alert = Alert.model_validate_json(body, extra="ignore")
     return alert.model_copy(update={"image": image, "phase": AlertPhase(phase)})

@@ -6,6 +6,7 @@ start over old messages would be worse than losing them.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
@@ -96,5 +97,9 @@ class StateFile:
                 status = self._path.with_name(self._path.name + suffix).stat()
                 found.append((status.st_dev, status.st_ino))
             except FileNotFoundError:
+                found.append(None)
+            except OSError as error:
+                if error.errno != errno.ELOOP:  # a link to itself
+                    raise
                 found.append(None)
         return found

@@ -23,7 +23,7 @@ from alerts.clock import SteadyClock
 from alerts.deadline import Deadline
 from alerts.liveness import LiveThread
 from alerts.storage.copying import CLOCK_SET_S, rewrite, save_clock
-from alerts.storage.database import is_damage, read_database
+from alerts.storage.database import NotOursError, is_damage, read_database
 from alerts.storage.faults import StorageFaults
 from alerts.storage.state_file import StateFile
 from alerts.storage.syncing import Syncer
@@ -314,7 +314,10 @@ class WriteBehind:
 
     def _read(self, database: sqlite3.Connection) -> None:
         if not self._is_read:
-            self._content.load(database)
+            try:
+                self._content.load(database)
+            except (ArithmeticError, TypeError, ValueError) as error:
+                raise NotOursError(f"a row holds what none can ({error})") from error
             self._is_read = True
 
     def _failed(self, error: Exception, batch: list[Change]) -> None:

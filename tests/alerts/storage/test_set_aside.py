@@ -159,6 +159,25 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_named_and_the_rest_is_delive
     assert dispatcher.trouble() == ["storage: 1 message cannot be read and is kept aside"]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE refused SET phase = 'x\u00ff' WHERE position = 1", "UPDATE alert SET body = x'ff00'"],
+)
+def test_a_damaged_refused_message_is_named_and_the_others_are_shown(
+    outbox: StoredOutbox, damage: str
+) -> None:
+    alert = make_alert()
+    outbox.put(alert, {"station": OPENED}, 0)
+    outbox.refuse(next_due(outbox), "no")
+    outbox._write(lambda database: database.execute(damage))
+    whole = make_alert()
+    outbox.put(whole, {"station": OPENED}, 0)
+    outbox.refuse(next_due(outbox), "no")
+    with capture_logs() as logs:
+        assert [refused.alert for refused in outbox.refused()] == [whole]
+    assert [line["alert"] for line in logs] == [str(alert.alert_id)]
+
+
 def test_what_only_a_newer_release_reads_is_delivered_by_it(
     outbox: StoredOutbox, path: Path
 ) -> None:

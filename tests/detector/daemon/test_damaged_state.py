@@ -268,6 +268,56 @@ def test_a_damaged_file_stops_no_alarm_and_is_not_deleted(
     again.alarm()
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("queue", "position", 2**63 - 1),
+        ("queue", "position", -(2**63)),
+        ("refused", "position", 2**63 - 1),
+        ("alert", "image", "a text"),
+        ("sqlite_sequence", "seq", 2**63 - 1),
+        ("sqlite_sequence", "seq", float("inf")),
+        ("clock", "offset_s", b"\xff"),
+        ("clock", "saved_at", b"\xff"),
+        ("silence", "until", float("inf")),
+        ("incidents", "messages", 2**63 - 1),
+    ],
+)
+def test_one_damaged_value_stops_no_alarm(
+    folder: Path, start: Callable[[], Started], table: str, column: str, value: object
+) -> None:
+    before = start()
+    ScriptedSink.faults = [DeliveryError("away")] * 1000
+    waiting = [make_alert() for _ in range(3)]
+    for alert in waiting:
+        before.dispatcher.submit(alert)
+    before.dispatcher.store.write(
+        lambda database: database.execute(
+            "INSERT INTO refused SELECT position + 9, sink, alert_id, incident_id, phase, sent_at,"
+            " no_image, 'too large', 0 FROM queue WHERE position = 1"
+        )
+    )
+    before.dispatcher.silence("yard", 60)
+    before.journal.record(incident())
+    before.stop()
+    ScriptedSink.faults = []
+    with closing(sqlite3.connect(folder / OUTBOX)) as database, database:
+        key = "camera" if table == "silence" else "rowid"
+        row = f"{key} = (SELECT max({key}) FROM {table})"
+        database.execute(f"UPDATE {table} SET {column} = ? WHERE {row}", (value,))
+
+    after = start()
+    after.journal.left_open(datetime.now(UTC))
+    after.alarm()
+    wait_for(lambda: {alert.alert_id for alert in waiting} <= after.told())
+    assert after.dispatcher.stored() is None
+    assert "yard" not in after.dispatcher.silences() or table != "silence"
+    assert len(after.dispatcher.refused()) == 1
+    again = start()
+    again.alarm()
+    assert again.dispatcher.trouble() == []
+
+
 @pytest.mark.parametrize("kind", ["file", "absent parent is a file"])
 def test_a_state_directory_that_cannot_be_stops_no_alarm(
     folder: Path, start: Callable[[], Started], kind: str
@@ -408,6 +458,19 @@ def test_a_directory_without_permission_stops_no_alarm(
     folder.chmod(0o700)
     assert running.dispatcher.stored() is None
     assert len(read_entries(folder)) == 1
+
+
+@pytest.mark.parametrize("name", [OUTBOX, f"{OUTBOX}-wal", f"{OUTBOX}.lock"])
+def test_a_link_to_itself_that_comes_while_running_is_got_rid_of(
+    folder: Path, start: Callable[[], Started], name: str
+) -> None:
+    running = start()
+    running.alarm()
+    assert running.dispatcher.stored() is None
+    link_to_itself(folder / name)
+    running.alarm()
+    wait_for(lambda: running.dispatcher.stored() is None and (folder / name).exists())
+    assert len(read_entries(folder)) == 2
 
 
 @pytest.mark.parametrize("what", [OUTBOX, f"{OUTBOX}-wal", f"{OUTBOX}.lock", "", "replaced"])
