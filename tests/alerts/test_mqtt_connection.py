@@ -140,10 +140,12 @@ def test_two_clients_of_one_id_are_said_for_as_long_as_they_take_turns(
                 and "does another client use client_id box" in str(status.last_error)
             )
 
-        wait_for(lambda: said(0) and said(1))
-        assert all(said(0) and said(1) for _ in range(3) if wait_for(lambda: said(0) and said(1)))
+        wait_for(lambda: said(0) and said(1), 60)
+        assert all(
+            said(0) and said(1) for _ in range(3) if wait_for(lambda: said(0) and said(1), 60)
+        )
         dispatcher.reconfigure([station(broker.port, "one", **options)], Deadline.after(5))
-        wait_for(lambda: dispatcher.status()[0].state is SinkState.WORKING)
+        wait_for(lambda: dispatcher.status()[0].state is SinkState.WORKING, 60)
 
 
 @needs_mosquitto
