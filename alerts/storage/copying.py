@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from alerts.clock import SteadyClock
 from alerts.storage.database import TABLES, memory_database
@@ -91,7 +92,7 @@ def save_clock(file: sqlite3.Connection, clock: SteadyClock) -> None:
     )
 
 
-def _read(file: sqlite3.Connection, table: str) -> list[tuple[object, ...]]:
+def _read(file: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
     query = f"SELECT {TABLES[table]} FROM {table}"  # noqa: S608 - of TABLES
     if table == "incidents":
         query += f" ORDER BY closed_at IS NOT NULL, rowid DESC LIMIT {MAX_INCIDENTS}"
