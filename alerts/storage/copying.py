@@ -46,7 +46,7 @@ def loaded(file: sqlite3.Connection, clock: SteadyClock) -> tuple[sqlite3.Connec
         rows = _read(file, table)
         if ranks and table in WITH_POSITIONS:
             rows = [(ranks[position], *rest) for position, *rest in rows]
-        _insert(memory, table, rows, "IGNORE")
+        insert(memory, table, rows, "IGNORE")
     _set_sequence(memory, len(ranks) or _sequence(file))
     found = file.execute(
         "SELECT CAST(offset_s AS REAL), CAST(saved_at AS REAL) FROM clock"
@@ -64,7 +64,7 @@ def append(newer: sqlite3.Connection, memory: sqlite3.Connection) -> None:
         rows = newer.execute(f"SELECT {columns} FROM {table}").fetchall()  # noqa: S608 - of TABLES
         if table in WITH_POSITIONS:
             rows = [(position + sequence, *rest) for position, *rest in rows]
-        _insert(memory, table, rows)
+        insert(memory, table, rows)
     _set_sequence(memory, sequence + _sequence(newer))
 
 
@@ -79,7 +79,7 @@ def rewrite(memory: sqlite3.Connection, file: sqlite3.Connection) -> None:
             continue
         if table != "incidents":
             file.execute(f"DELETE FROM {table}")  # noqa: S608 - of TABLES
-        _insert(file, table, memory.execute(f"SELECT {columns} FROM {table}"))  # noqa: S608 - same
+        insert(file, table, memory.execute(f"SELECT {columns} FROM {table}"))  # noqa: S608 - same
     _set_sequence(file, _sequence(memory))
 
 
@@ -92,26 +92,27 @@ def save_clock(file: sqlite3.Connection, clock: SteadyClock) -> None:
     )
 
 
-def _read(file: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
-    query = f"SELECT {TABLES[table]} FROM {table}"  # noqa: S608 - of TABLES
-    if table == "incidents":
-        query += f" ORDER BY closed_at IS NOT NULL, rowid DESC LIMIT {MAX_INCIDENTS}"
-        return file.execute(query).fetchall()[::-1]
-    return file.execute(query).fetchall()
-
-
-def _insert(
+def insert(
     database: sqlite3.Connection,
     table: str,
     rows: Iterable[Sequence[object]],
     otherwise: str = "REPLACE",
 ) -> None:
+    """Insert `rows`, each with the columns of `table`; `otherwise`: what of a key that is there."""
     columns = TABLES[table]
     marks = ", ".join("?" * (columns.count(",") + 1))
     database.executemany(
         f"INSERT OR {otherwise} INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608 - of TABLES
         rows,
     )
+
+
+def _read(file: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
+    query = f"SELECT {TABLES[table]} FROM {table}"  # noqa: S608 - of TABLES
+    if table == "incidents":
+        query += f" ORDER BY closed_at IS NOT NULL, rowid DESC LIMIT {MAX_INCIDENTS}"
+        return file.execute(query).fetchall()[::-1]
+    return file.execute(query).fetchall()
 
 
 def _ranks(file: sqlite3.Connection) -> dict[int, int]:

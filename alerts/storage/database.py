@@ -8,9 +8,10 @@ there, with a default.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 VERSION = 1
 
@@ -103,6 +104,9 @@ _OF_THE_DISK = {
 }
 
 
+T = TypeVar("T")
+
+
 class NotOursError(sqlite3.DatabaseError):
     """Damaged, of another program, or of a release that this one cannot read."""
 
@@ -155,6 +159,19 @@ def connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, uri=uri)
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     return connection
+
+
+def transaction(database: sqlite3.Connection, change: Callable[[sqlite3.Connection], T]) -> T:
+    """Apply `change` whole or not at all; `database` is in autocommit mode."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        result = change(database)
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+    return result
 
 
 def _check_ours(connection: sqlite3.Connection) -> None:

@@ -17,6 +17,9 @@ from config.errors import ConfigError
 START_S = 2.0
 """A start waits so long for a disk that does not answer, at each of a few places."""
 
+COMPANIONS = ("-wal", "-shm", "-journal")
+"""Files that SQLite keeps beside a database, by what is behind its name."""
+
 T = TypeVar("T")
 
 
@@ -73,6 +76,27 @@ def move_aside(path: Path) -> Path:
     return aside
 
 
+def move_companions(database: Path, to: Path) -> None:
+    """Rename what SQLite keeps beside `database`, which was renamed to `to`."""
+    for suffix in COMPANIONS:
+        part = database.with_name(database.name + suffix)
+        if part.exists():
+            part.rename(to.with_name(to.name + suffix))
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of what is at `path`; None where nothing is, or a link to itself."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
+    return status.st_dev, status.st_ino
+
+
 class FileLock:
     """Holds `path` for this process; the kernel lets go of it however the process ends."""
 
@@ -94,14 +118,8 @@ class FileLock:
 
     def in_place(self) -> bool:
         """Whether the file that is held is still the one at its path."""
-        try:
-            return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            if error.errno == errno.ELOOP:  # a link to itself
-                return False
-            raise
+        held = os.fstat(self._descriptor)
+        return identity(self._path) == (held.st_dev, held.st_ino)
 
     def release(self) -> None:
         """Let another process have it."""

@@ -6,7 +6,6 @@ start over old messages would be worse than losing them.
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,10 +13,14 @@ from pathlib import Path
 
 from alerts.storage.database import is_damage, open_database
 from alerts.storage.faults import StorageFaults
-from alerts.storage.files import FileLock, in_the_way, move_aside
-
-COMPANIONS = ("-wal", "-shm", "-journal")
-"""Files that SQLite keeps beside the database."""
+from alerts.storage.files import (
+    COMPANIONS,
+    FileLock,
+    identity,
+    in_the_way,
+    move_aside,
+    move_companions,
+)
 
 
 class StateFile:
@@ -84,22 +87,8 @@ class StateFile:
         if not self._path.exists():
             return
         aside = move_aside(self._path)
-        for suffix in COMPANIONS:
-            part = self._path.with_name(self._path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
+        move_companions(self._path, aside)
         self._faults.set_aside("outbox", self._path, aside, reason)
 
     def _identity(self) -> list[tuple[int, int] | None]:
-        found: list[tuple[int, int] | None] = []
-        for suffix in ("", "-wal"):
-            try:
-                status = self._path.with_name(self._path.name + suffix).stat()
-                found.append((status.st_dev, status.st_ino))
-            except FileNotFoundError:
-                found.append(None)
-            except OSError as error:
-                if error.errno != errno.ELOOP:  # a link to itself
-                    raise
-                found.append(None)
-        return found
+        return [identity(self._path.with_name(self._path.name + name)) for name in ("", "-wal")]

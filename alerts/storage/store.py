@@ -16,12 +16,12 @@ import structlog
 from alerts.clock import SteadyClock
 from alerts.deadline import Deadline
 from alerts.storage import copying
-from alerts.storage.database import memory_database
+from alerts.storage.database import connect, memory_database, transaction
 from alerts.storage.faults import StorageFaults
 from alerts.storage.files import START_S
 from alerts.storage.set_aside import put_back
 from alerts.storage.takeover import take_over
-from alerts.storage.write_behind import WriteBehind, transaction
+from alerts.storage.write_behind import WriteBehind
 
 OLD_JOURNAL = "incidents.sqlite"
 """Where releases before this one kept incidents."""
@@ -116,6 +116,6 @@ class Store:
 
     def _copy(self) -> sqlite3.Connection:
         source = self._memory if self._last is None else self._last
-        copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        copy = connect(":memory:")
         source.backup(copy)
         return copy

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import structlog
 
-from alerts.storage.database import TABLES, connect, is_damage
+from alerts.storage.copying import insert
+from alerts.storage.database import TABLES, connect, is_damage, transaction
 from alerts.storage.faults import StorageFaults
-from alerts.storage.files import in_the_way, move_aside
+from alerts.storage.files import in_the_way, move_aside, move_companions
 
 
 def take_over(old: Path, path: Path, file: sqlite3.Connection, faults: StorageFaults) -> None:
@@ -44,10 +45,8 @@ def _take(old: Path, file: sqlite3.Connection) -> None:
     count = _copy(old, file)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     kept_as = old.with_name(f"{old.name}.taken-over-{stamp}")
-    for suffix in ("", "-wal", "-shm"):
-        part = old.with_name(old.name + suffix)
-        if part.exists():
-            part.rename(kept_as.with_name(kept_as.name + suffix))
+    old.rename(kept_as)
+    move_companions(old, kept_as)
     structlog.get_logger().info(
         "incidents of an earlier release taken over",
         file=str(old),
@@ -57,18 +56,7 @@ def _take(old: Path, file: sqlite3.Connection) -> None:
 
 
 def _copy(old: Path, file: sqlite3.Connection) -> int:
-    columns = TABLES["incidents"]
     with closing(connect(str(old))) as journal:
-        rows = journal.execute(f"SELECT {columns} FROM incidents").fetchall()  # noqa: S608 - of TABLES
-    marks = ", ".join("?" * len(columns.split(", ")))
-    file.execute("BEGIN IMMEDIATE")
-    try:
-        file.executemany(
-            f"INSERT OR IGNORE INTO incidents ({columns}) VALUES ({marks})",  # noqa: S608 - same
-            rows,
-        )
-    except BaseException:
-        file.execute("ROLLBACK")
-        raise
-    file.execute("COMMIT")
+        rows = journal.execute(f"SELECT {TABLES['incidents']} FROM incidents").fetchall()  # noqa: S608 - of TABLES
+    transaction(file, lambda database: insert(database, "incidents", rows, "IGNORE"))
     return len(rows)

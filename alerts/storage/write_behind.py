@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import structlog
 
@@ -23,7 +23,7 @@ from alerts.clock import SteadyClock
 from alerts.deadline import Deadline
 from alerts.liveness import LiveThread
 from alerts.storage.copying import CLOCK_SET_S, rewrite, save_clock
-from alerts.storage.database import NotOursError, is_damage, read_database
+from alerts.storage.database import NotOursError, is_damage, read_database, transaction
 from alerts.storage.faults import StorageFaults
 from alerts.storage.state_file import StateFile
 from alerts.storage.syncing import Syncer
@@ -49,7 +49,6 @@ WRITTEN_S = 1.0
 
 SAVE_CLOCK_S = 60.0
 
-T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], object]
 
 
@@ -61,19 +60,6 @@ class Content(Protocol):
 
     def snapshot(self) -> sqlite3.Connection:
         """A copy of all of it, to be closed; nothing that was put before it waits any more."""
-
-
-def transaction(database: sqlite3.Connection, change: Callable[[sqlite3.Connection], T]) -> T:
-    """Apply `change` whole or not at all; `database` is in autocommit mode."""
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        result = change(database)
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
-    return result
 
 
 class WriteBehind:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+
+from damage import (
+    directory,
+    empty,
+    fifo,
+    half,
+    link_to_a_device,
+    link_to_nowhere,
+    remove,
+    replace,
+)
 
 HEADER = 100
 """Bytes of an SQLite file's header; a flipped bit in there is another fault than one behind."""
@@ -26,33 +35,24 @@ def _content(path: Path) -> bytearray:
     return bytearray(path.read_bytes() if path.is_file() else b"")
 
 
-def _empty(path: Path, _: random.Random) -> None:
-    _replace(path, b"")
-
-
-def _half(path: Path, _: random.Random) -> None:
-    content = _content(path)
-    _replace(path, content[: len(content) // 2])
-
-
 def _garbage(path: Path, draw: random.Random) -> None:
-    _replace(path, draw.randbytes(max(len(_content(path)), 20_000)))
+    replace(path, draw.randbytes(max(len(_content(path)), 20_000)))
 
 
 def _flipped_bits(path: Path, draw: random.Random) -> None:
     content = _content(path)
     for _ in range(FLIPPED if content else 0):
         content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
-    _replace(path, content)
+    replace(path, content)
 
 
 def _damaged_pages(path: Path, draw: random.Random) -> None:
     content = _content(path)
-    _replace(path, content[:HEADER] + draw.randbytes(max(0, len(content) - HEADER)))
+    replace(path, content[:HEADER] + draw.randbytes(max(0, len(content) - HEADER)))
 
 
 def _foreign(path: Path, _: random.Random) -> None:
-    _remove(path)
+    remove(path)
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE alert (other TEXT)")
         database.execute("CREATE TABLE incidents (other TEXT)")
@@ -64,13 +64,13 @@ def _newer(path: Path, _: random.Random) -> None:
         with closing(sqlite3.connect(path)) as database:
             database.execute("PRAGMA user_version = 99")
     else:
-        _replace(path, b'{"format": 99, "of": "a newer release"}\n')
+        replace(path, b'{"format": 99, "of": "a newer release"}\n')
 
 
 def _bad_rows(path: Path, draw: random.Random) -> None:
     """Every text of every row is nonsense, in a file that is whole."""
     if not _content(path).startswith(b"SQLite"):
-        _replace(path, b'{"format": "yester\\udcffday", "labels": [[[]]]}\n')
+        replace(path, b'{"format": "yester\\udcffday", "labels": [[[]]]}\n')
         return
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
@@ -82,50 +82,21 @@ def _bad_rows(path: Path, draw: random.Random) -> None:
                     database.execute(f"UPDATE OR IGNORE {table} SET {column} = ?", (nonsense,))
 
 
-def _folder(path: Path, _: random.Random) -> None:
-    _remove(path)
-    path.mkdir()
-    (path / "something").write_text("in it")
-
-
-def _dangling_link(path: Path, _: random.Random) -> None:
-    _remove(path)
-    path.symlink_to("/nonexistent/folder/file")
-
-
-def _pipe(path: Path, _: random.Random) -> None:
-    _remove(path)
-    os.mkfifo(path)
-
-
-def _full_device(path: Path, _: random.Random) -> None:
-    _remove(path)
-    path.symlink_to("/dev/full")
+def _undrawn(way: Callable[[Path], None]) -> Callable[[Path, random.Random], None]:
+    return lambda path, _: way(path)
 
 
 WAYS: dict[str, Callable[[Path, random.Random], None]] = {
-    "empty": _empty,
-    "half": _half,
+    "empty": _undrawn(empty),
+    "half": _undrawn(half),
     "garbage": _garbage,
     "flipped bits": _flipped_bits,
     "damaged pages": _damaged_pages,
     "foreign": _foreign,
     "of a newer release": _newer,
     "bad rows": _bad_rows,
-    "a folder": _folder,
-    "a dangling link": _dangling_link,
-    "a pipe": _pipe,
-    "a full device": _full_device,
+    "a folder": _undrawn(directory),
+    "a dangling link": _undrawn(link_to_nowhere),
+    "a pipe": _undrawn(fifo),
+    "a full device": _undrawn(link_to_a_device),
 }
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _replace(path: Path, content: bytes | bytearray) -> None:
-    _remove(path)
-    path.write_bytes(content)

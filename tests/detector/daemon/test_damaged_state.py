@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +17,25 @@ from uuid import UUID
 import numpy as np
 import pytest
 from alerting import ScriptedSink, make_alert, sink, wait_for
+from damage import (
+    another_programs,
+    directory,
+    empty,
+    fifo,
+    flipped,
+    foreign_socket,
+    garbage,
+    half,
+    hole,
+    huge,
+    link_to_a_device,
+    link_to_itself,
+    link_to_nowhere,
+    much_newer,
+    other_tables,
+    text,
+    zeros,
+)
 from prometheus_client import CollectorRegistry
 from uuid_utils.compat import uuid7
 
@@ -112,97 +130,6 @@ def start(
     yield begin
     for one in running:
         one.stop()
-
-
-def garbage(path: Path) -> None:
-    path.write_bytes(bytes(range(1, 256)) * 80)
-
-
-def text(path: Path) -> None:
-    path.write_text("Somebody's notes.\n" * 300)
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def zeros(path: Path) -> None:
-    path.write_bytes(bytes(max(path.stat().st_size, 8192) if path.exists() else 8192))
-
-
-def half(path: Path) -> None:
-    content = path.read_bytes() if path.is_file() else b"half of something"
-    path.write_bytes(content[: len(content) // 2])
-
-
-def hole(path: Path) -> None:
-    content = bytearray(path.read_bytes() if path.is_file() else bytes(9000))
-    content[100:6000] = os.urandom(5900)
-    path.write_bytes(content)
-
-
-def flipped(path: Path) -> None:
-    content = bytearray(path.read_bytes() if path.is_file() else b"something")
-    for at in range(0, len(content), 97):
-        content[at] ^= 0x40
-    path.write_bytes(content)
-
-
-def huge(path: Path) -> None:
-    with path.open("ab") as file:
-        file.truncate(2**30)
-
-
-def directory(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.mkdir()
-    (path / "inside").write_text("Somebody's notes.\n" * 300)
-
-
-def fifo(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    os.mkfifo(path)
-
-
-def foreign_socket(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(str(path))
-
-
-def link_to_nowhere(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.symlink_to(path.parent / "nowhere" / "at all")
-
-
-def link_to_itself(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.symlink_to(path)
-
-
-def link_to_a_device(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.symlink_to("/dev/full")
-
-
-def another_programs(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute("CREATE TABLE bookmarks (url TEXT)")
-        database.execute("INSERT INTO bookmarks VALUES ('https://example.org')")
-
-
-def much_newer(path: Path) -> None:
-    another_programs(path)
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute("PRAGMA user_version = 99")
-
-
-def other_tables(path: Path) -> None:
-    another_programs(path)
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute("CREATE TABLE queue (position INTEGER)")
-        database.execute("PRAGMA user_version = 1")
 
 
 DAMAGE = [
