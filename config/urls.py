@@ -60,6 +60,9 @@ class StreamUrl:
     `url` holds the password, percent-encoded as libav wants it: hand it to the decoder and
     to nothing else. `redacted` is what people and logs may see; it is also `str()` and `repr()`.
 
+    `identity` tells one address from another without its password, as before an update. It may
+    hold other secrets: compare or hash it, and show it to nobody. Empty but for network URLs.
+
     By kind, `url` is: network, the URL; file, the plain path as typed, without `file://`;
     device, its path (`/dev/video0`, also for `device://0`); pattern, `pattern://NAME`.
     """
