@@ -47,6 +47,9 @@ CLOSE_WAIT_S = 0.5
 END_WAIT_S = 1.0
 """How long paho's thread may take to end; one that asks a name server takes longer."""
 
+_ONE_AT_A_TIME = threading.Lock()
+"""paho's new thread is told by its name, which two clients of one id share."""
+
 HANG_UPS = 5
 """A broker that hung up so often at one alert, and not at others, refuses it."""
 
@@ -121,12 +124,14 @@ class MqttSink:
         client.connect_async(self._options.host, port, keepalive=KEEPALIVE_S)
         with self._changed:
             self._client = client
-        running = set(threading.enumerate())
-        client.loop_start()
         named = f"-{self._client_id}"
-        self._thread = next(
-            (t for t in threading.enumerate() if t not in running and t.name.endswith(named)), None
-        )
+        with _ONE_AT_A_TIME:
+            running = set(threading.enumerate())
+            client.loop_start()
+            self._thread = next(
+                (t for t in threading.enumerate() if t not in running and t.name.endswith(named)),
+                None,
+            )
         self.thread.adopt(self._thread)
 
     def deliver(self, alert: Alert) -> None:

@@ -23,7 +23,8 @@ from alerting import (
 )
 
 from alerts.deadline import Deadline
-from servers.mqtt import PROTOCOL, MqttBroker, Subscriber, free_port
+from servers.mqtt import PROTOCOL, MqttBroker, Subscriber
+from servers.ports import free_port
 
 TESTS = Path(__file__).parents[1]
 

@@ -6,6 +6,7 @@ import ctypes
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from alerts.message import CameraNotice
 from alerts.sinks import mqtt
 from config.settings import SinkSettings
 from servers.mqtt import MOSQUITTO, PROTOCOL, MqttBroker, Subscriber, Tls
+from servers.ports import free_port
 from servers.scripted_mqtt import ScriptedBroker
 
 needs_mosquitto = pytest.mark.skipif(not MOSQUITTO, reason="amqtt speaks MQTT 3.1.1 alone")
@@ -146,6 +148,24 @@ def test_two_clients_of_one_id_are_said_for_as_long_as_they_take_turns(
         )
         dispatcher.reconfigure([station(broker.port, "one", **options)], Deadline.after(5))
         wait_for(lambda: dispatcher.status()[0].state is SinkState.WORKING, 60)
+
+
+@pytest.mark.slow
+def test_two_sinks_of_one_id_that_start_at_once_do_not_mistake_each_others_connection() -> None:
+    for _ in range(4):
+        options = mqtt.MqttOptions(host="127.0.0.1", port=free_port(), site="yard", client_id="box")
+        pair = [mqtt.MqttSink(name, options) for name in ("one", "two")]
+        both = threading.Barrier(2)
+
+        def start(each: mqtt.MqttSink, both: threading.Barrier = both) -> None:
+            both.wait()
+            each.start()
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(start, pair))
+        pair[1].close()
+        assert "has ended" not in str(pair[0].trouble())
+        pair[0].close()
 
 
 @needs_mosquitto

@@ -14,7 +14,8 @@ from chaos.ledger import table
 from chaos.sizes import STREAMS_S
 from servers.daemon import DaemonProcess
 from servers.faults import BabblingServer, GarbageProxy, LeavingServer, SilentServer
-from servers.rtsp import Feed, RtspServer, free_port, make_clip
+from servers.ports import free_port
+from servers.rtsp import Feed, RtspServer, make_clip
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -15,7 +15,7 @@ from alerts.registry import sink_options
 from config.load import load_settings
 from servers.daemon import DaemonProcess, wait_until
 from servers.mqtt import MOSQUITTO
-from servers.rtsp import free_port
+from servers.ports import free_port
 
 DOCKER = REPOSITORY / "deploy/docker"
 

@@ -29,8 +29,9 @@ from detector.types import CameraState, Score
 from servers.daemon import DaemonProcess, wait_until
 from servers.faults import GarbageProxy
 from servers.mqtt import PROTOCOL, MqttBroker, Tls
+from servers.ports import free_port
 from servers.prometheus import Prometheus, Series, needs
-from servers.rtsp import RtspServer, free_port, make_clip
+from servers.rtsp import RtspServer, make_clip
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

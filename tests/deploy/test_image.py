@@ -22,7 +22,8 @@ from urllib.request import urlopen
 import pytest
 
 from servers.daemon import wait_until
-from servers.rtsp import Feed, RtspServer, free_port, gst_available, make_clip
+from servers.ports import free_port
+from servers.rtsp import Feed, RtspServer, gst_available, make_clip
 
 pytestmark = [
     pytest.mark.slow,

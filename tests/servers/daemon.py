@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from servers.rtsp import free_port
+from servers.ports import free_port
 from servers.terminal import Terminal
 
 COMMAND = (sys.executable, "-m", "detector.cli")

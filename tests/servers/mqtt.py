@@ -26,6 +26,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from servers.ports import free_port
+
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 PROTOCOL = "5" if MOSQUITTO else "3.1.1"
 """What the broker on this machine speaks; for the sink's `protocol`."""
@@ -35,18 +37,12 @@ START_S = 20.0
 _AMQTT = """
 import asyncio, json, sys
 from amqtt.broker import Broker
+from servers.ports import free_port
 async def serve():
     await Broker(json.loads(sys.argv[1])).start()
     await asyncio.Event().wait()
 asyncio.run(serve())
 """
-
-
-def free_port() -> int:
-    """A TCP port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from servers.daemon import wait_until
-from servers.rtsp import free_port
+from servers.ports import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 INSTALL = "apt install prometheus prometheus-alertmanager (their services may stay off)"

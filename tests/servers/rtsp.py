@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
-import socket
 import struct
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +24,8 @@ from urllib.parse import quote
 import av
 import numpy as np
 import pytest
+
+from servers.ports import free_port
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 HERE = Path(__file__).parent
@@ -69,19 +69,6 @@ def needs_rtsp_server() -> None:
     """Skip a test that needs all that GStreamer's server can do."""
     if not gst_available():
         pytest.skip(f"the RTSP server at hand can do too little: {INSTALL}")
-
-
-SERVER_PORTS = range(15_000, 32_000)
-"""Below those from which Linux takes a client's own (32768 and up): a server that is started again
-and again would find its port taken by one, once in 500 times."""
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that is free now, and that the system gives to no client."""
-    while True:
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", secrets.choice(SERVER_PORTS)))
-            return int(probe.getsockname()[1])
 
 
 class RtspServer:

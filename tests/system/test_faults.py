@@ -10,7 +10,8 @@ import pytest
 
 from servers.daemon import DaemonProcess, wait_until
 from servers.faults import GarbageProxy, SilentServer
-from servers.rtsp import Feed, RtspServer, free_port, make_clip
+from servers.ports import free_port
+from servers.rtsp import Feed, RtspServer, make_clip
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -12,7 +12,8 @@ import pytest
 
 from servers.daemon import DaemonProcess, wait_until
 from servers.mqtt import MqttBroker, Subscriber
-from servers.rtsp import RtspServer, free_port
+from servers.ports import free_port
+from servers.rtsp import RtspServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 

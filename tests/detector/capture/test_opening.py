@@ -26,8 +26,9 @@ from detector.capture.opening.relay import LoginRelay, ask
 from detector.capture.source import open_stream
 from detector.capture.streams import Stream
 from servers.faults import SilentServer
+from servers.ports import free_port
 from servers.relay import TcpServer
-from servers.rtsp import free_port, make_clip
+from servers.rtsp import make_clip
 from servers.scripted_rtsp import ScriptedCamera
 
 CAPTURE = CaptureSettings(open_timeout_s=3, read_timeout_s=2)

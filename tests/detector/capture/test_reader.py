@@ -15,7 +15,8 @@ import pytest
 
 from detector.types import CameraState
 from servers.faults import GarbageProxy, SilentServer
-from servers.rtsp import INSTALL, Feed, RtspServer, free_port, gst_available
+from servers.ports import free_port
+from servers.rtsp import INSTALL, Feed, RtspServer, gst_available
 
 PASSWORD = "p@ss:w/or#d%"
 ENCODED = "p%40ss%3Aw%2For%23d%25"

@@ -20,7 +20,8 @@ from detector.capture.source import open_stream
 from detector.types import CameraState
 from footage import PHONE, show_turned, write_raw, write_video
 from servers.faults import SilentServer
-from servers.rtsp import free_port, make_clip
+from servers.ports import free_port
+from servers.rtsp import make_clip
 
 CAPTURE = CaptureSettings(open_timeout_s=0.5, read_timeout_s=0.5)
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from detector.cli import main
-from servers.rtsp import RtspServer, free_port, make_clip
+from servers.ports import free_port
+from servers.rtsp import RtspServer, make_clip
 
 
 def amber(picture: Path) -> int:
