@@ -28,6 +28,10 @@ class DeferredError(DeliveryError):
     """The receiver does not take this one alert now: it alone waits, the next one goes at once."""
 
 
+class UnclearError(DeliveryError):
+    """The receiver was reached and fails: at this alert, at its picture, or at everything."""
+
+
 class TimedOutError(DeliveryError):
     """The receiver was reached, but the time for one delivery was over before it acknowledged."""
 

@@ -23,6 +23,7 @@ from alerts.delivery.deliveries import ExerciseDeliveries
 from alerts.delivery.open_sink import OpenSink
 from alerts.delivery.picture import LineSpeed, picture_of
 from alerts.delivery.status import SinkState, SinkStatus
+from alerts.delivery.suspects import Suspects
 from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
@@ -32,6 +33,7 @@ from alerts.sink import (
     RefusedError,
     TimedOutError,
     TooLargeError,
+    UnclearError,
 )
 from alerts.storage.outbox import Message, Outbox
 from config.errors import DeliveryError
@@ -82,8 +84,10 @@ class SinkWorker:
         self._sink = OpenSink(settings, self.retry_now, self.wake)
         self.sink_class = self._sink.sink_class
         self._backoff = BackOff()
+        self._suspects = Suspects()
         self._speed = LineSpeed()
         self._picture: Alert | None = None
+        self._may_be_its_picture = False
         timeout_s = getattr(settings.options, "timeout_s", 0.0)
         self.thread = LiveThread(
             f"sink-{settings.name}", self._run, stuck_after_s=HANGS_AFTER_S + 2 * timeout_s
@@ -203,13 +207,24 @@ class SinkWorker:
             return 0
         self._sink.show_cameras()
         now = self._clock.now()
-        message = self._outbox.next_due(self.settings.name, now)
+        message = self._next(now)
         if message is None:
             retry_at = self._outbox.next_retry_at(self.settings.name)
             return IDLE_S if retry_at is None else min(max(retry_at - now, 0.1), IDLE_S)
         if message.sent_at >= self._oldest():
             self._deliver(message)
         return 0  # too old since the expired were dropped (a sink may start for long): next round
+
+    def _next(self, now: float) -> Message | None:
+        """What is due, those under suspicion only where there is nothing else."""
+        message = self._outbox.next_due(self.settings.name, now, self._suspects.ids())
+        if message is None and self._suspects:
+            is_alone = len(self._suspects.clear()) == 1
+            message = self._outbox.next_due(self.settings.name, now)
+            if message and is_alone and self._may_be_its_picture and self._has_picture(message):
+                self._go_ahead_of_picture(message)
+                message = self._outbox.next_due(self.settings.name, now)
+        return message
 
     def _start(self) -> bool:
         try:
@@ -255,12 +270,7 @@ class SinkWorker:
         except DeferredError as error:
             self._deferred(message, error)
         except DeliveryError as error:
-            is_slow = isinstance(error, TimedOutError) and alert.image is not None
-            if is_slow and self._takes_pictures_later():
-                self._speed.measured(alert, time.monotonic() - began_s)
-                self._go_ahead_of_picture(message)
-            self.count("failed")
-            self._failed(error)
+            self._not_taken(message, error, time.monotonic() - began_s)
         except Exception as error:  # noqa: BLE001 - same
             self._log.error("sink has a fault", trace=scrub(traceback.format_exc()))
             self._deferred(message, error)
@@ -269,6 +279,24 @@ class SinkWorker:
             self._acknowledged(message, late)
         finally:
             self._metrics.seconds.labels(self.settings.name).observe(time.monotonic() - began_s)
+
+    def _not_taken(self, message: Message, error: DeliveryError, seconds: float) -> None:
+        """It did not get through, after `seconds`; whether it is to blame is not said."""
+        has_image = message.alert.image is not None
+        if isinstance(error, TimedOutError) and has_image and self._takes_pictures_later():
+            self._speed.measured(message.alert, seconds)
+            self._go_ahead_of_picture(message)
+        self._may_be_its_picture = isinstance(error, UnclearError)
+        is_working = self._state is SinkState.WORKING
+        if message.attempts and is_working and not isinstance(error, BusyError):
+            # Others got through while it waited alone, and it fails once more.
+            again = self._too_large if has_image else self._deferred
+            again(message, error)
+            return
+        self.count("failed")
+        if self._sink.connected() or isinstance(error, (TimedOutError, UnclearError)):
+            self._suspects.failed(message)  # else it was not even sent
+        self._failed(error)
 
     def _acknowledged(self, message: Message, late: bool) -> None:
         alert = message.alert
@@ -280,6 +308,8 @@ class SinkWorker:
             self._exercises.acknowledged(self.settings.name, alert, self._sink.remark())
         self.count("late" if late else "delivered")
         self._worked()
+        for suspect in self._suspects.clear():
+            self._wait_alone(suspect)
         if alert.phase is AlertPhase.OPENED:
             self._log.info(
                 "alert delivered",
@@ -288,6 +318,11 @@ class SinkWorker:
                 camera=alert.camera,
                 late=late,
             )
+
+    def _has_picture(self, message: Message) -> bool:
+        alert = message.alert
+        is_opened = alert.phase is AlertPhase.OPENED
+        return is_opened and alert.image is not None and self._takes_pictures_later()
 
     def _takes_pictures_later(self) -> bool:
         return AlertPhase.UPDATED in self.sink_class.phases
@@ -310,8 +345,10 @@ class SinkWorker:
 
     def _failed(self, error: Exception) -> None:
         """The sink cannot deliver anything now: back off from all of it."""
-        wait_s = self._backoff.failed(error.after_s if isinstance(error, BusyError) else 0.0)
-        self._note(error, wait_s, None)
+        self._backoff.failed(error.after_s if isinstance(error, BusyError) else 0.0)
+        if self._suspects.is_hurried(self._outbox.waiting(self.settings.name).depth):
+            self._backoff.hurry()
+        self._note(error, max(0.0, self._backoff.left_s()), None)
 
     def _too_large(self, message: Message, error: Exception) -> None:
         """The alert does not get through as it is; without its picture it may."""
@@ -342,10 +379,14 @@ class SinkWorker:
     def _deferred(self, message: Message, error: Exception) -> None:
         """One alert does not get through now: others may, so only it waits."""
         self.count("failed")
+        self._note(error, self._wait_alone(message), message.alert.alert_id)
+
+    def _wait_alone(self, message: Message) -> float:
+        """Have it tried again later, and others meanwhile; returns the seconds."""
         tries = message.attempts + DEFERRED_AS
         wait_s = backoff_s(tries, random.random(), MAX_RETRY_S)  # noqa: S311 - same
         self._outbox.retry_at(message, self._clock.now() + wait_s)
-        self._note(error, wait_s, message.alert.alert_id)
+        return wait_s
 
     def _note(self, error: Exception, wait_s: float, alert_id: UUID | None) -> None:
         reason = scrub(str(error) or type(error).__name__)

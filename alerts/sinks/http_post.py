@@ -9,13 +9,14 @@ leaves that one thread until the resolver gives up, and no second request is beg
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import (
@@ -40,6 +41,10 @@ class HttpTimeoutError(Exception):
 
 class UnreachableError(Exception):
     """There was no answer; the text says why and quotes nothing of the request."""
+
+
+class HungUpError(UnreachableError):
+    """The connection was made, and ended by the other side without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,9 @@ class _Exchange:
             return self.outcome
         if isinstance(self.outcome, TimeoutError):  # a step had the whole time, and took it
             raise HttpTimeoutError(connected=bool(self.sockets))
+        is_cut = isinstance(self.outcome, (BrokenPipeError, ConnectionResetError))
+        if is_cut and self.sockets:
+            raise HungUpError("hung up without an answer")
         raise UnreachableError(_reason(self.outcome))
 
     def watch(self, made: socket.socket) -> None:
@@ -134,12 +142,23 @@ def _reason(error: Exception | None) -> str:
     """Not str(error): it may quote the request."""
     if isinstance(error, socket.gaierror):
         return "its name is not known; check the url, or the name server"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS ({error.reason}); if that port speaks none, write http: in the url"
+    if isinstance(error, HTTPException):
+        return "it does not answer in HTTP; check the port in the url, or write https:"
     return getattr(error, "strerror", None) or type(error).__name__
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
+    """Not even a look at where it leads, which may be no URL."""
+
+    def http_error_302(self, *_: Any) -> None:
+        """No answer of its own: what came is handed on as an error."""
+
+    http_error_301 = http_error_303 = http_error_302  # type: ignore[assignment]
+    http_error_307 = http_error_308 = http_error_302  # type: ignore[assignment]
 
 
 Watch = Callable[[socket.socket], None]
@@ -154,6 +173,13 @@ class _Connection(HTTPConnection):
         super().connect()
         if not self._tunnel_host:  # type: ignore[attr-defined] # as in `_tunnel`
             self.watch(self.sock)
+
+    def send(self, data: Any) -> None:
+        """A receiver that takes no more may have answered why: the answer is read all the same."""
+        if self.sock is None:
+            self.connect()
+        with suppress(BrokenPipeError, ConnectionResetError):
+            super().send(data)
 
     def _tunnel(self) -> None:
         self.watch(self.sock)

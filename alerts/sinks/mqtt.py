@@ -27,7 +27,13 @@ from pydantic import BaseModel
 from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.schema import alert_json
-from alerts.sink import DeferredError, RefusedError, TimedOutError, TooLargeError
+from alerts.sink import (
+    DeferredError,
+    RefusedError,
+    TimedOutError,
+    TooLargeError,
+    UnclearError,
+)
 from alerts.sinks.mqtt_connection import Connection, Limits, new_client, packet_bytes
 from alerts.sinks.mqtt_options import MqttOptions, alert_topic, availability_topic, state_topic
 from alerts.sinks.mqtt_probe import Probe
@@ -247,6 +253,8 @@ class MqttSink:
         """What the end of the connection means for the alert that was under way, sorted."""
         about, reason = self._connection.loss
         text = f"broker {self._options.host} hung up at the alert: {reason}"
+        if about is About.CONNECTION:
+            return UnclearError(text)
         if about is not About.UNCLEAR:
             return _ERRORS[about](text)
         count = self._hang_ups[alert.alert_id] = self._hang_ups.get(alert.alert_id, 0) + 1

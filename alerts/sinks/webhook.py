@@ -17,8 +17,21 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from alerts.message import Alert, AlertPhase
 from alerts.schema import alert_json
-from alerts.sink import BusyError, Problem, RefusedError, TimedOutError, TooLargeError
-from alerts.sinks.http_post import Answer, HttpPost, HttpTimeoutError, UnreachableError
+from alerts.sink import (
+    BusyError,
+    Problem,
+    RefusedError,
+    TimedOutError,
+    TooLargeError,
+    UnclearError,
+)
+from alerts.sinks.http_post import (
+    Answer,
+    HttpPost,
+    HttpTimeoutError,
+    HungUpError,
+    UnreachableError,
+)
 from config.errors import DeliveryError
 from config.secrets import register_secret
 from config.settings import Section
@@ -35,16 +48,19 @@ REFUSALS = {
 }
 """Answers about this one alert, and what they mean; see the table in `alerts/README.md`."""
 
+FORBIDDEN = 403
+"""Also the answer of a firewall that dislikes one alert, or a picture."""
+
 REMEDIES = {
     401: "check bearer_token, or user and password in the url",
-    403: "check what the token or user may do there",
+    FORBIDDEN: "check what the token or user may do there",
     404: "check the path of the url",
     405: "takes no POST there; check the path of the url",
     407: "the proxy wants a user and password",
     410: "the address is gone; get a new url from the receiver",
     429: "it gets too many requests",
 }
-"""Answers that the next alert would get, too, and what to do."""
+"""Answers that the next alert would most likely get, too, and what to do."""
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -183,6 +199,8 @@ class WebhookSink:
         except HttpTimeoutError as error:
             text = f"{self._host} did not answer within {self._options.timeout_s:g} s"
             raise (TimedOutError if error.connected else DeliveryError)(text) from None
+        except HungUpError as error:
+            raise UnclearError(f"{self._host} {error}") from None
         except UnreachableError as error:
             raise DeliveryError(f"{self._host} cannot be reached: {error}") from None
         if not 200 <= answer.status < 300:
@@ -204,7 +222,10 @@ class WebhookSink:
         elif status in REMEDIES:
             said += f": {REMEDIES[status]}"
         after_s = _seconds(answer.retry_after)
-        return DeliveryError(said) if after_s is None else BusyError(said, after_s)
+        if after_s is not None:
+            return BusyError(said, after_s)
+        is_configuration = status < 400 or (status in REMEDIES and status != FORBIDDEN)
+        return (DeliveryError if is_configuration else UnclearError)(said)
 
 
 def _ascii(url: str) -> str:
@@ -230,6 +251,6 @@ def _seconds(retry_after: str | None) -> float | None:
         return float(retry_after)
     try:
         until = parsedate_to_datetime(retry_after)
-    except ValueError:
+        return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())

@@ -17,6 +17,7 @@ first, and their alerts go out without. What remains is about 2 kB an incident.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Collection, Mapping
@@ -48,10 +49,11 @@ ALL_CAMERAS = ""
 
 _DUE = """
 SELECT alert_id, phase, sent_at, attempts, no_image FROM queue AS q
-WHERE sink = ? AND {rank} AND retry_at <= ? AND NOT EXISTS (
+WHERE sink = ? AND {rank} AND retry_at <= ?
+AND alert_id NOT IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
     SELECT 1 FROM queue AS before WHERE before.sink = q.sink
     AND before.incident_id = q.incident_id AND before.position < q.position
-) ORDER BY position LIMIT 1
+) ORDER BY position {order} LIMIT 1
 """
 
 
@@ -151,12 +153,13 @@ class Outbox:
 
         self._write(write)
 
-    def next_due(self, sink: str, now: float) -> Message | None:
-        """The message to deliver next, or None where nothing is due.
+    def next_due(self, sink: str, now: float, but: Collection[UUID] = ()) -> Message | None:
+        """The message to deliver next, None where nothing is due: the oldest, alarms first.
 
+        With `but`, none of these alerts, and the newest: a new alarm is the first to be tried.
         A kill does not undo it: the file has it, but where the disk fails.
         """
-        message = self._locked(lambda _: self._next_due(sink, now))
+        message = self._locked(lambda _: self._next_due(sink, now, [str(key) for key in but]))
         if message:
             self._wait_written()
         return message
@@ -309,11 +312,12 @@ class Outbox:
 
         self._write(write)
 
-    def _next_due(self, sink: str, now: float) -> Message | None:
+    def _next_due(self, sink: str, now: float, but: list[str]) -> Message | None:
         # One query a rank, each answered by an index alone: a sort over all that waits would
         # read every picture to deliver one.
         for rank in ("phase = 'opened'", "phase <> 'opened'"):
-            while found := self._read(_DUE.format(rank=rank), (sink, now)):
+            query = _DUE.format(rank=rank, order="DESC" if but else "ASC")
+            while found := self._read(query, (sink, now, json.dumps(but))):
                 ((key, phase, sent_at, attempts, no_image),) = found
                 try:
                     ((body, image),) = self._read(

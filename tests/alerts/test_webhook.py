@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from alerts.message import Alert
-from alerts.sink import BusyError, RefusedError, TimedOutError, TooLargeError
+from alerts.sink import BusyError, RefusedError, TimedOutError, TooLargeError, UnclearError
 from alerts.sinks.recording import RecordingOptions, RecordingSink
 from alerts.sinks.webhook import WebhookOptions, WebhookSink
 from config.errors import DeliveryError
@@ -88,19 +88,21 @@ def test_a_password_in_the_url_becomes_a_header(receiver: Receiver) -> None:
     assert "image" not in body
 
 
-CONNECTION = {301, 302, 308, 401, 403, 404, 405, 407, 408, 410, 425, 429, 500, 502, 503, 504, 507}
+CONNECTION = {301, 302, 308, 401, 404, 405, 407, 410, 429}
+UNCLEAR = {403, 408, 425, 500, 502, 503, 504, 507}
 FOR_GOOD = {400, 406, 409, 411, 415, 422}
 
 
-@pytest.mark.parametrize("status", sorted(CONNECTION | FOR_GOOD | {413}))
+@pytest.mark.parametrize("status", sorted(CONNECTION | UNCLEAR | FOR_GOOD | {413}))
 def test_only_2xx_is_an_acknowledgement_and_the_rest_is_sorted(
     receiver: Receiver, status: int
 ) -> None:
     receiver.answers = [status]
     with pytest.raises(DeliveryError, match=str(status)) as raised:
         receiver.post(make_alert())
-    sorted_as = DeliveryError if status in CONNECTION else RefusedError
-    assert raised.type is (TooLargeError if status == 413 else sorted_as)
+    kinds = {DeliveryError: CONNECTION, UnclearError: UNCLEAR, RefusedError: FOR_GOOD}
+    kinds[TooLargeError] = {413}
+    assert status in kinds[raised.type]
     assert len(receiver.requests) == 1
     assert "s3cret" not in str(raised.value)
 
@@ -118,7 +120,65 @@ def test_a_receiver_that_says_how_long_to_wait_is_heard(receiver: Receiver, stat
     receiver.retry_after = "soon"
     with pytest.raises(DeliveryError) as plain:
         receiver.post(make_alert())
-    assert plain.type is DeliveryError
+    assert not isinstance(plain.value, BusyError)
+
+
+@pytest.mark.parametrize(
+    "retry_after", ["", "-5", "soon", "Fri, 31 Dec 9999 23:59:59 -2300", "Mon, 31 Feb 2026"]
+)
+def test_a_wait_that_is_none_is_no_fault_of_the_sink(receiver: Receiver, retry_after: str) -> None:
+    receiver.answers, receiver.retry_after = [503], retry_after
+    with pytest.raises(UnclearError, match="503"):
+        receiver.post(make_alert())
+
+
+@dataclass
+class Curt:
+    """Reads the beginning of a request, says `answer` and leaves: the rest is never read."""
+
+    answer: bytes
+
+    def __enter__(self) -> str:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection:
+            connection.recv(200)
+            connection.sendall(self.answer)
+
+
+def test_an_answer_that_comes_before_the_alert_was_read_is_heard() -> None:
+    with Curt(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n") as url:
+        sink = WebhookSink("hook", WebhookOptions.model_validate({"url": url}))
+        with pytest.raises(TooLargeError):
+            sink.deliver(make_alert(image=b"x" * 8_000_000))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "said"),
+    [
+        (b"", UnclearError, "127.0.0.1 hung up without an answer"),
+        (b"SSH-2.0-OpenSSH\r\n", DeliveryError, "does not answer in HTTP; check the port"),
+        (b"HTTP/1.1 99999 X\r\n\r\n", DeliveryError, "does not answer in HTTP"),
+        (b"HTTP/1.1 302 X\r\nLocation: http://[\r\n\r\n", DeliveryError, "302, a redirect"),
+    ],
+)
+def test_what_is_no_good_answer_is_told_in_words(
+    answer: bytes, kind: type[DeliveryError], said: str
+) -> None:
+    with Curt(answer) as url, pytest.raises(kind, match=said):
+        WebhookSink("hook", WebhookOptions.model_validate({"url": url})).deliver(make_alert())
+
+
+def test_a_port_without_tls_is_told_from_one_that_is_down(receiver: Receiver) -> None:
+    with pytest.raises(DeliveryError, match="if that port speaks none, write http:"):
+        receiver.post(make_alert(), url=f"https://127.0.0.1:{receiver.port}/")
 
 
 def test_too_large_a_picture_is_left_out(receiver: Receiver, dispatching: Dispatching) -> None:
