@@ -12,7 +12,7 @@ HURRIED = 8
 
 
 class Suspects:
-    """Alerts at which a receiver failed, the first of them twice, since something got through.
+    """Alerts at which a receiver failed, the first of them twice running.
 
     Each is passed over until every other one has been tried: where one of those gets through,
     the suspects are to blame, and where none does, the connection is.
@@ -42,8 +42,7 @@ class Suspects:
         return list(self._messages)
 
     def clear(self) -> list[Message]:
-        """Suspect nothing any more; returns what was."""
+        """Pass over nothing any more; returns what was. The last failure is remembered."""
         messages = list(self._messages.values())
         self._messages.clear()
-        self._last_failed = None
         return messages

@@ -253,8 +253,6 @@ class MqttSink:
         """What the end of the connection means for the alert that was under way, sorted."""
         about, reason = self._connection.loss
         text = f"broker {self._options.host} hung up at the alert: {reason}"
-        if about is About.CONNECTION:
-            return UnclearError(text)
         if about is not About.UNCLEAR:
             return _ERRORS[about](text)
         count = self._hang_ups[alert.alert_id] = self._hang_ups.get(alert.alert_id, 0) + 1
@@ -407,5 +405,6 @@ _ERRORS: dict[About, type[DeliveryError]] = {
     About.ALERT: RefusedError,
     About.SIZE: TooLargeError,
     About.LATER: DeferredError,
+    About.LOAD: UnclearError,
     About.UNCLEAR: DeliveryError,
 }

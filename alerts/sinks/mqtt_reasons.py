@@ -19,6 +19,8 @@ class About(Enum):
     """This one as it is."""
     LATER = auto()
     """This one, now."""
+    LOAD = auto()
+    """How much goes over the connection: everything, or this one alert."""
     UNCLEAR = auto()
     """The connection, or the alert that was under way: a second time tells."""
 
@@ -80,6 +82,8 @@ _DISCONNECT = MappingProxyType(
         0x83: About.UNCLEAR,
         0x87: About.UNCLEAR,  # AWS IoT Core: at a publish that its policy does not allow
         0x97: About.UNCLEAR,
+        0x93: About.LOAD,
+        0x96: About.LOAD,
         0x90: About.ALERT,
         0x99: About.ALERT,
         0x95: About.SIZE,
