@@ -43,6 +43,13 @@ def add_commands(commands: Any) -> None:
         help="each clip by the model of this training run that has not seen its scene",
     )
     evaluate.add_argument(
+        "--folds",
+        default="",
+        metavar="FILE",
+        help="path,fold[,sha256] of the clips; shipped: those of the footage that the weights "
+        "were made from (folds.csv beside the manifest)",
+    )
+    evaluate.add_argument(
         "--prototype",
         type=Path,
         metavar="FILE.json",
@@ -54,6 +61,7 @@ def add_commands(commands: Any) -> None:
 def _evaluate(chosen: argparse.Namespace) -> int:
     # These load OpenCV, libav and LiteRT, which `jikimi --help` should not wait for.
     from models.data.clips import read_clips  # noqa: PLC0415
+    from models.data.folds import folds_file  # noqa: PLC0415
     from models.evaluation.calibrating import judge_by_scene  # noqa: PLC0415
     from models.evaluation.evaluation import assess  # noqa: PLC0415
     from models.evaluation.learnt import learnt_clips  # noqa: PLC0415
@@ -66,7 +74,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     )
     from models.report.wording import learnt_warning, summary  # noqa: PLC0415
 
-    clips = read_clips(chosen.source)
+    clips = read_clips(chosen.source, folds_file(chosen.folds))
     need_folder(chosen.out)
     prototype = read_prototype(chosen.prototype) if chosen.prototype else None
     if chosen.fold_models:

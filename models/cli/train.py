@@ -98,6 +98,13 @@ def add_commands(commands: Any) -> None:
         action="store_true",
         help="also models without each fold and without each set, for `jikimi evaluate`",
     )
+    train.add_argument(
+        "--folds",
+        default="",
+        metavar="FILE",
+        help="path,fold[,sha256] of the clips; shipped: those of the footage that the weights "
+        "were made from (folds.csv beside the manifest)",
+    )
     learning = train.add_argument_group("where layers learn")
     for name, kind, default, meaning in LEARNING:
         learning.add_argument(
@@ -111,7 +118,10 @@ def _train(chosen: argparse.Namespace) -> int:
         raise UsageError("--reference goes with --start-from: name the weights to start from")
     if chosen.start_from and (chosen.cross_validate or chosen.train != "head"):
         raise UsageError("--start-from fits the head alone, and measures it without being asked")
+    if chosen.folds and (chosen.start_from or chosen.input == "rgb-frame"):
+        raise UsageError("--folds goes with training of its own, not with --start-from or --input")
     from models.data.embeddings import cache_dir  # noqa: PLC0415
+    from models.data.folds import folds_file  # noqa: PLC0415
     from models.training.adapting import lines  # noqa: PLC0415 - loads OpenCV and LiteRT
     from models.training.out_of_fold import sentences  # noqa: PLC0415
     from models.training.recipe import Learning, Recipe  # noqa: PLC0415
@@ -145,7 +155,12 @@ def _train(chosen: argparse.Namespace) -> int:
         print(sidecar)
         return 0
     sidecar = train(
-        chosen.source, chosen.out, recipe, cache_dir(), cross_validate=chosen.cross_validate
+        chosen.source,
+        chosen.out,
+        recipe,
+        cache_dir(),
+        cross_validate=chosen.cross_validate,
+        folds=folds_file(chosen.folds),
     )
     print("\n".join(sentences(sidecar)))
     print(sidecar)
@@ -155,12 +170,13 @@ def _train(chosen: argparse.Namespace) -> int:
 def _check_needs(chosen: argparse.Namespace) -> None:
     """Before any clip is decoded: packages, the pretrained weights' file, a folder to write to."""
     from models.data.clips import read_clips  # noqa: PLC0415
+    from models.data.folds import folds_file  # noqa: PLC0415
     from models.weights.architecture import check_pretrained  # noqa: PLC0415
     from models.weights.network import sidecar_of  # noqa: PLC0415
 
-    for source in (chosen.source, chosen.reference):
-        if source:
-            read_clips(source)
+    read_clips(chosen.source, folds_file(chosen.folds))
+    if chosen.reference:
+        read_clips(chosen.reference)
     if chosen.input != "rgb-frame":
         need_packages("training", "sklearn")
     own_network = not chosen.start_from and sidecar_of(chosen.pretrained) is None

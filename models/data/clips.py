@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.errors import ConfigError
+from models.data.digests import clip_digests
 
 NORMAL = "normal"
 
@@ -71,15 +72,15 @@ def labels_at(clip: Clip, at_s: float) -> frozenset[str]:
     return frozenset(e.label for e in clip.events if e.start_s <= at_s <= e.end_s)
 
 
-def read_clips(source: Path) -> list[Clip]:
+def read_clips(source: Path, folds: Path | None = None) -> list[Clip]:
     """The clips of a manifest, of a folder that holds a `manifest.csv`, or of a folder a class.
 
-    A `folds.csv` (`path,fold`) beside the manifest gives the folds. Raises ConfigError, naming
-    file and line, where one of them cannot be understood or tells two things of one clip, and
-    where a scene stands on both sides of a split.
+    `folds` (`path,fold`) gives the folds; none named: a `folds.csv` beside the manifest. Raises
+    ConfigError, naming file and line, where one of them cannot be understood or tells two things
+    of one clip, and where a scene stands on both sides of a split.
     """
-    clips = read_unchecked(source)
-    _refuse_split(clips, _manifest_of(source).parent / "folds.csv")
+    clips = read_unchecked(source, folds)
+    _refuse_split(clips, folds or _manifest_of(source).parent / "folds.csv")
     return clips
 
 
@@ -143,13 +144,29 @@ def _manifest_clips(manifest: Path) -> list[Clip]:
 
 
 def _given_folds(clips: Iterable[Clip], folds: Path) -> list[Clip]:
-    given: dict[str, int] = {}
+    """The clips with their folds: by name, and by content where the file tells it (`sha256`).
+
+    Where the two differ, content counts: names of other data may be the same by chance. A clip of
+    a known name and unknown content keeps that name's fold: it may have been encoded again.
+    """
+    by_name: dict[str, int] = {}
+    by_content: dict[str, dict[str, int]] = {}
     for line, row in _rows(folds, ("path", "fold")):
         try:
-            given[row["path"]] = int(row["fold"])
+            by_name[row["path"]] = int(row["fold"])
         except ValueError:
             raise ConfigError(f"{folds}, line {line}: {row['fold']!r} is no fold number") from None
-    return [replace(clip, fold=given.get(clip.name)) for clip in clips]
+        if digest := row.get("sha256"):
+            by_content.setdefault(digest, {})[row["path"]] = by_name[row["path"]]
+    clips = list(clips)
+    digests = clip_digests(clips) if by_content else {}
+    found = []
+    for clip in clips:
+        alike = by_content.get(digests.get(clip, ""), {})  # a file may stand there twice
+        named = clip.name in alike or not alike
+        fold = by_name.get(clip.name) if named else next(iter(alike.values()))
+        found.append(replace(clip, fold=fold))
+    return found
 
 
 def _folder_a_class(folder: Path) -> list[Clip]:

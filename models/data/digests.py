@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from models.data.clips import Clip
+if TYPE_CHECKING:
+    from models.data.clips import Clip  # which reads folds by digests
 
 DIGITS = 16
 """Hexadecimal digits of the SHA-256 that are kept: 64 bits part more clips than there are."""

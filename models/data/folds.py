@@ -16,6 +16,9 @@ from models.data.atomic_file import written_whole
 from models.data.clips import NORMAL, Clip
 from models.data.digests import clip_digests
 
+SHIPPED = "shipped"
+SHIPPED_FOLDS = Path(__file__).parent.parent / "folds.csv"
+
 
 def deal(clips: Sequence[Clip], together: Iterable[Sequence[str]], folds: int) -> dict[Clip, int]:
     """The fold of each clip.
@@ -43,6 +46,11 @@ def deal(clips: Sequence[Clip], together: Iterable[Sequence[str]], folds: int) -
         held[fold].update(own)
         dealt.update(dict.fromkeys(groups[name], fold))
     return dealt
+
+
+def folds_file(named: str) -> Path | None:
+    """The file that `--folds` names: the shipped one, or a path; nothing named: None."""
+    return SHIPPED_FOLDS if named == SHIPPED else Path(named) if named else None
 
 
 def write_folds(path: Path, dealt: Mapping[Clip, int]) -> None:

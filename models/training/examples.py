@@ -17,7 +17,7 @@ from config.errors import ConfigError
 from detector.inference.engine import Floats
 from models.data.clips import NORMAL, Clip, labels_at
 from models.data.embeddings import Embedded
-from models.training.recipe import Recipe
+from models.training.recipe import Recipe, main_sets
 from models.weights.sidecar import SHIPPED_LABEL
 
 MAX_VIEWS = 150_000
@@ -100,14 +100,15 @@ def evenly(values: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 def example_weights(clips: Sequence[Clip], recipe: Recipe) -> NDArray[np.float64]:
     """What the example of each of `clips` [n] weighs, before its views share it.
 
-    Clips without a fold are further ones only beside others that have one.
+    Clips of no main set are further ones only beside others that are.
     """
-    folded = any(clip.fold is not None for clip in clips)
+    main = main_sets(clips)
+    further = [bool(main) and (own.fold is None or own.dataset not in main) for own in clips]
     in_scene = Counter((clip.dataset, clip.scene) for clip in clips)
     return np.array(
         [
-            (recipe.further_weight if folded and clip.fold is None else 1.0)
+            (recipe.further_weight if only_teaches else 1.0)
             * in_scene[clip.dataset, clip.scene] ** -recipe.scene_balance
-            for clip in clips
+            for clip, only_teaches in zip(clips, further, strict=True)
         ]
     )

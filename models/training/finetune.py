@@ -27,7 +27,7 @@ from models.data.clips import Clip
 from models.data.digests import clip_digests
 from models.data.views import ViewFile, store_views
 from models.training.examples import Example, example_weights, labels_of
-from models.training.frozen import load_examples, main_sets
+from models.training.frozen import load_examples, sets_left_out
 from models.training.head import calibrate, fit_head, logits_of, probabilities_of
 from models.training.learning_curves import write_curves
 from models.training.loop import Batch, fit
@@ -70,7 +70,7 @@ def train_network(
     if cross_validate:
         for fold in range(FOLDS):
             parts[f"folds/{fold}"] = [clip for clip in readable if fold_of(clip) != fold]
-        for dataset in main_sets(readable):
+        for dataset in sets_left_out(readable):
             rest = [clip for clip in readable if clip.dataset != dataset]
             if any(clip.labels for clip in rest):
                 parts[f"without/{dataset}"] = rest

@@ -30,7 +30,7 @@ from models.training.head import (
     probabilities_of,
 )
 from models.training.out_of_fold import out_of_fold_figures
-from models.training.recipe import FOLDS, Recipe, fold_of
+from models.training.recipe import FOLDS, Recipe, fold_of, main_sets
 from models.weights.fitted import FittedOn, known_digests
 from models.weights.network import frozen_network
 from models.weights.sidecar import sha256_of, weights_name, write_sidecar
@@ -75,7 +75,7 @@ def train_frozen(
         for fold, head in heads.items():
             rest = [example for example in examples if fold_of(example.clip) != fold]
             write(out / "folds" / str(fold), head, rest, left_out_fold=fold)
-        for dataset in main_sets(clips):
+        for dataset in sets_left_out(clips):
             rest = [example for example in examples if example.clip.dataset != dataset]
             if any(example.labels for example in rest):
                 head = _fitted(rest, labels, recipe)
@@ -116,10 +116,9 @@ def fold_heads(
     return heads
 
 
-def main_sets(clips: Sequence[Clip]) -> list[str]:
-    """Sets that have folds, so are measured; and not the only one."""
-    sets = {clip.dataset for clip in clips if clip.fold is not None}
-    return sorted(sets) if len({clip.dataset for clip in clips}) > 1 else []
+def sets_left_out(clips: Sequence[Clip]) -> list[str]:
+    """Sets without which a model is made: the main ones, where there are others too."""
+    return sorted(main_sets(clips)) if len({clip.dataset for clip in clips}) > 1 else []
 
 
 def _fitted(examples: Sequence[Example], labels: Sequence[str], recipe: Recipe) -> LinearHead:

@@ -6,6 +6,7 @@ Plain values with their defaults, measured in README.md; nothing is done here.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from models.data.clips import Clip
@@ -55,7 +56,7 @@ class Recipe:
     normal, and teach what is none of these.
     `copies`: augmented copies of each clip's views that the head is fitted on too.
     `strength`: inverse weight of the head's L2 penalty (scikit-learn's C).
-    `further_weight`: what a clip without a fold weighs beside one that has one.
+    `further_weight`: what a clip of no main set (`main_sets`) weighs beside one of such a set.
     `scene_balance`: a clip weighs its scene's clips to the power of minus this; 1: every
     scene the same.
     `pull`: of `--start-from`: half of it times the squared change of the head's weights stands
@@ -73,6 +74,15 @@ class Recipe:
     pull: float = 300.0
     seed: int = 0
     learning: Learning = Learning()
+
+
+def main_sets(clips: Iterable[Clip]) -> set[str]:
+    """Sets that are measured: of those that have folds `MAIN_SETS`, or all where it holds none.
+
+    All others only teach: they hold hardly an event, though the shipped folds deal them too.
+    """
+    folded = {clip.dataset for clip in clips if clip.fold is not None}
+    return folded & set(MAIN_SETS) or folded
 
 
 def fold_of(clip: Clip) -> int:

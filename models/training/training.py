@@ -24,22 +24,33 @@ from models.weights.sidecar import write_json
 PACKAGES = ("jikimi", "numpy", "scikit-learn", "tensorflow", "keras", "ai-edge-litert")
 
 
-def train(source: Path, out: Path, recipe: Recipe, cache: Path, *, cross_validate: bool) -> Path:
+def train(
+    source: Path,
+    out: Path,
+    recipe: Recipe,
+    cache: Path,
+    *,
+    cross_validate: bool,
+    folds: Path | None = None,
+) -> Path:
     """Train on the clips of `source`, write the run into `out`; the path of its sidecar.
 
+    `folds`: as `read_clips` takes it.
     Raises ConfigError where the clips cannot be learnt from, ModelError where the network
     cannot be made or differs once exported.
     """
-    clips = chosen_clips(source, recipe.sets)
+    clips = chosen_clips(source, recipe.sets, folds)
     labels = labels_of(clips, recipe.labels)
     facts = facts_of(clips, labels, recipe)
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "training.json", {"source": str(source.absolute()), **facts})
     if recipe.train == HEAD_ONLY:
-        return train_frozen(clips, labels, recipe, facts, out, cache, cross_validate=cross_validate)
-    from models.training.finetune import train_network  # noqa: PLC0415 (needs TensorFlow)
+        fit = train_frozen
+    else:
+        from models.training.finetune import train_network  # noqa: PLC0415 (needs TensorFlow)
 
-    return train_network(clips, labels, recipe, facts, out, cache, cross_validate=cross_validate)
+        fit = train_network
+    return fit(clips, labels, recipe, facts, out, cache, cross_validate=cross_validate)
 
 
 def train_further(
@@ -72,9 +83,9 @@ def compare(source: Path, out: Path, recipe: Recipe, cache: Path) -> list[str]:
     ]
 
 
-def chosen_clips(source: Path, sets: Sequence[str]) -> list[Clip]:
+def chosen_clips(source: Path, sets: Sequence[str], folds: Path | None = None) -> list[Clip]:
     """The clips of `source`, of the named sets only (none named: all); raises ConfigError."""
-    clips = read_clips(source)
+    clips = read_clips(source, folds)
     there = sorted({clip.dataset for clip in clips})
     if unknown := set(sets) - set(there):
         raise ConfigError(

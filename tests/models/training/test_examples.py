@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,10 @@ def test_labels_are_the_footage_s_or_those_wanted() -> None:
 def test_what_cannot_be_learnt_is_said(clips: list[Clip], wanted: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         labels_of(clips, wanted)
+
+
+def test_a_set_that_only_teaches_weighs_less_though_it_has_folds() -> None:
+    recipe = Recipe(further_weight=0.5)
+    dealt = [replace(clip(name, fold=1), dataset=name) for name in ("vioperu", "more_cctv")]
+    assert example_weights(dealt, recipe).tolist() == [1, 0.5]
+    assert example_weights(dealt[1:], recipe).tolist() == [1]
