@@ -105,6 +105,13 @@ def add_commands(commands: Any) -> None:
         help="path,fold[,sha256] of the clips; shipped: those of the footage that the weights "
         "were made from (folds.csv beside the manifest)",
     )
+    train.add_argument(
+        "--second-look",
+        type=Path,
+        metavar="VIDEO.json",
+        help="with --cross-validate: also a second look, by the video network of this sidecar; "
+        "footage that the network has seen is left out of it",
+    )
     learning = train.add_argument_group("where layers learn")
     for name, kind, default, meaning in LEARNING:
         learning.add_argument(
@@ -120,13 +127,20 @@ def _train(chosen: argparse.Namespace) -> int:
         raise UsageError("--start-from fits the head alone, and measures it without being asked")
     if chosen.folds and (chosen.start_from or chosen.input == "rgb-frame"):
         raise UsageError("--folds goes with training of its own, not with --start-from or --input")
+    if chosen.second_look and not chosen.cross_validate:
+        raise UsageError(
+            "--second-look goes with --cross-validate: it learns from what fold models say of "
+            "clips that they have not seen"
+        )
     from models.data.embeddings import cache_dir  # noqa: PLC0415
     from models.data.folds import folds_file  # noqa: PLC0415
     from models.training.adapting import lines  # noqa: PLC0415 - loads OpenCV and LiteRT
     from models.training.out_of_fold import sentences  # noqa: PLC0415
     from models.training.recipe import Learning, Recipe  # noqa: PLC0415
     from models.training.training import compare, train, train_further  # noqa: PLC0415
+    from models.weights.video_sidecar import read_video_sidecar  # noqa: PLC0415
 
+    video = read_video_sidecar(chosen.second_look) if chosen.second_look else None
     _check_needs(chosen)
     learning = Learning(**{name: getattr(chosen, name) for name, *_ in LEARNING})
     recipe = Recipe(
@@ -160,6 +174,7 @@ def _train(chosen: argparse.Namespace) -> int:
         recipe,
         cache_dir(),
         cross_validate=chosen.cross_validate,
+        second_look=video,
         folds=folds_file(chosen.folds),
     )
     print("\n".join(sentences(sidecar)))

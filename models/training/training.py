@@ -19,7 +19,9 @@ from models.data.clips import Clip, read_clips
 from models.training.examples import labels_of
 from models.training.frozen import train_frozen
 from models.training.recipe import HEAD_ONLY, Recipe
+from models.training.second_look import train_second_look
 from models.weights.sidecar import write_json
+from models.weights.video_sidecar import VideoWeights
 
 PACKAGES = ("jikimi", "numpy", "scikit-learn", "tensorflow", "keras", "ai-edge-litert")
 
@@ -31,10 +33,12 @@ def train(
     cache: Path,
     *,
     cross_validate: bool,
+    second_look: VideoWeights | None = None,
     folds: Path | None = None,
 ) -> Path:
     """Train on the clips of `source`, write the run into `out`; the path of its sidecar.
 
+    `second_look`: a video network that the run gets a second look with; needs `cross_validate`.
     `folds`: as `read_clips` takes it.
     Raises ConfigError where the clips cannot be learnt from, ModelError where the network
     cannot be made or differs once exported.
@@ -50,7 +54,10 @@ def train(
         from models.training.finetune import train_network  # noqa: PLC0415 (needs TensorFlow)
 
         fit = train_network
-    return fit(clips, labels, recipe, facts, out, cache, cross_validate=cross_validate)
+    sidecar = fit(clips, labels, recipe, facts, out, cache, cross_validate=cross_validate)
+    if second_look:
+        train_second_look(clips, labels, second_look, out, cache)
+    return sidecar
 
 
 def train_further(

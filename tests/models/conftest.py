@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+
+from detector.motion.window import FRAMES
+from models.weights.video_sidecar import Seen, VideoWeights, write_video_sidecar
 
 Footage = Callable[..., Path]
 
@@ -82,3 +86,30 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network(np.random.default_rng(1).uniform(-1, 1, (16, 96, 96, 3)), training=True)
     network.save_weights(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def video_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small video network of random weights that shakes tell apart; its sidecar has seen `town`.
+
+    It takes windows [8, 32, 32, 3] and gives an embedding [1, 16] and logits [1, 2].
+    """
+    tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed (make train-env)")
+    folder = tmp_path_factory.mktemp("video")
+    rng = np.random.default_rng(5)
+    mixing = rng.normal(0, 0.1, (192, 16)).astype(np.float32)
+
+    def look(window: Any) -> dict[str, Any]:
+        pixels = tf.cast(window, tf.float32) / 255.0
+        moved = tf.reduce_mean(tf.abs(pixels[1:] - pixels[:-1]), axis=0)
+        pooled = tf.nn.avg_pool2d(moved[None], 4, 4, "VALID")
+        embedding = tf.nn.relu(tf.reshape(pooled, [1, 192]) @ mixing + 0.1)
+        return {"embedding": embedding, "logits": embedding[:, :2]}
+
+    signature = tf.TensorSpec([FRAMES, 32, 32, 3], tf.uint8, name="window")
+    traced = tf.function(look).get_concrete_function(signature)
+    network = folder / "small.tflite"
+    network.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert())
+    weights = VideoWeights("small", network, "", "MIT", "drawn", Seen(frozenset({"town"})))
+    write_video_sidecar(folder / "small.json", weights)
+    return folder / "small.json"
