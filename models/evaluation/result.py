@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from detector.incidents.tracker import IncidentRules
 from models.evaluation.calibrating import SetCalibration
 from models.evaluation.events import EventFigures, Kind, NormalFigures
+from models.evaluation.second_look import SecondLookFigures
 from models.statistics import Classification, Reasons, Reliability
 
 T = TypeVar("T")
@@ -157,6 +158,7 @@ class Evaluation(LabelFigures):
     `event_calibrated`, `normal_calibrated`: with rules per camera. `skipped`: clips that could
     not be read. `labels`: how many clips of each label the manifest names. `prototype`: given.
     `learnt_clips`: those that the very weights which scored them were fitted on.
+    `second_look`: of a run that has one.
     """
 
     by_dataset: dict[str, GroupFigures]
@@ -181,6 +183,7 @@ class Evaluation(LabelFigures):
     jikimi: str
     prototype: Prototype | None = None
     learnt_clips: list[str] = field(default_factory=list)
+    second_look: SecondLookFigures | None = None
 
 
 def rounded(value: T) -> T:
