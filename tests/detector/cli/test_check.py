@@ -16,8 +16,8 @@ from pydantic import BaseModel
 
 from alerts import registry
 from alerts.sink import Problem
-from alerts.sinks import relay
 from alerts.sinks.log import LogSink
+from alerts.sinks.relays import relay
 from config.settings import Section
 from servers.mqtt import Tls
 

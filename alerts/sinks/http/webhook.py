@@ -25,7 +25,7 @@ from alerts.sink import (
     TooLargeError,
     UnclearError,
 )
-from alerts.sinks.http_post import (
+from alerts.sinks.http.post import (
     Answer,
     HttpPost,
     HttpTimeoutError,

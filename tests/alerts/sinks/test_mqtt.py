@@ -25,8 +25,8 @@ from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.schema import SCHEMA_PATH
-from alerts.sinks.mqtt import MqttSink
-from alerts.sinks.mqtt_options import MqttOptions
+from alerts.sinks.mqtt.options import MqttOptions
+from alerts.sinks.mqtt.sink import MqttSink
 from config.settings import SinkSettings
 from servers.mqtt import MOSQUITTO, PROTOCOL, MqttBroker, Subscriber, Tls
 

@@ -18,9 +18,9 @@ from alerts.delivery.status import SinkState, SinkStatus
 from alerts.dispatcher import Dispatcher
 from alerts.message import AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
-from alerts.sinks import mqtt_probe
-from alerts.sinks.mqtt_connection import packet_bytes
-from alerts.sinks.mqtt_reasons import About, of_answer, of_disconnect, words
+from alerts.sinks.mqtt import probe
+from alerts.sinks.mqtt.connection import packet_bytes
+from alerts.sinks.mqtt.reasons import About, of_answer, of_disconnect, words
 from config.settings import SinkSettings
 from servers.mqtt import MOSQUITTO, MqttBroker, Subscriber
 from servers.scripted_mqtt import (
@@ -330,7 +330,7 @@ def test_an_exercise_over_mqtt_3_1_1_says_whether_it_was_passed_on(
     is_proved: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mqtt_probe, "WAIT_S", 2.0 if is_proved else 0.2)
+    monkeypatch.setattr(probe, "WAIT_S", 2.0 if is_proved else 0.2)
     acl = tmp_path / "acl"
     acl.write_text("".join(f"topic {rule}\n" for rule in rules))
     acl.chmod(0o600)

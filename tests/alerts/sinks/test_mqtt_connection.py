@@ -21,7 +21,7 @@ from alerts.delivery import open_sink
 from alerts.delivery.status import SinkState
 from alerts.dispatcher import Dispatcher
 from alerts.message import CameraNotice
-from alerts.sinks import mqtt
+from alerts.sinks.mqtt import sink as mqtt
 from config.settings import SinkSettings
 from servers.mqtt import MOSQUITTO, PROTOCOL, MqttBroker, Subscriber, Tls
 from servers.ports import free_port

@@ -7,7 +7,7 @@ will. A camera's state is cleared by an empty retained message when the camera i
 when the sink is closed; after a crash it stays, and holds only while the daemon is online.
 
 paho keeps the connection, in a thread of its own; what of it an operator should know is
-`alerts.sinks.mqtt_connection`'s business.
+`alerts.sinks.mqtt.connection`'s business.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from alerts.sink import (
     TooLargeError,
     UnclearError,
 )
-from alerts.sinks.mqtt_connection import Connection, Limits, new_client, packet_bytes
-from alerts.sinks.mqtt_options import MqttOptions, alert_topic, availability_topic, state_topic
-from alerts.sinks.mqtt_probe import Probe
-from alerts.sinks.mqtt_reasons import About, of_answer, words
+from alerts.sinks.mqtt.connection import Connection, Limits, new_client, packet_bytes
+from alerts.sinks.mqtt.options import MqttOptions, alert_topic, availability_topic, state_topic
+from alerts.sinks.mqtt.probe import Probe
+from alerts.sinks.mqtt.reasons import About, of_answer, words
 from config.errors import DeliveryError
 from config.secrets import register_secret
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from alerts.message import Alert, AlertPhase
 from alerts.sink import Problem
-from alerts.sinks.off_timer import OffTimer
+from alerts.sinks.relays.off_timer import OffTimer
 from config.errors import DeliveryError
 from config.secrets import scrub
 from config.settings import Section, SinkSettings

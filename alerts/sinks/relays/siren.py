@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from alerts.message import Alert, AlertPhase
 from alerts.sink import Problem
-from alerts.sinks.relay import EXPIRY_S, Relay, RelayOptions
-from alerts.sinks.sound import Sound
+from alerts.sinks.relays.relay import EXPIRY_S, Relay, RelayOptions
+from alerts.sinks.relays.sound import Sound
 from config.settings import Section
 
 

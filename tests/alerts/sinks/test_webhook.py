@@ -23,8 +23,8 @@ from structlog.testing import capture_logs
 
 from alerts.message import Alert
 from alerts.sink import BusyError, RefusedError, TimedOutError, TooLargeError, UnclearError
+from alerts.sinks.http.webhook import WebhookOptions, WebhookSink
 from alerts.sinks.recording import RecordingOptions, RecordingSink
-from alerts.sinks.webhook import WebhookOptions, WebhookSink
 from config.errors import DeliveryError
 
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 import structlog
 
 from alerts.message import Alert
-from alerts.sinks.off_timer import OffTimer
+from alerts.sinks.relays.off_timer import OffTimer
 from config.errors import DeliveryError
 from config.secrets import scrub
 

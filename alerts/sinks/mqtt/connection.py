@@ -12,8 +12,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 
 from alerts.sinks.certificates import client_context
-from alerts.sinks.mqtt_options import MqttOptions
-from alerts.sinks.mqtt_reasons import About, of_disconnect, words
+from alerts.sinks.mqtt.options import MqttOptions
+from alerts.sinks.mqtt.reasons import About, of_disconnect, words
 from config.secrets import scrub
 
 AT_ONCE = 20

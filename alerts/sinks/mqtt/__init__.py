@@ -1,0 +1,1 @@
+"""Alerts and the state of cameras to an MQTT broker."""

@@ -1,0 +1,1 @@
+"""Relays: the siren, the floodlight, and what opens them in time."""
