@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -35,12 +34,12 @@ from detector.daemon.commands import OperatorCommands
 from detector.daemon.control import ControlServer
 from detector.daemon.health import Health
 from detector.daemon.journal import OUTBOX, Journal
+from detector.daemon.observability.free_space import FreeSpace
 from detector.daemon.observability.http import HttpServer
 from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import (
     DetectorMetrics,
     WorkerMetrics,
-    free_bytes,
     process_registry,
 )
 from detector.daemon.observability.systemd import notify, watchdog_interval_s
@@ -123,7 +122,7 @@ class Daemon:
         age.labels("reporter").set_function(self._reporter.thread.age_s)
         age.labels("supervisor").set_function(lambda: time.monotonic() - supervisor.looked_s)
         registry.register(ThreadMetrics(self._threads, supervisor, log_writer))
-        metrics.disk_free.set_function(partial(free_bytes, state_dir))
+        metrics.disk_free.set_function(FreeSpace(state_dir))
 
     def run(self, for_s: float | None = None, on_settled: Callable[[], None] | None = None) -> None:
         """Watch until SIGTERM or SIGINT, or for `for_s` seconds.
@@ -279,7 +278,11 @@ class Daemon:
             if (camera.name, camera.site) not in shown:
                 self._dispatcher.forget_camera(camera.name, camera.site)
         if settings.sinks != self._settings.sinks:
-            self._dispatcher.reconfigure(settings.sinks, deadline)
+            try:
+                self._dispatcher.reconfigure(settings.sinks, deadline)
+            except ConfigError as error:  # a sink's package was broken since it was read
+                log.warning("sinks stay as they were", error=scrub(str(error)))
+                settings = settings.model_copy(update={"sinks": self._settings.sinks})
         self._settings = settings
         for camera in added:
             self._cameras.add(camera)

@@ -6,10 +6,7 @@ and alerting rules work from the first event, and is gone when the camera is rem
 
 from __future__ import annotations
 
-import math
-import shutil
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -277,11 +274,3 @@ def process_registry() -> CollectorRegistry:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     return registry
-
-
-def free_bytes(folder: Path) -> float:
-    """Space that this user may still fill; NaN where the disk does not answer."""
-    try:
-        return float(shutil.disk_usage(folder).free)
-    except OSError:
-        return math.nan
