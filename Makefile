@@ -47,9 +47,13 @@ uninstall: ## take it away again
 
 # Slow tests wait most of the time: two at a time take 7 minutes instead of 12 on two cores.
 .PHONY: test
-test: $(VENV)/.dev ## every test this machine can run
+test: $(VENV)/.dev ## every test this machine can run, but for the longest
 	@$(BIN)/python -m pytest -q -n auto -m "not slow"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations 20 -m "slow and not long"
+
+.PHONY: test-long
+test-long: $(VENV)/.dev ## the longest tests: training, a clean installation, dashboards on a real run
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations 20 -m long
 
 .PHONY: chaos
 chaos: export CHAOS_LONG := 1

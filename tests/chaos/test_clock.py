@@ -34,6 +34,8 @@ NO_STEP = "no step"
 
 BOTH_WAYS = tuple(STEPS) if LONG else ("an hour back", "an hour forward")
 
+BACK_FIRST = BOTH_WAYS if LONG else BOTH_WAYS[:1]
+
 EXPIRY_S = 4.0
 
 GAP_S = 5.0
@@ -86,7 +88,7 @@ def watch_on(daemon: FightingDaemon, samples: int) -> None:
     wait_until(lambda: scored(daemon) >= until, "more samples to be scored", 60)
 
 
-@pytest.mark.parametrize("step", [NO_STEP, *BOTH_WAYS])
+@pytest.mark.parametrize("step", [NO_STEP, *BOTH_WAYS] if LONG else BOTH_WAYS)
 def test_one_fight_is_one_incident_over_a_step_of_the_clock(tmp_path: Path, step: str) -> None:
     before_s, after_s = STEPS.get(step, (0, 0))
     with SteppedDaemon(tmp_path / "jikimi", before_s) as daemon:
@@ -114,7 +116,7 @@ def test_one_fight_is_one_incident_over_a_step_of_the_clock(tmp_path: Path, step
     assert 1 <= sirens <= 4
 
 
-@pytest.mark.parametrize("step", BOTH_WAYS)
+@pytest.mark.parametrize("step", BACK_FIRST)
 def test_a_siren_is_never_late_over_a_step_of_the_clock(tmp_path: Path, step: str) -> None:
     before_s, after_s = STEPS[step]
     with SteppedDaemon(tmp_path / "jikimi", before_s, POWERED) as daemon:
@@ -129,7 +131,7 @@ def test_a_siren_is_never_late_over_a_step_of_the_clock(tmp_path: Path, step: st
         assert daemon.sounded() == []
 
 
-@pytest.mark.parametrize("step", BOTH_WAYS)
+@pytest.mark.parametrize("step", BACK_FIRST)
 def test_a_siren_that_is_in_time_sounds_over_a_step_of_the_clock(tmp_path: Path, step: str) -> None:
     before_s, after_s = STEPS[step]
     with SteppedDaemon(tmp_path / "jikimi", before_s, POWERED) as daemon:

@@ -17,13 +17,13 @@ from servers import exact_kill
 from servers.mqtt import MqttBroker
 from servers.preloading import library
 
-COMMITS = 40 if LONG else 5
+COMMITS = 40 if LONG else 3
 """From the start of a life; the first two or three are of the start itself."""
 
 CALLS = 200
 """That change a file, from the start of a life."""
 
-KILLED_CALLS = CALLS // 2 if LONG else 5
+KILLED_CALLS = CALLS // 2 if LONG else 3
 
 LANES = 2
 """Daemons side by side: one starts while another waits."""

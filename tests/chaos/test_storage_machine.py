@@ -24,6 +24,7 @@ from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
 from alerts.storage.outbox import Message, Outbox
 from chaos.ledger import Ledger
+from chaos.sizes import LONG
 from detector.types import Incident, Phase
 from servers.exact_kill import watch_statements
 
@@ -319,5 +320,7 @@ def old_release_delivers(database: sqlite3.Connection, sink: str) -> Alert | Non
 
 
 TestStorage = StorageMachine.TestCase
-TestStorage.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+TestStorage.settings = settings(
+    max_examples=100 if LONG else 8, stateful_step_count=15, deadline=None
+)
 TestStorage.pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -33,7 +33,7 @@ from servers.ports import free_port
 from servers.prometheus import Prometheus, Series, needs
 from servers.rtsp import RtspServer, make_clip
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(400)]
 
 MANY = 200
 MOST_SERIES = 25

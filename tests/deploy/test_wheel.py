@@ -46,6 +46,7 @@ def test_relays_get_the_packages_that_everything_is_tested_with() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_it_works_in_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
     folder = tmp_path / "clean"
     python, jikimi = folder / "bin/python", folder / "bin/jikimi"

@@ -82,6 +82,7 @@ def test_what_is_no_run_is_named(tmp_path: Path, capsys: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.long
 def test_one_sidecar_serves_every_engine(
     footage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, pretrained: Path
 ) -> None:

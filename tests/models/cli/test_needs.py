@@ -83,6 +83,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_it_works(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_without_internet_training_from_imagenet_says_what_works_instead(
     data: Path, tmp_path: Path
 ) -> None:

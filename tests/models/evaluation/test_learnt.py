@@ -63,6 +63,7 @@ def test_clips_that_were_learnt_from_are_told_whatever_they_are_called(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_fold_models_have_not_learnt_from_what_they_judge(
     trained: tuple[Path, Path], run: Run, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def test_a_new_label_is_learnt_from_a_few_dozen_clips() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_shipped_weights_are_adapted_and_measured_on_both(
     footage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

@@ -123,6 +123,7 @@ def test_layers_from_the_named_one_on_learn_but_for_batch_norms(pretrained: Path
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.long
 def test_fine_tuning_leaves_weights_curves_and_a_history(
     footage: Any, pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def run(folder: Path, drawn: Any = batches) -> tuple[list[Any], list[dict[str, f
     return own.get_weights(), history
 
 
+@pytest.mark.long
 def test_a_killed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     script = f"import test_loop as t; t.run(t.Path({str(killed)!r}), t.die_in(3))"

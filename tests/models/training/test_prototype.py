@@ -14,6 +14,7 @@ from detector.cli import main
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # TensorFlow's own
     pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(
         importlib.util.find_spec("tensorflow") is None,
         reason="TensorFlow is not installed (make train-env)",
