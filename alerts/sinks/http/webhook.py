@@ -1,4 +1,4 @@
-"""Alerts as HTTP POST of their JSON; any 2xx answer is the acknowledgement.
+"""Alerts by HTTP POST, in one of three forms; any 2xx answer is the acknowledgement.
 
 No redirects: a POST that becomes a GET on the way would be acknowledged and never seen.
 """
@@ -6,25 +6,24 @@ No redirects: a POST that becomes a GET on the way would be acknowledged and nev
 from __future__ import annotations
 
 import base64
-import re
-import unicodedata
+import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import ClassVar
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel
 
+from alerts.forms.choice import body
 from alerts.message import Alert, AlertPhase
-from alerts.schema import alert_json
 from alerts.sink import (
     BusyError,
-    Problem,
     RefusedError,
     TimedOutError,
     TooLargeError,
     UnclearError,
 )
+from alerts.sinks.http.options import WebhookOptions, address, header_text
 from alerts.sinks.http.post import (
     Answer,
     HttpPost,
@@ -32,9 +31,9 @@ from alerts.sinks.http.post import (
     HungUpError,
     UnreachableError,
 )
+from alerts.sinks.http.signature import PREFIX, signed, signing_key
 from config.errors import DeliveryError
 from config.secrets import register_secret
-from config.settings import Section
 
 TOO_LARGE = 413
 
@@ -43,7 +42,7 @@ REFUSALS = {
     406: "cannot answer in a form that Jikimi accepts",
     409: "is in conflict with the alert",
     411: "wants a length, which the alert has: look at the proxies on the way",
-    415: "takes no JSON",
+    415: "does not take this form of it; check form",
     422: "cannot process the alert",
 }
 """Answers about this one alert, and what they mean; see the table in `alerts/README.md`."""
@@ -52,7 +51,7 @@ FORBIDDEN = 403
 """Also the answer of a firewall that dislikes one alert, or a picture."""
 
 REMEDIES = {
-    401: "check bearer_token, or user and password in the url",
+    401: "check bearer_token, signing_secret and the clock, or user and password in the url",
     FORBIDDEN: "check what the token or user may do there",
     404: "check the path of the url",
     405: "takes no POST there; check the path of the url",
@@ -62,101 +61,8 @@ REMEDIES = {
 }
 """Answers that the next alert would most likely get, too, and what to do."""
 
-_JSON = {"Content-Type": "application/json"}
-
 MASKED_FROM = 6
 """Characters from which a header counts as a secret: masking every "7" makes logs unreadable."""
-
-KEPT_IN_URL = "%/:@!$&'()*+,;=?~-._[]"
-"""Everything else in a path or query is percent-encoded (RFC 3986, 2.2 and 2.3)."""
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""What may be a header's name (RFC 9110, 5.6.2)."""
-
-
-class WebhookOptions(Section):
-    """Where to post, and as whom. The URL is a secret: many receivers put their key into it."""
-
-    url: SecretStr
-    headers: dict[str, SecretStr] = Field(default={}, description="sent with each alert")
-    bearer_token: SecretStr | None = None
-    timeout_s: float = Field(default=5.0, gt=0, le=60, description="for the whole request")
-    image: bool = Field(default=True, description="with the picture")
-
-    @field_validator("url")
-    @classmethod
-    def _is_http(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value().strip()
-        try:
-            parts = urlsplit(url)
-            host, _port = parts.hostname, parts.port  # a port that is none raises
-            _host_name(host or "")
-        except ValueError:
-            raise ValueError(f"has no good host or port; {_WRITE_URL}") from None
-        if parts.scheme not in {"http", "https"} or not host:
-            raise ValueError(_WRITE_URL)
-        if not url.isprintable():  # which urlsplit would leave out
-            raise ValueError(f"holds a line break or another control character; {_WRITE_URL}")
-        return SecretStr(url)
-
-    @field_validator("headers")
-    @classmethod
-    def _are_headers(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, secret in value.items():
-            if not _TOKEN.fullmatch(name):
-                raise ValueError(f"{name!r} is no header's name; use letters, digits and -")
-            if not _is_one_line(secret):
-                raise ValueError(f"{name}: {_CONTROL}")
-        return value
-
-    @field_validator("bearer_token")
-    @classmethod
-    def _is_header(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _is_one_line(value):
-            raise ValueError(_CONTROL)
-        return value
-
-    def problems(self) -> list[Problem]:
-        """Headers that are sent, but that not every receiver can read."""
-        values: dict[tuple[str, ...], SecretStr] = {
-            ("headers", name): value for name, value in self.headers.items()
-        }
-        if self.bearer_token is not None:
-            values[("bearer_token",)] = self.bearer_token
-        return [
-            Problem(key, _BEYOND_ASCII, "warning")
-            for key, value in values.items()
-            if not value.get_secret_value().isascii()
-        ]
-
-
-_WRITE_URL = "write the url as https://host/path"
-_CONTROL = "holds a line break or another control character; take it out"
-_BEYOND_ASCII = (
-    "holds letters beyond ASCII, which go as UTF-8 and which not every receiver reads; "
-    "where yours does not, percent-encode them"
-)
-
-
-def _is_one_line(value: SecretStr) -> bool:
-    """Whether it can be sent in a header; a line break at its end is left out, see `_header`."""
-    text = value.get_secret_value().strip()
-    return not any(
-        unicodedata.category(letter) in {"Cc", "Cs"} and letter != "\t" for letter in text
-    )
-
-
-def _header(value: SecretStr) -> str:
-    """As http.client takes it, which encodes Latin-1: UTF-8 goes over the line (RFC 9110, 5.5).
-
-    Without spaces and line breaks at its ends, as files of secrets have them.
-    """
-    return value.get_secret_value().strip().encode().decode("latin-1")
-
-
-def _host_name(host: str) -> str:
-    """As the name server knows it; raises UnicodeError (a ValueError) where it is no name."""
-    return host.encode("idna").decode() if host else ""
 
 
 class WebhookSink:
@@ -170,34 +76,41 @@ class WebhookSink:
         self._options = options
         url = urlsplit(options.url.get_secret_value())
         self._host = url.hostname or ""
-        self._post = HttpPost(_ascii(options.url.get_secret_value()))
-        self._headers = {key: _header(value) for key, value in options.headers.items()}
+        self._post = HttpPost(address(options.url.get_secret_value()))
+        self._headers = {key: header_text(value) for key, value in options.headers.items()}
         if url.username is not None:
             pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
             self._headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         if options.bearer_token:
-            self._headers["Authorization"] = f"Bearer {_header(options.bearer_token)}"
+            self._headers["Authorization"] = f"Bearer {header_text(options.bearer_token)}"
         for secret in (
             options.url.get_secret_value(),
             unquote(url.password or ""),
             self._headers.get("Authorization", "").partition(" ")[2],
             *(value.get_secret_value().strip() for value in options.headers.values()),
             *self._headers.values(),
+            *_signing_texts(options),
         ):
             if len(secret) >= MASKED_FROM:
                 register_secret(secret)
-        self._headers = {"User-Agent": "jikimi", **self._headers, **_JSON}
+        self._headers = {"User-Agent": "jikimi", **self._headers}
+        signing = options.signing_secret
+        self._key = signing_key(signing.get_secret_value()) if signing else None
 
     def start(self) -> None:
         """Nothing to keep open between alerts."""
 
     def deliver(self, alert: Alert) -> None:
         """Post it; any 2xx acknowledges."""
-        body = alert_json(alert, image=self._options.image)
+        options = self._options
+        content, kind = body(alert, options.form, options.sender or "", image=options.image)
+        headers = {**self._headers, "Content-Type": kind}
+        if self._key:
+            headers |= signed(self._key, alert.alert_id, int(time.time()), content)
         try:
-            answer = self._post(body, self._headers, self._options.timeout_s)
+            answer = self._post(content, headers, options.timeout_s)
         except HttpTimeoutError as error:
-            text = f"{self._host} did not answer within {self._options.timeout_s:g} s"
+            text = f"{self._host} did not answer within {options.timeout_s:g} s"
             raise (TimedOutError if error.connected else DeliveryError)(text) from None
         except HungUpError as error:
             raise UnclearError(f"{self._host} {error}") from None
@@ -228,19 +141,12 @@ class WebhookSink:
         return (DeliveryError if is_configuration else UnclearError)(said)
 
 
-def _ascii(url: str) -> str:
-    """`url` without user and password, as it goes over the line: host IDNA, the rest encoded."""
-    parts = urlsplit(url)
-    host = _host_name(parts.hostname or "")
-    host = f"[{host}]" if ":" in host else host
-    return urlunsplit(
-        parts._replace(
-            netloc=host if parts.port is None else f"{host}:{parts.port}",
-            path=quote(parts.path, KEPT_IN_URL),
-            query=quote(parts.query, KEPT_IN_URL),
-            fragment="",
-        )
-    )
+def _signing_texts(options: WebhookOptions) -> list[str]:
+    """The signing secret as it is written, and without what it begins with."""
+    if options.signing_secret is None:
+        return []
+    text = options.signing_secret.get_secret_value().strip()
+    return [text, text.removeprefix(PREFIX)]
 
 
 def _seconds(retry_after: str | None) -> float | None:

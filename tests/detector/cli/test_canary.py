@@ -110,8 +110,12 @@ def test_what_is_stated_as_a_secret_is_scrubbed_and_no_representation_shows_it(
     found = 0
     urls = stated_everywhere(OPTIONS, f"https://h/x/{CANARY}")
     texts = stated_everywhere(OPTIONS, CANARY)
-    for key, kinds, document in [*urls, *texts]:
+    signing = f"whsec_{CANARY * 4}"
+    keys = stated_everywhere(OPTIONS, signing)
+    for key, kinds, document in [*urls, *texts, *keys]:
         if not kinds & {SecretStr, StreamUrl} or key[-1] == "user":
+            continue
+        if (key[-1] == "signing_secret") != (signing in written(document)):
             continue
         if (key[-1] == "url") != (f"https://h/x/{CANARY}" in written(document)):
             continue
@@ -126,8 +130,9 @@ def test_what_is_stated_as_a_secret_is_scrubbed_and_no_representation_shows_it(
         for text in (repr(settings), str(settings), repr(settings.model_dump())):
             assert CANARY not in text, key
         assert CANARY not in settings.model_dump_json(), key
-        assert CANARY not in secrets.scrub(f"failed: {CANARY}"), key
-    assert found >= 5  # camera, MQTT, webhook
+        stated = signing if key[-1] == "signing_secret" else CANARY
+        assert CANARY not in secrets.scrub(f"failed: {stated}"), key
+    assert found >= 6  # camera, MQTT, webhook
 
 
 def test_a_key_with_a_password_is_not_repeated(checked: Check, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What an alert looks like to its receiver: pure functions from `Alert` to bytes."""
