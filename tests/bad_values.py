@@ -58,6 +58,7 @@ URLS = [
 ]
 
 REQUIRED: dict[str, Document] = {
+    "exec": {"command": "[deliver, --now]"},
     "floodlight": {"pin": "17"},
     "log": {},
     "mqtt": {"host": "192.0.2.2"},

@@ -325,7 +325,8 @@ class SinkWorker:
         return is_opened and alert.image is not None and self._takes_pictures_later()
 
     def _takes_pictures_later(self) -> bool:
-        return AlertPhase.UPDATED in self.sink_class.phases
+        has_pictures = getattr(self.settings.options, "image", True)
+        return has_pictures and AlertPhase.UPDATED in self.sink_class.phases
 
     def _go_ahead_of_picture(self, message: Message) -> None:
         """Have the alert go without its picture; that of an `opened` follows it."""

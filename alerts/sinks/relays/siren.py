@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from shutil import which
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
 from alerts.message import Alert, AlertPhase
 from alerts.sink import Problem
+from alerts.sinks.program import program_problems
 from alerts.sinks.relays.relay import EXPIRY_S, Relay, RelayOptions
 from alerts.sinks.relays.sound import Sound
 from config.settings import Section
@@ -50,13 +50,7 @@ class SirenOptions(Section):
         """What the relay lacks, or that there is no such program."""
         if self.relay:
             return self.relay.problems()
-        if not self.command or which(self.command[0]):
-            return []
-        text = (
-            f"the program {self.command[0]} is not found, or may not be run by this user; "
-            "install it, or write its whole path"
-        )
-        return [Problem(("command",), text)]
+        return program_problems(self.command) if self.command else []
 
 
 class SirenSink:

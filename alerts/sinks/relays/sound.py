@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 
-import structlog
-
 from alerts.message import Alert
+from alerts.sinks.program import POLL_S, end_group, environment, exit_code, reason_of
 from alerts.sinks.relays.off_timer import OffTimer
 from config.errors import DeliveryError
 from config.secrets import scrub
@@ -24,21 +21,11 @@ from config.secrets import scrub
 FAILS_WITHIN_S = 1.0
 """A command that fails so soon (no such file, no sound card) counts as not delivered."""
 
-KILL_AFTER_S = 0.5
-"""Between asking a command to end and killing it: well within any deadline to stop."""
-
-POLL_S = 0.01
-
 ERRORS_BYTES = 65536
 """So much of its standard error is kept; a player that writes more is not held up."""
 
 TOLD_BYTES = 300
 """The end of that is told where the command fails."""
-
-PASSED_ON = frozenset(
-    {"PATH", "HOME", "USER", "LOGNAME", "TZ", "LANG", "LANGUAGE", "XDG_RUNTIME_DIR", "PULSE_SERVER"}
-)
-"""Of the daemon's environment, which may hold passwords; the last two lead to the sound server."""
 
 
 class Sound:
@@ -59,7 +46,7 @@ class Sound:
         """Start the command, or let the running one go on for longer; raises DeliveryError."""
         with self._mutex:
             self._timer.arm(self._on_s)
-            if self._process is not None and _has_ended(self._process):
+            if self._process is not None and exit_code(self._process) is not None:
                 self._end()  # with what it left behind
             if self._process is None:
                 self._run(alert)
@@ -75,7 +62,7 @@ class Sound:
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the operator's own command
                 self._command,
-                env=_environment(os.environ, alert),
+                env=environment(os.environ, alert),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL if errors is None else errors,
@@ -88,8 +75,8 @@ class Sound:
                     f"siren command {self._command[0]} failed with code {code}: {_tail(errors)}"
                 )
         except (OSError, ValueError, MemoryError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise DeliveryError(f"siren command {self._command[0]}: {scrub(reason)}") from error
+            reason = scrub(reason_of(error))
+            raise DeliveryError(f"siren command {self._command[0]}: {reason}") from error
         finally:
             if errors is not None:
                 os.close(errors)
@@ -99,58 +86,17 @@ class Sound:
         self._process = None
         self._timer.disarm()
         if process is not None:
-            _end_group(process)
-
-
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether the command itself has; it is not reaped, so that its number stays its group's."""
-    return _ended(process) is not None
-
-
-def _ended(process: subprocess.Popen[bytes]) -> os.waitid_result | None:
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            end_group(process)
 
 
 def _exit_code(process: subprocess.Popen[bytes], within_s: float) -> int | None:
-    """Its exit code, a signal's number negative; None where it still runs after `within_s`."""
+    """Its exit code; None where it still runs after `within_s`."""
     until_s = time.monotonic() + within_s
-    while (found := _ended(process)) is None:
+    while (code := exit_code(process)) is None:
         if time.monotonic() >= until_s:
             return None
         time.sleep(POLL_S)
-    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End the command and its children; returns after about a second whatever they do."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        until_s = time.monotonic() + KILL_AFTER_S
-        with suppress(PermissionError):  # a program of another user, such as sudo
-            try:
-                os.killpg(process.pid, number)
-                while time.monotonic() < until_s:
-                    process.poll()
-                    os.killpg(process.pid, 0)
-                    time.sleep(POLL_S)
-            except ProcessLookupError:
-                process.poll()
-                return
-    structlog.get_logger().error("siren command cannot be ended", process=process.pid)
-
-
-def _environment(own: Mapping[str, str], alert: Alert) -> dict[str, str]:
-    passed_on = {
-        name: text for name, text in own.items() if name in PASSED_ON or name.startswith("LC_")
-    }
-    return {
-        "PATH": os.defpath,
-        **passed_on,
-        "JIKIMI_CAMERA": alert.camera,
-        "JIKIMI_SITE": alert.site,
-        "JIKIMI_LABEL": alert.label,
-        "JIKIMI_INCIDENT": str(alert.incident_id),
-        "JIKIMI_EXERCISE": str(int(alert.exercise)),
-    }
+    return code
 
 
 def _memory() -> int | None:
