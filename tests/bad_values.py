@@ -64,6 +64,7 @@ REQUIRED: dict[str, Document] = {
     "mqtt": {"host": "192.0.2.2"},
     "recording": {"path": "alerts.jsonl"},
     "siren": {"command": "[play, siren.wav]"},
+    "syslog": {"host": "192.0.2.4"},
     "webhook": {"url": "https://192.0.2.3/hook"},
 }
 """What a sink of each type must have."""

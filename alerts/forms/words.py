@@ -23,7 +23,8 @@ def sentence(alert: Alert) -> str:
     if alert.reason:
         parts.append(alert.reason)
     marks = ("EXERCISE: " if alert.exercise else "") + ("Late: " if alert.late else "")
-    return " ".join(f"{marks}{', '.join(parts)}".split())
+    text = marks + ", ".join(parts)
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
 def is_notice(alert: Alert) -> bool:

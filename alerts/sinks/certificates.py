@@ -14,13 +14,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, FilePath
 
 from alerts.sink import Problem
+from config.settings import Section
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _EXPLICIT_VERSION = 0xA0
 _UTC_TIME = 0x17
+
+
+class TlsOptions(Section):
+    """Encryption; an empty section uses the system's certificate authorities."""
+
+    ca: FilePath | None = Field(default=None, description="PEM of the authority to trust")
+    certificate: FilePath | None = Field(default=None, description="PEM of this client")
+    key: FilePath | None = Field(default=None, description="PEM of this client's private key")
+    insecure: bool = Field(default=False, description="true: do not check the receiver's name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ def _faults(name: str, files: TlsFiles, key: Path | None, now_s: float) -> dict[
 
 
 _REMEDY = {
-    "ca": "give the PEM of the authority that signed the broker's certificate",
+    "ca": "give the PEM of the authority that signed the receiver's certificate",
     "certificate": "give this client's certificate and, as key, the private key it was made with",
 }
 

@@ -5,25 +5,16 @@ from __future__ import annotations
 import time
 from typing import Any, Literal
 
-from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from alerts.message import Alert
 from alerts.sink import Problem
-from alerts.sinks.certificates import tls_problems
+from alerts.sinks.certificates import TlsOptions, tls_problems
 from config.hosts import Host
 from config.settings import Name, Section
 from config.topics import checked_topic
 
 FIELDS = ("site", "station", "camera", "label")
-
-
-class TlsOptions(Section):
-    """Encryption; an empty section uses the system's certificate authorities."""
-
-    ca: FilePath | None = Field(default=None, description="PEM of the authority to trust")
-    certificate: FilePath | None = Field(default=None, description="PEM of this client")
-    key: FilePath | None = Field(default=None, description="PEM of this client's private key")
-    insecure: bool = Field(default=False, description="true: do not check the broker's name")
 
 
 class MqttOptions(Section):
