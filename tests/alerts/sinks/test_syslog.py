@@ -174,21 +174,32 @@ def test_a_certificate_that_is_not_wanted_is_no_acknowledgement(
 
 @pytest.mark.usefixtures("quick")
 def test_a_machine_that_takes_nothing_more_acknowledges_nothing(
-    made: Callable[..., SyslogSink], monkeypatch: pytest.MonkeyPatch
+    made: Callable[..., SyslogSink],
 ) -> None:
     """Its window is full, as of one that is frozen, or behind a line that is cut."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         control = made(listener.getsockname()[1], timeout_s=0.2)
         control.start()
-        place = Location(text="x" * 100_000)
-
-        def deliver_many() -> None:
-            for _ in range(100):
-                control.deliver(make_alert(location=place))
-
+        more_than_it_takes = make_alert(location=Location(text="x" * 5000))
         with pytest.raises(DeliveryError, match=r"did not answer within 0\.2 s$"):
-            deliver_many()
+            control.deliver(more_than_it_takes)
+
+
+def test_a_connection_that_is_ended_soon_after_it_was_made_acknowledges_nothing(
+    made: Callable[..., SyslogSink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a proxy that finds nobody behind it, when its machine has taken the alert."""
+    with SyslogServer() as server:
+
+        def then_hang_up(of: line.Line) -> None:
+            wait_for(lambda: server.messages)
+            server.hang_up()
+
+        control = made(server.port)
+        monkeypatch.setattr(line.Line, "_wait_taken", then_hang_up)
+        with pytest.raises(DeliveryError, match="and hangs up"):
+            control.deliver(make_alert())
 
 
 @pytest.mark.usefixtures("quick")
