@@ -28,6 +28,7 @@ from alerts.metrics import AlertMetrics
 from alerts.routing import routes
 from alerts.sinks.certificates import first_end_s, tls_files
 from alerts.storage.faults import StorageFaults
+from alerts.storage.listing import Queued
 from alerts.storage.outbox import ALL_CAMERAS, Outbox
 from alerts.storage.set_aside import Refused
 from alerts.storage.store import Store
@@ -196,7 +197,7 @@ class Dispatcher:
             return [worker.status(self._clock.now()) for worker in self._workers.values()]
 
     def refused(self) -> list[Refused]:
-        """What sinks have refused for good, newest first; kept until it is sent again."""
+        """What sinks have refused for good, newest first; kept until sent again or dropped."""
         return self._outbox.refused()
 
     def send_again(self, alert_ids: Collection[UUID] | None) -> int:
@@ -206,6 +207,17 @@ class Dispatcher:
             for worker in self._workers.values():
                 worker.retry_now()
         return count
+
+    def drop_refused(self, alert_ids: Collection[UUID] | None) -> int:
+        """Delete what sinks have refused, of these alerts or (None) all; how many messages."""
+        dropped = self._outbox.drop_refused(alert_ids)
+        for sink, key in dropped:
+            structlog.get_logger().warning("refused alert dropped", sink=sink, alert=key)
+        return len(dropped)
+
+    def queued(self, at_most: int) -> list[Queued]:
+        """What waits: of each sink the `at_most` that were put first."""
+        return self._outbox.queued(at_most, self._clock.now())
 
     def trouble(self) -> list[str]:
         """What is wrong with what is kept on disk, in sentences for people; reads no disk."""

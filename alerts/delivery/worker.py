@@ -372,7 +372,7 @@ class SinkWorker:
         self._outbox.refuse(message, reason)
         self._set_failing(reason, alert.alert_id)
         self._log.error(
-            "alert refused and set aside; see `jikimi refused`",
+            "alert refused and set aside; see `jikimi outbox list`",
             reason=reason,
             **_named(alert),
         )

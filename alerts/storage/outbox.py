@@ -31,6 +31,7 @@ from pydantic import ValidationError
 from alerts.admission import Stage
 from alerts.message import Alert, AlertPhase
 from alerts.storage import set_aside
+from alerts.storage.listing import Queued, queued
 from alerts.storage.set_aside import Refused, forget_alert, stored_alert
 from alerts.storage.store import Store
 from alerts.storage.write_behind import Change
@@ -246,8 +247,11 @@ class Outbox:
 
     def send_again(self, alert_ids: Collection[UUID] | None) -> int:
         """Queue refused messages of these alerts (None: all) again, where they stood; how many."""
-        keys = None if alert_ids is None else {str(alert_id) for alert_id in alert_ids}
-        return self._write(lambda database: set_aside.put_back(database, "refused", keys))
+        return self._write(lambda database: set_aside.put_back(database, "refused", alert_ids))
+
+    def drop_refused(self, alert_ids: Collection[UUID] | None) -> list[tuple[str, str]]:
+        """Delete what was refused of these alerts (None: all); sink and alert of each message."""
+        return self._write(lambda database: set_aside.drop_refused(database, alert_ids))
 
     def drop_image(self, message: Message) -> None:
         """The sink does not take this message's picture: it is due again, without."""
@@ -297,6 +301,10 @@ class Outbox:
         except sqlite3.ProgrammingError:
             return Waiting(0, None)  # a last scrape of the metrics while the daemon ends
         return Waiting(depth, oldest)
+
+    def queued(self, at_most: int, now: float) -> list[Queued]:
+        """What waits: of each sink the `at_most` that were put first."""
+        return self._locked(lambda database: queued(database, at_most, now))
 
     def tidy(self, sinks: Collection[str], now: float) -> None:
         """Forget what nobody will ask for again: see `KEPT_S`."""

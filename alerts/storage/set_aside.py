@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
+from uuid import UUID
 
 import structlog
 
@@ -57,8 +58,9 @@ def set_aside(
     return len(old)
 
 
-def put_back(database: sqlite3.Connection, table: Table, keys: Collection[str] | None) -> int:
-    """Move messages of the alerts `keys` (None: all) back to their place in the queue; how many."""
+def put_back(database: sqlite3.Connection, table: Table, alerts: Collection[UUID] | None) -> int:
+    """Move messages of `alerts` (None: all) back to their place in the queue; how many."""
+    keys = _keys(alerts)
     rows = database.execute(f"SELECT position, alert_id FROM {table}").fetchall()  # noqa: S608
     chosen = [position for position, key in rows if keys is None or key in keys]
     for position in chosen:
@@ -71,6 +73,19 @@ def put_back(database: sqlite3.Connection, table: Table, keys: Collection[str] |
         )
         database.execute(f"DELETE FROM {table} WHERE position = ?", (position,))  # noqa: S608
     return len(chosen)
+
+
+def drop_refused(
+    database: sqlite3.Connection, alerts: Collection[UUID] | None
+) -> list[tuple[str, str]]:
+    """Delete refused messages of `alerts` (None: all); sink and alert of each."""
+    keys = _keys(alerts)
+    rows = database.execute("SELECT position, sink, alert_id FROM refused").fetchall()
+    chosen = [row for row in rows if keys is None or row[2] in keys]
+    for position, _, key in chosen:
+        database.execute("DELETE FROM refused WHERE position = ?", (position,))
+        forget_alert(database, key)
+    return [(sink, key) for _, sink, key in chosen]
 
 
 def refused(database: sqlite3.Connection) -> list[Refused]:
@@ -88,6 +103,10 @@ def refused(database: sqlite3.Connection) -> list[Refused]:
         else:
             found.append(Refused(sink, alert, reason, at))
     return found
+
+
+def _keys(alerts: Collection[UUID] | None) -> set[str] | None:
+    return None if alerts is None else {str(alert_id) for alert_id in alerts}
 
 
 def forget_alert(database: sqlite3.Connection, key: str) -> None:

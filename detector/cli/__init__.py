@@ -65,9 +65,9 @@ def build_parser() -> Parser:
         completion,
         incidents,
         operate,
+        outbox,
         plan,
         probe,
-        refused,
         run,
         score,
         status,
@@ -90,7 +90,7 @@ def build_parser() -> Parser:
         group.add_commands(commands)
     for entry in entry_points(group="jikimi.commands"):
         entry.load()(commands)
-    for group in (status, incidents, refused, operate, completion):
+    for group in (status, incidents, outbox, operate, completion):
         group.add_commands(commands)
     return parser
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
 from uuid import UUID
 
 from structlog import get_logger
 
+from alerts.delivery.status import SinkState
 from alerts.dispatcher import Dispatcher
+from alerts.message import Alert
 from alerts.storage.write_behind import FLUSH_S
 from config.errors import ControlError
 from detector.daemon.calibration_store import CalibrationStore
@@ -20,6 +23,9 @@ from detector.daemon.reporter import IncidentReporter
 
 MAX_SILENCE_H = 8760
 """A year; whoever never wants to hear of a camera takes it out of the configuration."""
+
+SHOWN = 100
+"""So many messages that wait are shown of each sink."""
 
 log = get_logger()
 
@@ -51,9 +57,10 @@ class OperatorCommands:
         return {
             "deliveries": self.deliveries,
             "drill": self.drill,
+            "outbox": self.outbox,
+            "outbox-drop": self.drop,
+            "outbox-retry": self.retry,
             "recalibrate": self.recalibrate,
-            "refused": self.refused,
-            "send-again": self.send_again,
             "silence": self.silence,
             "unsilence": self.unsilence,
         }
@@ -80,34 +87,39 @@ class OperatorCommands:
             ) from None
         return {"deliveries": [asdict(one) for one in self._dispatcher.deliveries(incident)]}
 
-    def refused(self, _request: dict[str, Any]) -> dict[str, Any]:
-        """What sinks have refused for good, newest first."""
+    def outbox(self, _request: dict[str, Any]) -> dict[str, Any]:
+        """What waits at each sink, oldest first, and what it has refused, newest first.
+
+        `sinks` has all that wait, `messages` the first `SHOWN` of each and all refused ones.
+        `reason`: of what waits, why its sink fails, and None where it does not.
+        """
+        sinks = self._dispatcher.status()
+        reasons = {one.name: one.last_error for one in sinks if one.state is SinkState.FAILING}
+        waiting = [
+            _message("waiting", one.sink, one.alert, one.age_s, reasons.get(one.sink))
+            for one in self._dispatcher.queued(SHOWN)
+        ]
+        now = time.time()
+        refused = [
+            _message("refused", one.sink, one.alert, max(0.0, now - one.at), one.reason)
+            for one in self._dispatcher.refused()
+        ]
         return {
-            "refused": [
-                {
-                    "at": datetime.fromtimestamp(one.at, UTC).isoformat(timespec="seconds"),
-                    "sink": one.sink,
-                    "camera": one.alert.camera,
-                    "phase": one.alert.phase.value,
-                    "alert": str(one.alert.alert_id),
-                    "incident": str(one.alert.incident_id),
-                    "exercise": one.alert.exercise,
-                    "reason": one.reason,
-                }
-                for one in self._dispatcher.refused()
-            ]
+            "sinks": [
+                {"name": one.name, "type": one.type, "state": one.state, "waiting": one.depth}
+                for one in sinks
+            ],
+            "messages": waiting + refused,
         }
 
-    def send_again(self, request: dict[str, Any]) -> dict[str, Any]:
+    def retry(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send again what was refused, of `alerts` (a list of ids) or, without, all of it."""
-        chosen = request.get("alerts")
-        if chosen is None:
-            return {"count": self._dispatcher.send_again(None)}
-        known = {str(one.alert.alert_id) for one in self._dispatcher.refused()}
-        if not isinstance(chosen, list) or (unknown := [one for one in chosen if one not in known]):
-            named = unknown[0] if isinstance(chosen, list) else chosen
-            raise ControlError(f"{named!r} is no alert that was refused; see `jikimi refused`")
-        return {"count": self._dispatcher.send_again([UUID(one) for one in chosen])}
+        return {"count": self._dispatcher.send_again(self._refused(request))}
+
+    def drop(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Delete what was refused, of `alerts` (a list of ids) or, without, all of it."""
+        count = self._dispatcher.drop_refused(self._refused(request))
+        return {"count": count, "in_memory_only": self._dispatcher.stored()}
 
     def silence(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send no alarms of `camera`, or of any, for `for_s` seconds."""
@@ -139,12 +151,41 @@ class OperatorCommands:
         stored = self._calibrations.flush(FLUSH_S)
         return {"camera": camera.camera.name, "in_memory_only": stored}
 
+    def _refused(self, request: dict[str, Any]) -> list[UUID] | None:
+        """The refused alerts that `alerts` names, None where it names none: all."""
+        chosen = request.get("alerts")
+        if chosen is None:
+            return None
+        known = {str(one.alert.alert_id) for one in self._dispatcher.refused()}
+        if not isinstance(chosen, list) or (unknown := [one for one in chosen if one not in known]):
+            named = unknown[0] if isinstance(chosen, list) else chosen
+            raise ControlError(f"{named!r} is no alert that was refused; see `jikimi outbox list`")
+        return [UUID(one) for one in chosen]
+
     def _camera(self, request: dict[str, Any]) -> WatchedCamera | None:
         """The camera that is named, None where none is."""
         name = request.get("camera")
         if not isinstance(name, str | None):
             raise _wrong_name(name)
         return None if name is None else self._cameras.by_name(name)
+
+
+def _message(
+    state: str, sink: str, alert: Alert, age_s: float, reason: str | None
+) -> dict[str, Any]:
+    """A message that waits, or was refused, `age_s` ago."""
+    return {
+        "state": state,
+        "sink": sink,
+        "at": (datetime.now(UTC) - timedelta(seconds=age_s)).isoformat(timespec="seconds"),
+        "age_s": round(age_s, 1),
+        "camera": alert.camera,
+        "phase": alert.phase.value,
+        "alert": str(alert.alert_id),
+        "incident": str(alert.incident_id),
+        "exercise": alert.exercise,
+        "reason": reason,
+    }
 
 
 def _wrong_name(name: object) -> ControlError:

@@ -95,6 +95,23 @@ def test_a_refused_message_is_sent_again_at_its_old_place_even_after_a_restart(
     outbox.close(Deadline.after(5))
 
 
+def test_what_is_dropped_is_gone_after_a_restart_and_the_others_stay(
+    outbox: StoredOutbox, path: Path
+) -> None:
+    first, second = make_alert(image=PICTURE), make_alert()
+    for alert in (first, second):
+        outbox.put(alert, {"station": OPENED, "hook": OPENED}, 0)
+        outbox.refuse(next_due(outbox), "no")
+    assert outbox.drop_refused([first.alert_id]) == [("station", str(first.alert_id))]
+    outbox = again(outbox, path)
+    assert [one.alert for one in outbox.refused()] == [second]
+    assert outbox.send_again([first.alert_id]) == 0
+    assert all_due(outbox, "hook") == [first, second]  # which the other sink has not refused
+    assert outbox.drop_refused(None) == [("station", str(second.alert_id))]
+    assert outbox._read("SELECT count(*) FROM alert", ()) == [(0,)]
+    outbox.close(Deadline.after(5))
+
+
 def test_no_more_are_kept_than_stated_and_the_oldest_go(
     outbox: StoredOutbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from alerting import make_alert, sink, wait_for
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from alerts.deadline import Deadline
 from alerts.dispatcher import Dispatcher
@@ -18,9 +19,10 @@ from alerts.message import Alert
 from alerts.metrics import AlertMetrics
 from alerts.sink import RefusedError
 from alerts.sinks.recording import RecordingSink
-from config.errors import ControlError
+from config.errors import ControlError, DeliveryError
 from config.settings import CameraSettings, RouteSettings
 from config.urls import StreamUrl
+from detector.daemon import commands
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.cameras import Cameras
@@ -152,10 +154,10 @@ def test_the_silence_of_a_camera_that_is_gone_can_be_ended(running: Running) -> 
         running.ask("unsilence", camera="old")
 
 
-def test_what_was_refused_is_told_and_sent_again(running: Running) -> None:
-    assert running.ask("refused") == {"refused": []}
-    assert running.ask("send-again") == {"count": 0}
-    alert = make_alert()
+def test_what_was_refused_is_told_and_sent_again_or_dropped(running: Running) -> None:
+    assert running.ask("outbox")["messages"] == []
+    assert running.ask("outbox-retry") == {"count": 0}
+    alert, other = make_alert(), make_alert()
 
     def refuse(_: Alert) -> None:
         raise RefusedError("the receiver does not know this camera")
@@ -163,8 +165,12 @@ def test_what_was_refused_is_told_and_sent_again(running: Running) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RecordingSink, "deliver", lambda _, alert: refuse(alert))
         running.dispatcher.submit(alert)
-        (entry,) = wait_for(lambda: running.ask("refused")["refused"])
-    assert {key: entry[key] for key in ("sink", "camera", "phase", "alert", "reason")} == {
+        running.dispatcher.submit(other)
+        wait_for(lambda: len(running.ask("outbox")["messages"]) == 2)
+        wait_for(lambda: running.health.status()["sinks"][0]["refused"] == 2)
+    entry = running.ask("outbox")["messages"][1]
+    assert {key: entry[key] for key in ("state", "sink", "camera", "phase", "alert", "reason")} == {
+        "state": "refused",
         "sink": "police",
         "camera": "gate",
         "phase": "opened",
@@ -173,12 +179,38 @@ def test_what_was_refused_is_told_and_sent_again(running: Running) -> None:
     }
     assert datetime.fromisoformat(entry["at"]) <= datetime.now(UTC)
     for wrong in ([NO_ID], "all", [7]):
-        with pytest.raises(ControlError, match="is no alert that was refused"):
-            running.ask("send-again", alerts=wrong)
-    assert running.health.status()["sinks"][0]["refused"] == 1
-    assert running.ask("send-again", alerts=[str(alert.alert_id)]) == {"count": 1}
+        for command in ("outbox-retry", "outbox-drop"):
+            with pytest.raises(ControlError, match="is no alert that was refused"):
+                running.ask(command, alerts=wrong)
+    assert running.health.status()["sinks"][0]["refused"] == 2
+    with capture_logs() as logs:
+        dropped = running.ask("outbox-drop", alerts=[str(other.alert_id)])
+    assert dropped == {"count": 1, "in_memory_only": None}
+    assert [(line["sink"], line["alert"]) for line in logs] == [("police", str(other.alert_id))]
+    assert running.ask("outbox-retry", alerts=[str(alert.alert_id)]) == {"count": 1}
     wait_for(lambda: running.health.status()["sinks"][0]["counts"].get("delivered"))
-    assert running.ask("refused") == {"refused": []}
+    assert running.ask("outbox")["messages"] == []
+    assert running.ask("outbox-drop") == {"count": 0, "in_memory_only": None}
+
+
+def test_what_waits_is_told_with_the_sinks_reason(running: Running) -> None:
+    def fail(_: Alert) -> None:
+        raise DeliveryError("the line is cut")
+
+    alerts = [make_alert(camera="yard"), make_alert(camera="yard")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RecordingSink, "deliver", lambda _, alert: fail(alert))
+        patch.setattr(commands, "SHOWN", 1)
+        for alert in alerts:
+            running.dispatcher.submit(alert)
+        wait_for(lambda: all(one.last_error for one in running.dispatcher.status()))
+        found = running.ask("outbox")
+    assert [(one["name"], one["waiting"]) for one in found["sinks"]] == [("police", 2), ("far", 2)]
+    for sink_name, one in zip(("far", "police"), found["messages"], strict=True):
+        assert (one["state"], one["sink"], one["camera"]) == ("waiting", sink_name, "yard")
+        assert one["alert"] == str(alerts[0].alert_id)
+        assert one["reason"] == "the line is cut"
+        assert 0 <= one["age_s"] < 60
 
 
 @pytest.mark.parametrize(
