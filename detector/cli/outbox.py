@@ -76,7 +76,8 @@ def _lines(name: str, sink: dict[str, Any] | None, messages: list[dict[str, Any]
 def _line(message: dict[str, Any]) -> str:
     """`  refused  2026-11-27 12:03:41  3 min ago  gate  opened  ID  reason`, in local time."""
     at = datetime.fromisoformat(message["at"]).astimezone()
-    parts = [_ago(message["age_s"]), message["camera"], message["phase"], message["alert"]]
+    phase = message["phase"] + (" exercise" if message["exercise"] else "")
+    parts = [_ago(message["age_s"]), message["camera"], phase, message["alert"]]
     if message["state"] == "refused":
         parts.append(message["reason"])
     return flow(f"  {message['state']}  {at:%Y-%m-%d %H:%M:%S}", parts, INDENT)

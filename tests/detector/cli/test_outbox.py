@@ -43,7 +43,7 @@ FOUND = {
         WAITING,
         {**WAITING, "sink": "gone", "reason": None, "age_s": 300_000},
         REFUSED,
-        {**REFUSED, "camera": "정문", "reason": "no", "age_s": 200},
+        {**REFUSED, "camera": "정문", "reason": "no", "age_s": 200, "exercise": True},
     ],
 }
 
@@ -66,7 +66,7 @@ def test_what_waits_and_was_refused_is_told_by_sink_in_local_time_and_80_columns
     refused = lines.index(heads[0]) + 1
     assert lines[refused].startswith("  refused  2026-11-27 12:04:05  2 h ago  gate  opened")
     assert "not authorised" in " ".join(out.split())
-    assert "3 min ago  정문" in out
+    assert "3 min ago  정문  opened exercise" in out
     waiting = lines.index(heads[1])
     assert lines[waiting + 1].strip() == WAITING["reason"]
     assert lines[waiting + 2].startswith("  waiting  2026-11-27 12:04:05  42 s ago  gate  opened")
