@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 PASSWORD = "p@ss:w/or#d%"
 ENCODED = quote(PASSWORD, safe="")
 TOKEN = "T0ken4Everything"
+SIGNING = "whsec_S1gn1ngSecretS1gn1ngSecretS1gn1n"
 ROOT = Path(__file__).parents[2]
 
 
@@ -46,7 +47,8 @@ cameras:
   query: 'http://127.0.0.1:{free_port()}/a?channel=1&sid={TOKEN}&new={TOKEN}#{TOKEN}'
 sinks:
   hook: {{type: webhook, url: 'http://127.0.0.1:{free_port()}/services/{TOKEN}?k={TOKEN}',
-          headers: {{X-Key: {TOKEN}}}, bearer_token: {TOKEN}}}
+          headers: {{X-Key: {TOKEN}}}, bearer_token: {TOKEN}, signing_secret: {SIGNING}}}
+  program: {{type: exec, command: [sh, -c, "env >&2; exit 1"]}}
   horn: {{type: siren, command: [sh, -c, "env >&2; exit 1"]}}
   police: {{type: mqtt, host: 127.0.0.1, port: {broker.port}, protocol: "3.1.1",
             username: jikimi, password: "Brok3r-s@cret"}}
@@ -62,8 +64,8 @@ sinks:
             daemon.jikimi("drill")
             station.wait_for_incidents(2)
             seen = [daemon.metrics_text(), str(daemon.health())]
-            for command in ("status", "incidents"):
-                done = daemon.jikimi(command)
+            for command in (["status"], ["incidents"], ["outbox", "list"]):
+                done = daemon.jikimi(*command)
                 seen += [done.stdout, done.stderr]
             probed = daemon.jikimi("probe", f"rtsp://operator:x{PASSWORD}@{address}/a")
             assert probed.returncode == 3
@@ -78,7 +80,7 @@ sinks:
             p.read_bytes().decode("latin-1") for p in daemon.state_dir.rglob("*") if p.is_file()
         ]
     for text in seen + kept:
-        for secret in (PASSWORD, ENCODED, TOKEN, "Brok3r-s@cret", "wr0ng-s@cret"):
+        for secret in (PASSWORD, ENCODED, TOKEN, "Brok3r-s@cret", "wr0ng-s@cret", SIGNING[6:]):
             assert secret not in text
 
 

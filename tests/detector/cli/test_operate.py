@@ -31,7 +31,9 @@ END_S = 30.0
     "arguments",
     [
         ["status"],
-        ["refused"],
+        ["outbox", "list"],
+        ["outbox", "retry"],
+        ["outbox", "drop", "--all"],
         ["drill"],
         ["silence", "--for", "10m"],
         ["unsilence"],
@@ -53,7 +55,9 @@ def test_without_a_daemon_there_is_one_clear_line_and_exit_code_6(
     [
         "status",
         "incidents",
-        "refused",
+        "outbox list",
+        "outbox retry",
+        "outbox drop",
         "drill",
         "silence",
         "unsilence",
@@ -62,9 +66,11 @@ def test_without_a_daemon_there_is_one_clear_line_and_exit_code_6(
     ],
 )
 def test_every_option_and_argument_has_help(command: str) -> None:
-    actions = build_parser()._actions
-    [commands] = [one for one in actions if isinstance(one, argparse._SubParsersAction)]
-    for action in commands.choices[command]._actions:
+    parser: argparse.ArgumentParser = build_parser()
+    for word in command.split():
+        kinds = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+        parser = kinds[0].choices[word]
+    for action in parser._actions:
         assert action.help, f"{command} {action.dest}"
 
 
