@@ -67,11 +67,11 @@ def build_parser() -> Parser:
         operate,
         outbox,
         plan,
-        probe,
         run,
         score,
         status,
     )
+    from detector.cli.cameras import probe  # noqa: PLC0415
 
     parser = Parser(
         prog="jikimi",

@@ -1,0 +1,1 @@
+"""Commands about cameras before they are watched: found, and looked at."""
