@@ -18,6 +18,8 @@ from config.yaml_file import MAX_DEPTH, TooMuchError, parse_yaml
 
 PREFIX = "JIKIMI_"
 CAMERAS = "JIKIMI_CAMERAS"
+ONVIF_PASSWORD = "JIKIMI_ONVIF_PASSWORD"  # noqa: S105 - a name
+"""For `jikimi discover`, and no setting: it may be set where the daemon runs, too."""
 
 _SHOWN = 40
 _LONGEST = 200
@@ -38,7 +40,7 @@ def environment_tree(
     tree: dict[str, Node] = {}
     mistakes: list[Mistake] = []
     for variable, text in sorted(environ.items()):
-        if not variable.startswith(PREFIX) or variable == CAMERAS or variable in exempt:
+        if not variable.startswith(PREFIX) or variable in {CAMERAS, ONVIF_PASSWORD, *exempt}:
             continue
         if text and not _is_service_link(variable, text):
             shown = variable if len(variable) <= _LONGEST else f"{variable[:_SHOWN]}…"

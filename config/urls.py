@@ -106,7 +106,7 @@ class StreamUrl:
         if scheme == "onvif":
             raise ValueError(
                 "onvif:// names a camera, not its video; write the stream's own address, "
-                "rtsp://user:password@host/path, from the camera's web page or manual"
+                "rtsp://user:password@host/path, from the camera's web page or `jikimi discover`"
             )
         raise ValueError(
             f"{scheme}:// is not understood; {_closest(scheme, _MEANT)}"

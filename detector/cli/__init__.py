@@ -71,7 +71,7 @@ def build_parser() -> Parser:
         score,
         status,
     )
-    from detector.cli.cameras import probe  # noqa: PLC0415
+    from detector.cli.cameras import discover, probe  # noqa: PLC0415
 
     parser = Parser(
         prog="jikimi",
@@ -86,7 +86,7 @@ def build_parser() -> Parser:
         help="print the version and exit",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (run, check, probe, plan, score):
+    for group in (run, check, discover, probe, plan, score):
         group.add_commands(commands)
     for entry in entry_points(group="jikimi.commands"):
         entry.load()(commands)
