@@ -20,7 +20,7 @@ def test_it_holds_the_weights_and_schema_and_no_tests(wheel: Path) -> None:
     weights = REPOSITORY / "models/weights"
     shipped = {f"models/weights/{file.name}" for file in weights.iterdir() if file.is_file()}
     assert shipped <= set(names)
-    assert "alerts/alert.schema.json" in names
+    assert {"alerts/alert.schema.json", "detector/onvif/media2.wsdl"} <= set(names)
     assert {f"{room}/py.typed" for room in ("alerts", "config", "detector", "models")} <= set(names)
     rooms = {name.split("/")[0] for name in names}
     assert rooms == {"alerts", "config", "detector", "models", f"jikimi-{VERSION}.dist-info"}

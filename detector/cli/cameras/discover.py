@@ -98,8 +98,9 @@ def _devices(hosts: list[str]) -> list[Device]:
     devices = find_devices()
     if not devices:
         raise StreamError(
-            "no ONVIF camera answered; multicast does not cross a router, and many cameras have "
-            "ONVIF switched off: name them as HOST, or switch it on in their web page"
+            "no ONVIF camera answered; many have ONVIF switched off (see their web page), a router "
+            "lets no multicast through, a firewall here no answers (UDP from port 3702): name them "
+            "as HOST"
         )
     return devices
 

@@ -149,6 +149,11 @@ def test_what_answers_strangely_is_told(behaviour: Any, words: str) -> None:
     assert words in why(OnvifCamera(behaviour=behaviour))
 
 
+def test_one_whose_profiles_lack_what_they_must_have_is_told() -> None:
+    wide: Any = "wide"
+    assert "not as an ONVIF camera" in why(OnvifCamera(streams=[Stream("sub", wide, 360)]))
+
+
 def test_where_nothing_listens() -> None:
     address = f"http://127.0.0.1:{free_port()}/onvif/device_service"
     (found,) = look_at([Device(address)], LOGIN)

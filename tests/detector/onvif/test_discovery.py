@@ -62,6 +62,17 @@ def test_damaged_answers_are_no_devices_or_some(data: st.DataObject) -> None:
 PROPER = answer()
 
 
-@pytest.mark.parametrize("told", [b"", GARBAGE, b"<a/>", PROPER.replace(b"ProbeMatches", b"Hello")])
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"",
+        GARBAGE,
+        b"<a/>",
+        PROPER.replace(b"ProbeMatches", b"Hello"),
+        PROPER.replace(b"RelatesTo", b"Unknown"),
+        PROPER.replace(b"Action", b"Unknown"),
+        PROPER.replace(b"MetadataVersion", b"Unknown"),
+    ],
+)
 def test_garbage_is_no_device(told: bytes) -> None:
     assert read_answer(told, SENDER) == []

@@ -24,7 +24,7 @@ from servers.rtsp import RtspServer, gst_available, make_clip
 
 Run = Callable[..., tuple[int, str, str]]
 
-PASSWORD = "Kan4ry9x7q"
+PASSWORD = "kan4ry9x7q"
 VARIABLE = "JIKIMI_ONVIF_PASSWORD"
 
 
@@ -238,7 +238,7 @@ def test_cameras_of_the_network_are_found_by_multicast(tmp_path: Path) -> None:
             | {"log_in": "digest", "clock_off_s": -7200},
             {"host": "127.0.0.4", "scopes": ["name/Roof"], "names_host": "192.168.1.64"}
             | {"password": PASSWORD},
-            {"host": "127.0.0.5", "scopes": ["name/Door"], "password": "another"},
+            {"host": "127.0.0.5", "scopes": [f"name/Door {PASSWORD}"], "password": "another"},
         ],
         ["discover", "--user", "viewer"],
         {**os.environ, VARIABLE: PASSWORD},
@@ -252,7 +252,7 @@ def test_cameras_of_the_network_are_found_by_multicast(tmp_path: Path) -> None:
         ("roof", "127.0.0.4/sub"),
     ]
     assert len(done.stderr.splitlines()) == 1
-    assert "(Door): refuses the log-in" in done.stderr
+    assert "(Door ***): refuses the log-in" in done.stderr
     assert PASSWORD not in done.stdout + done.stderr
 
 
