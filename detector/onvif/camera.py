@@ -17,7 +17,7 @@ from config.secrets import MASK, MIN_LENGTH
 from config.urls import StreamUrl
 from detector.onvif.addresses import host_of, service_at, stream_at
 from detector.onvif.discovery import Device, named
-from detector.onvif.profiles import Profile, recommended
+from detector.onvif.profiles import Profile, by_source, recommended
 from detector.onvif.soap import (
     STRANGE,
     AskError,
@@ -39,7 +39,7 @@ AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera that could be asked; `watch` is the profile in `profiles` to watch.
+    """What one source of a device sends; `watch` is the profile in `profiles` to watch.
 
     `url`: its stream, as a camera's `url` in the configuration, without user and password.
     `shown`: the same for people, with `***` for a password that the camera puts into path or query
@@ -57,7 +57,7 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """A camera that could not be asked, and `reason`, in the operator's words."""
+    """A device, or a source of it, that could not be asked, and why, in the operator's words."""
 
     device: Device
     reason: str
@@ -66,7 +66,10 @@ class Silent:
 def look_at(
     devices: Sequence[Device], login: Login | None, deadline_s: float = DEADLINE_S
 ) -> list[Camera | Silent]:
-    """What each of `devices` has, in their order; all are asked at once, for `deadline_s` each."""
+    """The sources of each of `devices`, in their order; all are asked at once.
+
+    `deadline_s`: for all calls to one device.
+    """
     return asyncio.run(_look_at(devices, login, deadline_s))
 
 
@@ -76,17 +79,18 @@ async def _look_at(
     documents = load_documents()
     at_once = asyncio.Semaphore(AT_ONCE)
 
-    async def look(device: Device) -> Camera | Silent:
+    async def look(device: Device) -> Sequence[Camera | Silent]:
         async with at_once:
             try:
                 async with asyncio.timeout(deadline_s):
                     return await _ask(device, Caller(session, documents, login), login)
             except TimeoutError:
-                return Silent(device, f"gave no whole answer within {deadline_s:g} s")
+                reason = f"gave no whole answer within {deadline_s:g} s"
             except AskError as error:
-                return Silent(device, str(error))
+                reason = str(error)
             except (AttributeError, TypeError, ValueError):  # parts of an answer are missing
-                return Silent(device, STRANGE)
+                reason = STRANGE
+            return [Silent(device, reason)]
 
     # Cameras certify themselves, and a password is never sent: a certificate proves nothing here.
     connector = aiohttp.TCPConnector(ssl=False, limit=0)
@@ -94,28 +98,38 @@ async def _look_at(
     async with aiohttp.ClientSession(
         connector=connector, cookie_jar=jar, auto_decompress=False
     ) as session:
-        return await asyncio.gather(*map(look, devices))
+        return [each for found in await asyncio.gather(*map(look, devices)) for each in found]
 
 
-async def _ask(device: Device, call: Caller, login: Login | None) -> Camera:
+async def _ask(device: Device, call: Caller, login: Login | None) -> list[Camera | Silent]:
     call.log_in(await _clock_ahead(device, call))
     same = await _same_host(device)
     media = await _media_services(device, call, same)
     if not device.name:
         device = await _with_name(device, call)
-    for service in (Service.MEDIA2, Service.MEDIA):
-        if service not in media:
-            continue
+    service, profiles = await _profiles(media, call)
+    found: list[Camera | Silent] = []
+    for offered in by_source(profiles):
+        watch = recommended(offered)
         try:
-            profiles = _read(await call(service, media[service], "GetProfiles", **_ALL[service]))
-        except FaultError:
-            if service is Service.MEDIA:
-                raise
-            continue
-        if watch := recommended(profiles):
             given = await _stream_uri(service, media[service], watch, call)
             url, elsewhere = _address(given, device.address, same)
-            return Camera(device, profiles, watch, url, _shown(url, login), elsewhere)
+        except AskError as error:  # a channel of a recorder without a camera
+            found.append(Silent(device, f"{watch}: {error}"))
+        else:
+            found.append(Camera(device, offered, watch, url, _shown(url, login), elsewhere))
+    return found
+
+
+async def _profiles(media: dict[Service, str], call: Caller) -> tuple[Service, list[Profile]]:
+    """Those with video, and the service that told them: the newest that knows any."""
+    for service, address in media.items():
+        try:
+            told = await call(service, address, "GetProfiles", **_ALL[service])
+        except FaultError:
+            continue
+        if profiles := _read(told):
+            return service, profiles
     raise AskError("has no profile with video; set one in its web page")
 
 
@@ -145,7 +159,7 @@ async def _same_host(device: Device) -> set[str]:
 
 
 async def _media_services(device: Device, call: Caller, same: set[str]) -> dict[Service, str]:
-    """Where the media services are; older devices know GetCapabilities only."""
+    """Where the media services are, the newer first; older devices know GetCapabilities only."""
     try:
         told = await call(Service.DEVICE, device.address, "GetServices", IncludeCapability=False)
         given = {service.Namespace: service.XAddr for service in told or []}
@@ -172,24 +186,27 @@ async def _with_name(device: Device, call: Caller) -> Device:
 
 
 _ALL: dict[Service, dict[str, Any]] = {
-    Service.MEDIA2: {"Type": ["VideoEncoder"]},
+    Service.MEDIA2: {"Type": ["VideoSource", "VideoEncoder"]},
     Service.MEDIA: {},
 }
 
 
-def _read(told: Any) -> tuple[Profile, ...]:
+def _read(told: Any) -> list[Profile]:
     """The profiles with video in an answer of either media service."""
     found = []
     for profile in told or []:
-        video = getattr(profile, "VideoEncoderConfiguration", None) or getattr(
-            getattr(profile, "Configurations", None), "VideoEncoder", None
-        )
+        if configurations := getattr(profile, "Configurations", None):
+            video, source = configurations.VideoEncoder, configurations.VideoSource
+        else:
+            video = getattr(profile, "VideoEncoderConfiguration", None)
+            source = getattr(profile, "VideoSourceConfiguration", None)
         if video is None or video.Resolution is None:
             continue
         limit = video.RateControl and video.RateControl.FrameRateLimit
         found.append(
             Profile(
                 token=profile.token,
+                source=source.SourceToken if source else "",
                 name=plain(profile.Name),
                 encoding=plain(video.Encoding),
                 width=video.Resolution.Width,
@@ -197,7 +214,7 @@ def _read(told: Any) -> tuple[Profile, ...]:
                 fps=float(limit) if limit else None,
             )
         )
-    return tuple(found)
+    return found
 
 
 async def _stream_uri(service: Service, address: str, watch: Profile, call: Caller) -> str:

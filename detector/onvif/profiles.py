@@ -28,11 +28,13 @@ VIDEO = ("H264", "H265")
 class Profile:
     """A media profile with video: `width` and `height` in pixels, `encoding` in ONVIF's word.
 
-    `token`: how the camera is asked for its stream. `fps`: pictures a second at most, None where
-    the camera does not say.
+    `token`: how the camera is asked for its stream. `source`: the token of the lens or channel
+    that it shows; a recorder has one for each of its cameras. `fps`: pictures a second at most,
+    None where the camera does not say.
     """
 
     token: str
+    source: str
     name: str
     encoding: str
     width: int
@@ -45,12 +47,21 @@ class Profile:
         return f"{self.name or self.token} {self.width}x{self.height} {self.encoding}{rate}"
 
 
-def recommended(profiles: Iterable[Profile]) -> Profile | None:
-    """The smallest that has all that is needed, else what lacks least; None of none.
+def recommended(profiles: Iterable[Profile]) -> Profile:
+    """The smallest that has all that is needed, else what lacks least.
 
-    Of two as large H.264, which costs less to decode, then the one with fewer pictures.
+    At least one is needed. Of those as large it is H.264, which costs less to decode, and of these
+    the one with fewer pictures.
     """
-    return min(profiles, key=_cost, default=None)
+    return min(profiles, key=_cost)
+
+
+def by_source(profiles: Iterable[Profile]) -> list[tuple[Profile, ...]]:
+    """The profiles of each source, in the camera's order."""
+    sources: dict[str, tuple[Profile, ...]] = {}
+    for profile in profiles:
+        sources[profile.source] = (*sources.get(profile.source, ()), profile)
+    return list(sources.values())
 
 
 def advice(profile: Profile) -> list[str]:

@@ -23,6 +23,7 @@ class Stream:
     fps: int | None = 15
     encoding: str = "H264"
     url: str = "rtsp://{host}/{token}"
+    source: str = "v"
 
 
 def envelope(content: str) -> bytes:
@@ -105,6 +106,9 @@ def _profile(stream: Stream) -> str:
     """With the analytics that most cameras have in it, whose items are of any type."""
     return f"""
 <trt:Profiles token="{stream.token}" fixed="true"><tt:Name>{stream.token} stream</tt:Name>
+  <tt:VideoSourceConfiguration token="v"><tt:Name>v</tt:Name><tt:UseCount>2</tt:UseCount>
+    <tt:SourceToken>{stream.source}</tt:SourceToken>
+    <tt:Bounds x="0" y="0" width="1920" height="1080"/></tt:VideoSourceConfiguration>
   <tt:VideoEncoderConfiguration token="e">
     {_encoder(stream)}<tt:Quality>4</tt:Quality>{_rate(stream)}
     <tt:SessionTimeout>PT60S</tt:SessionTimeout>
@@ -125,7 +129,8 @@ def _profile2(stream: Stream) -> str:
 <tr2:Profiles token="{stream.token}" fixed="true"><tr2:Name>{stream.token} stream</tr2:Name>
   <tr2:Configurations>
     <tr2:VideoSource token="v"><tt:Name>v</tt:Name><tt:UseCount>2</tt:UseCount>
-      <tt:SourceToken>v</tt:SourceToken></tr2:VideoSource>
+      <tt:SourceToken>{stream.source}</tt:SourceToken>
+      <tt:Bounds x="0" y="0" width="1920" height="1080"/></tr2:VideoSource>
     <tr2:VideoEncoder token="e" GovLength="30" Profile="Main">
       {_encoder(stream)}{_rate(stream)}<tt:Quality>4</tt:Quality>
     </tr2:VideoEncoder>

@@ -77,7 +77,7 @@ def _discover(chosen: argparse.Namespace) -> int:
         if not isinstance(silent, Camera):
             print(scrub(f"{silent.device}: {silent.reason}"), file=sys.stderr)
     if not cameras:
-        raise StreamError(f"of {len(found)} device(s) none could be asked for its streams")
+        raise StreamError(f"of {len(devices)} device(s) none could be asked for its streams")
     if chosen.write:
         _write(chosen.write, section(cameras, reference, whole=True))
         print(f"{chosen.write}: {len(cameras)} camera(s); try it: jikimi check {chosen.write}")

@@ -86,6 +86,23 @@ def test_h265_is_found_where_the_camera_has_media2() -> None:
     assert one(OnvifCamera(streams=[MAIN, H265], services=[MEDIA])).watch.encoding == "H264"
 
 
+@pytest.mark.parametrize("services", [[MEDIA], [MEDIA2]])
+def test_a_recorder_is_as_many_cameras_as_it_has_channels(services: list[str]) -> None:
+    streams = [
+        Stream(f"{kind}{channel}", *size, source=f"channel{channel}")
+        for channel in (1, 2, 3)
+        for kind, size in (("main", (1920, 1080)), ("sub", (640, 360)))
+    ]
+    streams[3] = Stream("sub2", 640, 360, source="channel2", url="")  # nothing is plugged in
+    first, second, third = asked(OnvifCamera(streams=streams, services=services))
+    assert isinstance(first, Camera)
+    assert isinstance(third, Camera)
+    assert [first.watch.token, third.watch.token] == ["sub1", "sub3"]
+    assert [profile.token for profile in third.profiles] == ["main3", "sub3"]
+    assert isinstance(second, Silent)
+    assert second.reason.startswith("sub2 stream 640x360 H264")
+
+
 def test_one_of_old_firmware_is_asked_by_its_capabilities() -> None:
     camera = OnvifCamera(services=[])
     assert one(camera).watch.token == "sub"

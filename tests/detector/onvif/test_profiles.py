@@ -9,7 +9,7 @@ from detector.onvif.profiles import Profile, advice, recommended
 
 def profile(size: str, fps: float | None = 15, encoding: str = "H264") -> Profile:
     width, height = map(int, size.split("x"))
-    return Profile(f"{size}-{encoding}-{fps}", size, encoding, width, height, fps)
+    return Profile(f"{size}-{encoding}-{fps}", "lens", size, encoding, width, height, fps)
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,6 @@ def profile(size: str, fps: float | None = 15, encoding: str = "H264") -> Profil
 def test_the_smallest_that_is_enough(offered: list[Profile], best: Profile) -> None:
     assert recommended(offered) == best
     assert recommended(reversed(offered)) == best
-
-
-def test_of_none_none_is_recommended() -> None:
-    assert recommended([]) is None
 
 
 @pytest.mark.parametrize(
