@@ -79,8 +79,8 @@ UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --
 
 .PHONY: lock
 lock: ## pin every requirement again (needs uv)
-	@$(UV_COMPILE) --extra tensorflow --extra gpio --group build --group dev -o requirements-train.txt
-	@$(UV_COMPILE) --group build --group dev -c requirements-train.txt -o requirements-dev.txt
+	@$(UV_COMPILE) --extra tensorflow --extra gpio --extra onvif --group build --group dev -o requirements-train.txt
+	@$(UV_COMPILE) --extra onvif --group build --group dev -c requirements-train.txt -o requirements-dev.txt
 	@$(UV_COMPILE) --group build -c requirements-train.txt -o requirements.txt
 
 .PHONY: wheel
