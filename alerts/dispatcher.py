@@ -9,9 +9,11 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -26,6 +28,7 @@ from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.routing import routes
+from alerts.sink import CommandHandler
 from alerts.sinks.certificates import first_end_s, tls_files
 from alerts.storage.faults import StorageFaults
 from alerts.storage.listing import Queued
@@ -33,6 +36,7 @@ from alerts.storage.outbox import ALL_CAMERAS, Outbox
 from alerts.storage.set_aside import Refused
 from alerts.storage.store import Store
 from alerts.storage.write_behind import Change
+from config.errors import ControlError
 from config.settings import SinkSettings
 
 WRITE_S = 0.7
@@ -66,6 +70,8 @@ class Dispatcher:
         self._outbox = Outbox(self.store)
         self._running = False
         self._notices: dict[tuple[str, str], CameraNotice] = {}
+        self._shown_silences: dict[str, float] = {}
+        self._handler: CommandHandler | None = None
         self._exercises = ExerciseDeliveries()
         self._tidied_at = float("-inf")
         try:
@@ -129,12 +135,30 @@ class Dispatcher:
                     self._workers[name].wake()
         return list(phases)
 
+    def on_command(self, handler: CommandHandler) -> None:
+        """Have `handler` run what operators ask for by way of a sink."""
+        self._handler = handler
+
     def show_camera(self, notice: CameraNotice) -> None:
-        """Show a camera's state at the sinks that do so; best effort, the latest wins."""
+        """Show a camera's state at the sinks that do so; best effort, the latest wins.
+
+        Whether it is silenced is filled in.
+        """
         with self._mutex:
-            self._notices[notice.site, notice.camera] = notice
+            shown = replace(notice, silenced_until=self._silenced_until(notice.camera))
+            self._notices[notice.site, notice.camera] = shown
             for worker in self._workers.values():
-                worker.show_camera(notice)
+                worker.show_camera(shown)
+
+    def show_silences(self) -> None:
+        """Show anew the cameras whose silence has begun or ended; to be called again and again."""
+        with self._mutex:
+            silences = self._outbox.silences(self._clock.now())
+            changed = {camera for camera, _ in silences.items() ^ self._shown_silences.items()}
+            self._shown_silences = silences
+            for notice in list(self._notices.values()):
+                if not changed.isdisjoint({ALL_CAMERAS, notice.camera}):
+                    self.show_camera(notice)
 
     def forget_camera(self, name: str, site: str) -> None:
         """Camera `name` of `site` is no longer configured: show its state no longer.
@@ -154,6 +178,7 @@ class Dispatcher:
         """
         until = self._clock.now() + for_s
         self._outbox.silence(camera or ALL_CAMERAS, until)
+        self.show_silences()
         return self._clock.utc(until)
 
     def unsilence(self, camera: str | None) -> list[str | None]:
@@ -166,6 +191,7 @@ class Dispatcher:
             ended = [name for name in self.silences() if camera in {None, name}]
             for name in ended:
                 self._outbox.silence(name or ALL_CAMERAS, until=0)
+            self.show_silences()
         for name in ended:
             structlog.get_logger().info("silence ended", camera=name or "all")
         return ended
@@ -291,8 +317,20 @@ class Dispatcher:
         for worker in list(self._workers.values()):
             worker.wake()
 
+    def _command(self, command: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Have the handler run what came in by a sink."""
+        if self._handler is None:
+            raise ControlError("the monitor is still starting; ask again")
+        return self._handler(command, request)
+
+    def _silenced_until(self, camera: str) -> datetime | None:
+        silences = self.silences()
+        return max((silences[key] for key in (camera, None) if key in silences), default=None)
+
     def _worker(self, settings: SinkSettings) -> SinkWorker:
-        worker = SinkWorker(settings, self._outbox, self._metrics, self._exercises, self._clock)
+        worker = SinkWorker(
+            settings, self._outbox, self._metrics, self._exercises, self._clock, self._command
+        )
         worker.thread.renew = partial(self._replace, worker)
         # What acts on hardware has an expiry; two of them would fight over one relay.
         if worker.sink_class.default_expiry_s is None:

@@ -74,9 +74,13 @@ class AlertContext:
 
 @dataclass(frozen=True, slots=True)
 class CameraNotice:
-    """A camera's state for sinks that show it (retained on MQTT); best effort, latest wins."""
+    """A camera's state for sinks that show it (retained on MQTT); best effort, latest wins.
+
+    `silenced_until`: no alarms of it until then, by the box's clock; None: alarms go out.
+    """
 
     camera: str
     site: str
     state: str
     since: datetime
+    silenced_until: datetime | None = None

@@ -98,6 +98,21 @@ class ConnectedSink(Protocol):
         """Why the receiver cannot be reached now; None where it can, or is being tried."""
 
 
+CommandHandler = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""Runs a command with its request, both as the control socket has them; returns the answer.
+
+May be called from any thread, and waits for the disk. Raises ControlError where it refuses.
+"""
+
+
+@runtime_checkable
+class CommandedSink(Protocol):
+    """A sink by which operators ask something of the monitor: `silence`, `unsilence`, `drill`."""
+
+    def on_command(self, handler: CommandHandler) -> None:
+        """Run by `handler` what is asked; called once, before `start`."""
+
+
 @runtime_checkable
 class ThreadedSink(Protocol):
     """A sink with a thread beside its worker's; once that has died, `start` is called again."""

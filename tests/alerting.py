@@ -18,6 +18,7 @@ from alerts.deadline import Deadline
 from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.registry import sink_options
+from alerts.sink import CommandHandler
 from alerts.storage.outbox import Outbox
 from alerts.storage.store import Store
 from config.settings import Location, RouteSettings, Section, SinkSettings
@@ -119,6 +120,7 @@ class ScriptedSink:
         self.entered = threading.Event()
         self.shown: list[CameraNotice] = []
         self.closed = False
+        self.run: CommandHandler | None = None
         ScriptedSink.made[name] = self
 
     @classmethod
@@ -150,6 +152,10 @@ class ScriptedSink:
     def forget_camera(self, name: str, site: str) -> None:
         """Take it."""
         self.shown = [n for n in self.shown if (n.camera, n.site) != (name, site)]
+
+    def on_command(self, handler: CommandHandler) -> None:
+        """Take it."""
+        self.run = handler
 
     def close(self) -> None:
         """Note it."""

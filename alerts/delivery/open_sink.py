@@ -12,7 +12,15 @@ from collections.abc import Callable
 from alerts.liveness import LiveThread
 from alerts.message import Alert, CameraNotice
 from alerts.registry import sink_type
-from alerts.sink import ConnectedSink, RemarkingSink, Sink, StateSink, ThreadedSink
+from alerts.sink import (
+    CommandedSink,
+    CommandHandler,
+    ConnectedSink,
+    RemarkingSink,
+    Sink,
+    StateSink,
+    ThreadedSink,
+)
 from config.settings import SinkSettings
 
 CONNECT_WITHIN_S = 20.0
@@ -25,13 +33,21 @@ class OpenSink:
     """Owns one sink of the type that `settings` name; raises ConfigError where it is unknown."""
 
     def __init__(
-        self, settings: SinkSettings, ready: Callable[[], None], wake: Callable[[], None]
+        self,
+        settings: SinkSettings,
+        ready: Callable[[], None],
+        wake: Callable[[], None],
+        command: CommandHandler,
     ) -> None:
-        """`ready`: delivering is worth another try; `wake`: there is something to do."""
+        """`ready`: delivering is worth another try; `wake`: there is something to do.
+
+        `command`: runs what the sink is asked for.
+        """
         self.sink_class = sink_type(settings.type)
         self._settings = settings
         self._ready = ready
         self._wake = wake
+        self._command = command
         self._sink: Sink | None = None
         self._started_s: float | None = None
         self._connect_anew = threading.Event()
@@ -51,6 +67,8 @@ class OpenSink:
             self._sink = self.sink_class(self._settings.name, self._settings.options)
             if isinstance(self._sink, ConnectedSink):
                 self._sink.on_ready(self._ready)
+            if isinstance(self._sink, CommandedSink):
+                self._sink.on_command(self._command)
             if own := self.thread:
                 own.renew = self._begin_anew
         self._sink.start()

@@ -29,6 +29,7 @@ from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.sink import (
     BusyError,
+    CommandHandler,
     DeferredError,
     RefusedError,
     TimedOutError,
@@ -66,7 +67,9 @@ class SinkWorker:
         metrics: AlertMetrics,
         exercises: ExerciseDeliveries,
         clock: SteadyClock,
+        command: CommandHandler,
     ) -> None:
+        """`command`: runs what operators ask for by way of the sink."""
         self.settings = settings
         self._outbox = outbox
         self._metrics = metrics
@@ -81,7 +84,7 @@ class SinkWorker:
         self._wake = threading.Event()
         self._retry_now = threading.Event()
         self._stopping = threading.Event()
-        self._sink = OpenSink(settings, self.retry_now, self.wake)
+        self._sink = OpenSink(settings, self.retry_now, self.wake, command)
         self.sink_class = self._sink.sink_class
         self._backoff = BackOff()
         self._suspects = Suspects()

@@ -65,6 +65,13 @@ class OperatorCommands:
             "unsilence": self.unsilence,
         }
 
+    def by_sink(self, command: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Run what came in by way of a sink: `drill`, `silence` or `unsilence` of one camera."""
+        allowed = {"drill": self.drill, "silence": self.silence, "unsilence": self.unsilence}
+        if command not in allowed or not isinstance(request.get("camera"), str):
+            raise ControlError(f"{command!r} of {request.get('camera')!r} is not run for a sink")
+        return allowed[command](request)
+
     def drill(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send an exercise on `camera`, or on the first; `deliveries` says what came of it."""
         camera = self._camera(request) or self._cameras.first()

@@ -109,6 +109,7 @@ class Daemon:
         commands = OperatorCommands(
             self._cameras, self._dispatcher, sidecar.labels[0], self._reporter, self._calibrations
         )
+        self._dispatcher.on_command(commands.by_sink)
         self._control = ControlServer(
             state_dir / "control.sock",
             {**commands.by_name(), "status": lambda _: self.status()},
@@ -188,6 +189,7 @@ class Daemon:
             if for_s is not None and now_s - started_s >= for_s:
                 return
             self._close_left_open(datetime.now(UTC))  # in case the disk has answered only now
+            self._dispatcher.show_silences()  # in case one is over
             for camera in self._cameras.all():
                 try:
                     camera.tick(now_s, datetime.now(UTC))

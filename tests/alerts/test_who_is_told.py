@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from alerting import (
     Clock,
     Dispatching,
@@ -20,7 +21,7 @@ from structlog.testing import capture_logs
 
 from alerts.deadline import Deadline
 from alerts.message import AlertContext, AlertPhase, CameraNotice
-from config.errors import DeliveryError
+from config.errors import ControlError, DeliveryError
 from config.settings import RouteSettings
 
 OPENED, UPDATED, CLOSED = AlertPhase.OPENED, AlertPhase.UPDATED, AlertPhase.CLOSED
@@ -173,3 +174,41 @@ def test_a_camera_that_is_gone_is_shown_to_nobody(dispatching: Dispatching) -> N
     assert [n.site for n in ScriptedSink.made["early"].shown] == ["harbour"]
     wait_for(lambda: "late" in ScriptedSink.made and ScriptedSink.made["late"].shown)
     assert [n.site for n in ScriptedSink.made["late"].shown] == ["harbour"]
+
+
+def test_whether_a_camera_is_silenced_is_shown_as_soon_as_that_changes(
+    dispatching: Dispatching,
+) -> None:
+    clock = Clock()
+    dispatcher = dispatching(sink("scripted"), clock=clock)
+    for camera in ("gate", "door"):
+        dispatcher.show_camera(CameraNotice(camera, "yard", "live", datetime.now(UTC)))
+
+    def silenced() -> dict[str, bool]:
+        shown = ScriptedSink.made["scripted"].shown if ScriptedSink.made else []
+        return {notice.camera: notice.silenced_until is not None for notice in shown}
+
+    wait_for(lambda: silenced() == {"gate": False, "door": False})
+    until = dispatcher.silence("gate", 60)
+    wait_for(lambda: silenced() == {"gate": True, "door": False})
+    assert ScriptedSink.made["scripted"].shown[-1].silenced_until == until
+    dispatcher.silence(None, 30)
+    wait_for(lambda: silenced() == {"gate": True, "door": True})
+    clock.advance(31)
+    dispatcher.show_silences()
+    wait_for(lambda: silenced() == {"gate": True, "door": False})
+    count = len(ScriptedSink.made["scripted"].shown)
+    dispatcher.show_silences()  # nothing new: nothing is shown
+    dispatcher.unsilence("gate")
+    wait_for(lambda: silenced() == {"gate": False, "door": False})
+    assert len(ScriptedSink.made["scripted"].shown) == count + 1
+
+
+def test_a_sink_that_takes_commands_has_them_run(dispatching: Dispatching) -> None:
+    dispatcher = dispatching(sink("scripted"))
+    wait_for(lambda: "scripted" in ScriptedSink.made)
+    run = wait_for(lambda: ScriptedSink.made["scripted"].run)
+    with pytest.raises(ControlError, match="still starting"):
+        run("drill", {"camera": "gate"})
+    dispatcher.on_command(lambda command, request: {command: request})
+    assert run("drill", {"camera": "gate"}) == {"drill": {"camera": "gate"}}

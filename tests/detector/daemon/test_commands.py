@@ -67,9 +67,9 @@ class Running:
             self.cameras, worker, self.dispatcher, supervisor, LogWriter(None, None)
         )
         self.saver = CalibrationSaver(self.cameras.all, store)
-        self._commands = OperatorCommands(
-            self.cameras, self.dispatcher, "violence", self.reporter, store
-        ).by_name()
+        commands = OperatorCommands(self.cameras, self.dispatcher, "violence", self.reporter, store)
+        self._commands = commands.by_name()
+        self.by_sink = commands.by_sink
         self.saver.start()
         self.dispatcher.start()
         self.reporter.start()
@@ -237,3 +237,20 @@ def test_a_silence_of_no_duration_is_refused(running: Running, for_s: Any) -> No
     with pytest.raises(ControlError, match="a silence lasts more than 0 s and at most 8760h"):
         running.ask("silence", camera="gate", for_s=for_s)
     assert running.health.status()["silences"] == []
+
+
+def test_by_a_sink_come_the_commands_of_one_camera_alone(running: Running) -> None:
+    assert running.by_sink("silence", {"camera": "gate", "for_s": 60})["camera"] == "gate"
+    assert running.by_sink("unsilence", {"camera": "gate"})["ended"] == ["gate"]
+    assert running.by_sink("drill", {"camera": "yard"})["camera"] == "yard"
+    for command, request in (
+        ("silence", {"for_s": 60}),
+        ("unsilence", {"camera": None}),
+        ("recalibrate", {"camera": "gate"}),
+        ("send-again", {"camera": "gate"}),
+        ("drill", {"camera": "nowhere"}),
+        ("silence", {"camera": "gate", "for_s": "long"}),
+    ):
+        with pytest.raises(ControlError):
+            running.by_sink(command, request)
+    assert running.dispatcher.silences() == {}
