@@ -11,7 +11,7 @@ _LONGEST = 1000
 
 def checked_topic(template: str, fields: Sequence[str]) -> str:
     """`template`, whose `fields` may be filled in; raises ValueError in the operator's words."""
-    allowed = ", ".join(f"{{{field}}}" for field in fields)
+    allowed = ", ".join(f"{{{field}}}" for field in fields) or "none"
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:

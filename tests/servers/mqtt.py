@@ -281,3 +281,12 @@ class Subscriber:
                 Received(message.topic, bytes(message.payload), bool(message.retain), at_s)
             )
             self._changed.notify_all()
+
+
+def retained(broker: MqttBroker) -> dict[str, bytes]:
+    """What a subscriber that comes now gets, by topic (mosquitto)."""
+    end = f"end/{uuid.uuid4()}"
+    with Subscriber(broker, "#") as late_comer:
+        late_comer.publish(end, b"end")
+        messages = late_comer.wait_until(lambda found: any(m.topic == end for m in found))
+    return {m.topic: m.payload for m in messages if m.retained}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import sys
+import threading
 import time
 from dataclasses import dataclass, replace
 
@@ -59,6 +60,20 @@ def new_client(options: MqttOptions, client_id: str) -> Client:
     return client
 
 
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def start_loop(client: Client, client_id: str) -> threading.Thread | None:
+    """Have paho run `client` in a thread of its own; that thread, as far as it can be told."""
+    named = f"-{client_id}"
+    with _ONE_AT_A_TIME:  # paho's new thread is told by its name, which clients of one id share
+        running = set(threading.enumerate())
+        client.loop_start()
+        return next(
+            (t for t in threading.enumerate() if t not in running and t.name.endswith(named)), None
+        )
+
+
 def packet_bytes(topic: str, payload: bytes) -> int:
     """Size of the PUBLISH, with packet identifier and an empty list of properties."""
     rest = 2 + len(topic.encode()) + 2 + 1 + len(payload)
@@ -83,6 +98,13 @@ class Limits:
             qos=min(self.qos, getattr(properties, "MaximumQoS", 1)),
             retain=self.retain and bool(getattr(properties, "RetainAvailable", 1)),
         )
+
+    def excess(self, topic: str, payload: bytes) -> str | None:
+        """What there is to say of a message that is too large for the broker; None of others."""
+        size = packet_bytes(topic, payload)
+        if self.packet_bytes is None or size <= self.packet_bytes:
+            return None
+        return f"takes {self.packet_bytes} bytes at most, the message has {size}"
 
     def after_refusal(self, code: int) -> Limits:
         """What to try next, after a CONNACK with `code`: it may have been about the last will."""

@@ -14,7 +14,21 @@ from config.hosts import Host
 from config.settings import Name, Section
 from config.topics import checked_topic
 
+DEFAULT_SITE = "default"
 FIELDS = ("site", "station", "camera", "label")
+
+
+class HomeAssistantOptions(Section):
+    """Have Home Assistant find the cameras; an empty section fits its own settings."""
+
+    prefix: str = Field(
+        default="homeassistant", min_length=1, description="discovery prefix, as set there"
+    )
+
+    @field_validator("prefix")
+    @classmethod
+    def _is_topic(cls, value: str) -> str:
+        return checked_topic(value, ())
 
 
 class MqttOptions(Section):
@@ -37,6 +51,16 @@ class MqttOptions(Section):
         description="may hold {site}, {station}, {camera}, {label}",
     )
     image: bool = Field(default=True, description="with the picture")
+    snapshot: bool = Field(
+        default=False, description="with each picture as JPEG, retained; homeassistant has it, too"
+    )
+    commands: bool = Field(
+        default=False, description="whoever may publish there may silence and drill"
+    )
+    homeassistant: HomeAssistantOptions | None = None
+    onvif_events: bool = Field(
+        default=False, description="with ONVIF events as JSON, as of Profile M"
+    )
     site: Name | None = Field(
         default=None, description="of the availability topic; left out: the global site"
     )
@@ -78,14 +102,19 @@ def alert_topic(template: str, alert: Alert) -> str:
     return template.format(**{key: _level(value) for key, value in values.items()})
 
 
-def state_topic(camera: str, site: str) -> str:
-    """Where the state of `camera` is shown."""
-    return f"jikimi/{_level(site)}/{_level(camera)}/state"
+def camera_topic(camera: str, site: str, what: str) -> str:
+    """Where something of `camera` is shown, or asked of it; `what` may have several levels."""
+    return f"jikimi/{_level(site)}/{_level(camera)}/{what}"
+
+
+def onvif_topic(site: str, topic: str) -> str:
+    """Where an ONVIF event goes: the site is its TopicPrefix."""
+    return f"jikimi/{_level(site)}/{topic}"
 
 
 def availability_topic(site: str | None) -> str:
     """Where a daemon says that it is there."""
-    return f"jikimi/{_level(site or 'default')}/availability"
+    return f"jikimi/{_level(site or DEFAULT_SITE)}/availability"
 
 
 def _level(value: str) -> str:

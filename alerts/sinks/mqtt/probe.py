@@ -27,6 +27,7 @@ class Probe:
         self._answered = threading.Event()
         self._came_back = threading.Event()
         self._granted = False
+        self._before = client.on_subscribe
         client.on_subscribe = self._on_subscribe
         client.message_callback_add(topic, self._on_message)
         client.subscribe(topic, 1)
@@ -38,6 +39,7 @@ class Probe:
             self._came_back.wait(WAIT_S)
         self._client.unsubscribe(self._topic)
         self._client.message_callback_remove(self._topic)
+        self._client.on_subscribe = self._before
         if self._came_back.is_set():
             return None
         return (

@@ -1,10 +1,10 @@
 """Alerts to an MQTT broker, and the states of the cameras and of the daemon.
 
-Topics (QoS 1): each alert, camera notices included, goes to `topic`. Retained are the state of
-each camera, JSON, on `jikimi/{site}/{camera}/state`, and the daemon's own on
+Topics (QoS 1): each alert, camera notices included, goes to `topic`. Retained are what is shown of
+each camera (`cameras.py`), such as `jikimi/{site}/{camera}/state`, and the daemon's own state on
 `jikimi/{site}/availability`: the plain words `online` and `offline`, the latter also as last
-will. A camera's state is cleared by an empty retained message when the camera is removed and
-when the sink is closed; after a crash it stays, and holds only while the daemon is online.
+will. What is shown is cleared by an empty retained message when the camera is removed and when
+the sink is closed; after a crash it stays, and holds only while the daemon is online.
 
 paho keeps the connection, in a thread of its own; what of it an operator should know is
 `alerts.sinks.mqtt.connection`'s business.
@@ -12,10 +12,10 @@ paho keeps the connection, in a thread of its own; what of it an operator should
 
 from __future__ import annotations
 
-import json
 import threading
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import structlog
@@ -27,17 +27,16 @@ from pydantic import BaseModel
 from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertPhase, CameraNotice
 from alerts.schema import alert_json
-from alerts.sink import (
-    DeferredError,
-    RefusedError,
-    TimedOutError,
-    TooLargeError,
-    UnclearError,
-)
-from alerts.sinks.mqtt.connection import Connection, Limits, new_client, packet_bytes
-from alerts.sinks.mqtt.options import MqttOptions, alert_topic, availability_topic, state_topic
+from alerts.sink import CommandHandler, RefusedError, TimedOutError, TooLargeError
+from alerts.sinks.mqtt.board import Board, Post
+from alerts.sinks.mqtt.cameras import ShownCameras, event_of
+from alerts.sinks.mqtt.commands import CommandRunner
+from alerts.sinks.mqtt.connection import Connection, Limits, new_client, start_loop
+from alerts.sinks.mqtt.failures import Failures
+from alerts.sinks.mqtt.incoming import Incoming
+from alerts.sinks.mqtt.options import MqttOptions, alert_topic, availability_topic
 from alerts.sinks.mqtt.probe import Probe
-from alerts.sinks.mqtt.reasons import About, of_answer, words
+from alerts.sinks.mqtt.reasons import words
 from config.errors import DeliveryError
 from config.secrets import register_secret
 
@@ -52,15 +51,6 @@ CLOSE_WAIT_S = 0.5
 
 END_WAIT_S = 1.0
 """How long paho's thread may take to end; one that asks a name server takes longer."""
-
-_ONE_AT_A_TIME = threading.Lock()
-"""paho's new thread is told by its name, which two clients of one id share."""
-
-HANG_UPS = 5
-"""A broker that hung up so often at one alert, and not at others, refuses it."""
-
-CLEARED = b""
-"""The payload by which a broker forgets a retained message (MQTT 5, 3.3.1.3)."""
 
 
 class MqttSink:
@@ -86,11 +76,16 @@ class MqttSink:
         self._free = 0
         self._awaiting = False
         self._answers: dict[int, ReasonCode] = {}
-        self._states: dict[str, bytes] = {}
-        self._unshown: dict[str, bytes] = {}
-        self._showing = False
+        self._board = Board(self._availability)
+        self._posting = False
+        self._posted: dict[int, str] = {}
+        self._is_refused_beside = False
+        self._cameras = ShownCameras(options, self._board)
+        self._commands = CommandRunner(self._is_shown, self._answer, self._log)
+        again = partial(self._change, self._board.show_again)
+        self._incoming = Incoming(options, self._commands, again, self._log)
         self._remark: str | None = None
-        self._hang_ups: dict[uuid.UUID, int] = {}
+        self._failures = Failures(options.host)
         self._wake: Callable[[], None] = lambda: None
         if options.password:
             register_secret(options.password.get_secret_value())
@@ -130,30 +125,74 @@ class MqttSink:
         client.connect_async(self._options.host, port, keepalive=KEEPALIVE_S)
         with self._changed:
             self._client = client
-        named = f"-{self._client_id}"
-        with _ONE_AT_A_TIME:
-            running = set(threading.enumerate())
-            client.loop_start()
-            self._thread = next(
-                (t for t in threading.enumerate() if t not in running and t.name.endswith(named)),
-                None,
-            )
+        self._thread = start_loop(client, self._client_id)
         self.thread.adopt(self._thread)
+
+    def on_command(self, handler: CommandHandler) -> None:
+        """Run by `handler` what is asked on the cameras' topics, where `commands` is set."""
+        self._commands.handler = handler
 
     def deliver(self, alert: Alert) -> None:
         """Publish it and wait for the broker's acknowledgement; raises DeliveryError."""
         if self._client is None or not self._is_running():
             self.start()
+        self._remark = None
         payload = alert_json(alert, image=self._options.image)
-        topic = alert_topic(self._options.topic, alert)
+        try:
+            self._publish(
+                alert, Post(alert_topic(self._options.topic, alert), payload, retain=False)
+            )
+            if event := event_of(alert, self._options):
+                self._publish(alert, Post(*event, retain=not self._cameras.is_forgotten(alert)))
+        except RefusedError as error:
+            if isinstance(error, TooLargeError) and alert.image is not None:
+                raise  # it comes again without its picture
+            self._change(
+                partial(self._cameras.delivered, alert)
+            )  # set aside: whoever looks at states alone hears of it
+            raise
+        self._change(partial(self._cameras.delivered, alert))
+
+    def remark(self) -> str | None:
+        """What the broker's acknowledgement of the last exercise leaves open."""
+        return self._remark
+
+    def show_camera(self, notice: CameraNotice) -> None:
+        """Publish the state, retained, now and again after each reconnection."""
+        with self._changed:
+            client = self._client if self._connection.is_open else None
+        self._incoming.add_site(notice.site, client)
+        self._change(partial(self._cameras.show, notice))
+
+    def forget_camera(self, name: str, site: str) -> None:
+        """Clear what is shown of it on the broker, now or when it is back."""
+        self._change(partial(self._cameras.forget, name, site))
+
+    def close(self) -> None:
+        """Say `offline` and clear the cameras' states, if the broker listens, and leave."""
+        self._change(self._board.clear)
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    not self._connection.is_open
+                    or (self._board.is_empty and self._free == self._limits.at_once)
+                ),
+                CLOSE_WAIT_S,
+            )
+        self._end_client()
+
+    # --- alerts
+
+    def _publish(self, alert: Alert, post: Post) -> None:
+        """Publish one message of `alert` and wait for its acknowledgement; raises DeliveryError."""
         client, number = self._slot()
-        self._check_size(topic, payload)
+        self._check_size(post)
         is_first = alert.exercise and alert.phase is AlertPhase.OPENED
         is_probed = is_first and self._options.protocol == "3.1.1"
-        probe = Probe(client, topic, payload) if is_probed else None
-        self._remark = None
+        probe = Probe(client, post.topic, post.payload) if is_probed else None
+        retain = post.retain and self._limits.retain
         try:
-            info = client.publish(topic, payload, self._limits.qos)
+            info = client.publish(post.topic, post.payload, self._limits.qos, retain=retain)
             with self._changed:
                 self._changed.wait_for(
                     lambda: info.mid in self._answers or self._connection.ended(number),
@@ -166,50 +205,17 @@ class MqttSink:
                 self._awaiting = False
                 self._answers.clear()
         if answer is not None:
-            self._hang_ups.pop(alert.alert_id, None)
+            self._failures.answered(alert)
             if answer.is_failure:
-                raise self._refusal(alert, topic, answer.value)
-            self._remark = probe.remark() if probe else None
+                raise self._failures.refusal(alert, post.topic, answer.value)
+            self._remark = (probe and probe.remark()) or self._remark
         elif ended:
-            raise self._hang_up(alert)
+            raise self._failures.hang_up(alert, self._connection.loss)
         else:
             # paho would send it again by itself when the broker is back: without the mark that
             # it is late, and beside our own attempt. A new client does not.
             self.start()
             raise TimedOutError(f"broker {self._options.host} did not acknowledge the alert")
-
-    def remark(self) -> str | None:
-        """What the broker's acknowledgement of the last exercise leaves open."""
-        return self._remark
-
-    def show_camera(self, notice: CameraNotice) -> None:
-        """Publish the state, retained, now and again after each reconnection."""
-        since = notice.since.isoformat().replace("+00:00", "Z")
-        state = {"schema_version": 1, "camera": notice.camera, "site": notice.site}
-        payload = json.dumps({**state, "state": notice.state, "since": since}).encode()
-        self._show(state_topic(notice.camera, notice.site), payload)
-
-    def forget_camera(self, name: str, site: str) -> None:
-        """Clear the state on the broker, now or when it is back."""
-        self._show(state_topic(name, site), CLEARED)
-
-    def close(self) -> None:
-        """Say `offline` and clear the cameras' states, if the broker listens, and leave."""
-        with self._changed:
-            shown = [topic for topic, payload in self._states.items() if payload != CLEARED]
-            self._unshown = {self._availability: b"offline", **dict.fromkeys(shown, CLEARED)}
-        self._publish_states()
-        with self._changed:
-            self._changed.wait_for(
-                lambda: (
-                    not self._connection.is_open
-                    or (not self._unshown and self._free == self._limits.at_once)
-                ),
-                CLOSE_WAIT_S,
-            )
-        self._end_client()
-
-    # --- alerts
 
     def _slot(self) -> tuple[Client, int]:
         """The client, once it is connected and the broker takes one more; the connection's number.
@@ -234,76 +240,63 @@ class MqttSink:
             self._answers.clear()
             return self._client, self._connection.number
 
-    def _check_size(self, topic: str, payload: bytes) -> None:
-        limit, size = self._limits.packet_bytes, packet_bytes(topic, payload)
-        if limit is not None and size > limit:
+    def _check_size(self, post: Post) -> None:
+        if excess := self._limits.excess(post.topic, post.payload):
             with self._changed:
                 self._free += 1
                 self._awaiting = False
-            raise TooLargeError(
-                f"broker {self._options.host} takes {limit} bytes at most, the alert has {size}"
-            )
+            raise TooLargeError(f"broker {self._options.host} {excess}")
 
-    def _refusal(self, alert: Alert, topic: str, code: int) -> DeliveryError:
-        """What a PUBACK with `code` means, sorted."""
-        text = f"broker {self._options.host} refused the alert to {topic}: {words(code)}"
-        return _ERRORS[of_answer(code, with_image=alert.image is not None)](text)
+    # --- what is shown beside
 
-    def _hang_up(self, alert: Alert) -> DeliveryError:
-        """What the end of the connection means for the alert that was under way, sorted."""
-        about, reason = self._connection.loss
-        text = f"broker {self._options.host} hung up at the alert: {reason}"
-        if about is not About.UNCLEAR:
-            return _ERRORS[about](text)
-        count = self._hang_ups[alert.alert_id] = self._hang_ups.get(alert.alert_id, 0) + 1
-        if count < 2:
-            return DeliveryError(text)
-        if alert.image is not None:
-            return TooLargeError(text)
-        if count < HANG_UPS:  # or a bad line would set aside an alarm
-            return DeferredError(text)
-        del self._hang_ups[alert.alert_id]
-        return RefusedError(f"{text}, {count} times")
-
-    # --- states
-
-    def _show(self, topic: str, payload: bytes) -> None:
+    def _change(self, change: Callable[[], None]) -> None:
+        """Make `change` to the board, and publish what follows from it."""
         with self._changed:
-            if self._states.get(topic) == payload:
-                # Shown again after another sink of this site has left, which said `offline`.
-                self._unshown[self._availability] = b"online"
-            self._states[topic] = self._unshown[topic] = payload
-        self._publish_states()
+            change()
+        self._publish_posts()
 
-    def _publish_states(self) -> None:
-        """Publish what the broker takes of `_unshown`; the rest follows as it acknowledges.
+    def _answer(self, topic: str, payload: bytes) -> None:
+        self._change(partial(self._board.say, topic, payload))
+
+    def _is_shown(self, camera: str, site: str) -> bool:
+        with self._changed:
+            return self._cameras.is_shown(camera, site)
+
+    def _publish_posts(self) -> None:
+        """Publish what the broker takes of the board; the rest follows as it acknowledges.
 
         One slot is left for an alert. Only one thread at a time, or an old state might come last;
         without the lock, for paho holds one of its own while it calls `_on_publish`.
         """
         with self._changed:
-            if self._showing:
+            if self._posting:
                 return
-            self._showing = True
+            self._posting = True
         try:
-            while (state := self._next_state()) is not None:
-                client, topic, payload = state
-                client.publish(topic, payload, self._limits.qos, retain=self._limits.retain)
+            while (posted := self._next_post()) is not None:
+                client, post = posted
+                retain = post.retain and self._limits.retain
+                info = client.publish(post.topic, post.payload, self._limits.qos, retain=retain)
+                self._posted[info.mid] = post.topic
         except BaseException:
-            self._showing = False
+            self._posting = False
             raise
 
-    def _next_state(self) -> tuple[Client, str, bytes] | None:
-        """What to publish now; None where nothing is to be, or can be: then showing is over."""
+    def _next_post(self) -> tuple[Client, Post] | None:
+        """What to publish now; None where nothing is to be, or can be: then posting is over."""
         with self._changed:
             least = min(2, self._limits.at_once)
             is_ready = self._connection.is_open and self._free >= least
-            if self._client is None or not is_ready or not self._unshown:
-                self._showing = False
-                return None
-            self._free -= 1
-            topic = next(iter(self._unshown))
-            return self._client, topic, self._unshown.pop(topic)
+            is_idle = self._free == self._limits.at_once
+            while self._client is not None and is_ready and (post := self._board.next(is_idle)):
+                if excess := self._limits.excess(post.topic, post.payload):
+                    self._board.drop(post)
+                    self._log.warning("picture not shown", topic=post.topic, reason=excess)
+                    continue
+                self._free -= 1
+                return self._client, post
+            self._posting = False
+            return None
 
     # --- the connection
 
@@ -315,6 +308,7 @@ class MqttSink:
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        self._incoming.hear(client)
         return client
 
     def _set_will(self, client: Client) -> None:
@@ -327,6 +321,7 @@ class MqttSink:
             client = self._client
             self._client = None
             self._connection.close()
+            self._board.connection_lost()
         if client:
             client.disconnect()
             # Not from here: it waits for paho's thread, which may wait for a name server.
@@ -359,12 +354,15 @@ class MqttSink:
             self._limits = self._limits.of(properties)
             self._free = self._limits.at_once
             self._told(self._connection.opened(self._limits))
-            self._unshown = {self._availability: b"online", **self._states}
+            self._board.show_again()
+            self._posted.clear()
+            self._is_refused_beside = False
             self._changed.notify_all()
         self._log.info("broker connected")
+        self._incoming.connected(client)
         if not self._limits.retain:
             self._log.warning("broker keeps no retained messages: late comers see no states")
-        self._publish_states()
+        self._publish_posts()
         self._wake()
 
     def _on_connect_fail(self, client: Client, _data: Any) -> None:
@@ -378,6 +376,7 @@ class MqttSink:
     ) -> None:
         with self._changed:
             if client is self._client:
+                self._board.connection_lost()
                 from_broker = flags.is_disconnect_packet_from_server
                 self._told(self._connection.lost(reason.value, from_broker, self._awaiting))
 
@@ -388,23 +387,23 @@ class MqttSink:
             if client is not self._client:
                 return
             self._free = min(self._free + 1, self._limits.at_once)
+            if self._free == self._limits.at_once:
+                self._board.acknowledged()
             if self._awaiting:
                 self._answers[mid] = reason
+            topic = self._posted.pop(mid, None)
+            is_news = topic is not None and reason.is_failure and not self._is_refused_beside
+            self._is_refused_beside |= is_news
             self._changed.notify_all()
-        self._publish_states()
+        if is_news:
+            said = words(reason.value)
+            self._log.warning(
+                "broker refuses what is shown beside alerts", topic=topic, reason=said
+            )
+        self._publish_posts()
 
     def _told(self, news: str | None) -> None:
         """Log what is newly wrong; under the lock."""
         self._changed.notify_all()
         if news is not None:
             self._log.warning("broker not connected", reason=news)
-
-
-_ERRORS: dict[About, type[DeliveryError]] = {
-    About.CONNECTION: DeliveryError,
-    About.ALERT: RefusedError,
-    About.SIZE: TooLargeError,
-    About.LATER: DeferredError,
-    About.LOAD: UnclearError,
-    About.UNCLEAR: DeliveryError,
-}
