@@ -1,6 +1,7 @@
 """A broker that does as a test says, for what a good one never does.
 
-It speaks as much MQTT 3.1.1 and 5 as `alerts.sinks.mqtt` needs: CONNECT, PUBLISH, PINGREQ. Each
+It speaks as much MQTT 3.1.1 and 5 as `alerts.sinks.mqtt` needs: CONNECT, PUBLISH, SUBSCRIBE (to
+which nothing ever comes), PINGREQ. Each
 packet is answered as the test's functions say; what came is kept.
 """
 
@@ -14,7 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
-CONNECT, CONNACK, PUBLISH, PUBACK, PINGREQ, PINGRESP, DISCONNECT = 1, 2, 3, 4, 12, 13, 14
+CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK = 1, 2, 3, 4, 8, 9
+PINGREQ, PINGRESP, DISCONNECT = 12, 13, 14
 
 RECEIVE_MAXIMUM, MAXIMUM_QOS, RETAIN_AVAILABLE, MAXIMUM_PACKET_SIZE = 0x21, 0x24, 0x25, 0x27
 """Properties of CONNACK (MQTT 5, 3.2.2.3)."""
@@ -67,13 +69,15 @@ class ScriptedBroker:
     """Listens on 127.0.0.1.
 
     `connack`: the code of CONNACK for a CONNECT, or None to hang up. `properties`: what CONNACK
-    says, by identifier. `answer`: to a PUBLISH. `answering`: while cleared, nothing is answered.
+    says, by identifier. `answer`: to a PUBLISH. `suback`: the code for each filter of a SUBSCRIBE.
+    `answering`: while cleared, nothing is answered.
     """
 
     def __init__(self) -> None:
         self.connack: Callable[[Connect], int | None] = lambda _: 0
         self.properties: dict[int, int] = {}
         self.answer: Callable[[Publish], Answer] = lambda _: ACKNOWLEDGE
+        self.suback = 1
         self.answering = threading.Event()
         self.answering.set()
         self.connects: list[Connect] = []
@@ -130,6 +134,8 @@ class ScriptedBroker:
                     goes_on = self._on_connect(connection, body)
                 elif kind == PINGREQ and self.answering.is_set():
                     connection.sendall(bytes([PINGRESP << 4, 0]))
+                elif kind == SUBSCRIBE and self.answering.is_set():
+                    connection.sendall(_suback(body, self.suback, level))
                 elif kind == PUBLISH:
                     published, mid = _published(flags, body, level, size)
                     goes_on = self._on_publish(connection, unanswered, published, mid, level)
@@ -193,6 +199,16 @@ def _puback(mid: int, code: int, level: int) -> bytes:
     if level < 5:
         return struct.pack(">BBH", PUBACK << 4, 2, mid)
     return struct.pack(">BBHBB", PUBACK << 4, 4, mid, code, 0)
+
+
+def _suback(body: bytes, code: int, level: int) -> bytes:
+    """For a SUBSCRIBE without properties (their length is one byte)."""
+    properties = b"\0" if level >= 5 else b""
+    rest, count = body[2 + len(properties) :], 0
+    while rest:
+        rest, count = rest[2 + int.from_bytes(rest[:2], "big") + 1 :], count + 1
+    answer = body[:2] + properties + bytes([code]) * count
+    return bytes([SUBACK << 4, len(answer)]) + answer
 
 
 def _published(flags: int, body: bytes, level: int, size: int) -> tuple[Publish, int]:

@@ -6,21 +6,26 @@ import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
-from alerting import make_alert, wait_for
+from alerting import make_alert, sink, wait_for
 from paho.mqtt import publish
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from alerts.deadline import Deadline
 from alerts.dispatcher import Dispatcher
 from alerts.message import CameraNotice
+from alerts.metrics import AlertMetrics
 from alerts.sinks.mqtt.commands import MOST_A_MINUTE
 from config.errors import ControlError
 from servers.mqtt import MqttBroker, Subscriber
+from servers.scripted_mqtt import ScriptedBroker
 
 Dispatching = Callable[..., Dispatcher]
+ACCESS_LIST = Path(__file__).parents[4] / "deploy/homeassistant/mosquitto.acl"
 Run = tuple[str, dict[str, Any]]
 
 
@@ -240,3 +245,55 @@ def test_a_silence_is_shown_and_its_end(dispatching: Dispatching, subscriber: Su
     wait_for(lambda: silenced("door"))
     dispatcher.unsilence(None)
     wait_for(lambda: not silenced("door") and not silenced("gate"))
+
+
+def test_the_access_list_of_deploy_lets_each_do_its_part_alone(tmp_path: Path) -> None:
+    users = {"jikimi": "j", "homeassistant": "h", "caretaker": "c"}
+    with (
+        MqttBroker(tmp_path, users=users, settings=[f"acl_file {ACCESS_LIST}"]) as closed,
+        capture_logs() as logs,
+    ):
+        options: dict[str, Any] = {"host": "127.0.0.1", "port": closed.port, "site": "yard"}
+        options |= {"username": "jikimi", "password": "j", "onvif_events": True, "snapshot": True}
+        settings = sink("mqtt", "home", commands=True, homeassistant={}, **options)
+        path = tmp_path / "state" / "outbox.sqlite"
+        dispatcher = Dispatcher([settings], path, AlertMetrics(CollectorRegistry()))
+        dispatcher.start()
+        monitor = Monitor(dispatcher)
+        wait_for(lambda: dispatcher.status()[0].state.value == "working")
+
+        def publish_as(user: str, command: str, payload: bytes) -> None:
+            auth: Any = {"username": user, "password": users[user]}
+            publish.single(topic(command), payload, 1, port=closed.port, auth=auth)
+
+        dispatcher.submit(make_alert(image=bytes(9000)))
+        wait_for(lambda: dispatcher.status()[0].counts.get("delivered"))
+        publish_as("caretaker", "silence", b"1h")  # which the list does not allow
+        publish_as("caretaker", "drill", b"")
+        wait_for(lambda: len(monitor.asked) == 1)
+        publish_as("homeassistant", "silence", b"1h")
+        wait_for(lambda: len(monitor.asked) == 2)
+        wait_for(lambda: sum(one["event"] == "command run" for one in logs) == 2)
+        dispatcher.stop(Deadline.after(5))
+    assert [command for command, _ in monitor.asked] == ["drill", "silence"]
+    assert not [one for one in logs if one["log_level"] == "warning"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "code", "said"), [("5", 0x87, "authorised"), ("3.1.1", 0x80, "log")]
+)
+def test_a_subscription_that_is_refused_is_said(
+    tmp_path: Path, protocol: str, code: int, said: str
+) -> None:
+    with ScriptedBroker() as closed, capture_logs() as logs:
+        closed.suback = code
+        options: dict[str, Any] = {"host": "127.0.0.1", "port": closed.port, "protocol": protocol}
+        settings = sink("mqtt", "home", commands=True, **options)
+        path = tmp_path / "state" / "outbox.sqlite"
+        dispatcher = Dispatcher([settings], path, AlertMetrics(CollectorRegistry()))
+        dispatcher.start()
+        (warning,) = wait_for(lambda: [one for one in logs if "subscription" in one["event"]])
+        dispatcher.submit(make_alert())
+        wait_for(closed.alerts)
+        dispatcher.stop(Deadline.after(5))
+    assert said in warning["reason"]
