@@ -1,7 +1,14 @@
 """A real Home Assistant without its screens, connected to a test's broker, for tests.
 
 Its `hass` command is named by the environment variable `HOME_ASSISTANT`. It lives in a virtual
-environment of its own: its pinned dependencies are not Jikimi's.
+environment of its own: its pinned dependencies are not Jikimi's. The last release for Python 3.11
+needs, beside itself, what its parts would install when they are first used:
+
+    homeassistant==2024.3.3 paho-mqtt==1.6.1 home-assistant-frontend==20240307.0 janus==1.0.0
+    Pillow==10.2.0 psutil-home-assistant==0.0.1 securetar==2024.2.1 SQLAlchemy==2.0.27
+    fnv-hash-fast==0.5.0 numpy==1.26.0 PyTurboJPEG==1.7.1 ha-av==10.1.1 PyNaCl==1.5.0
+    hassil==1.6.1 home-assistant-intents==2024.3.12 mutagen==1.47.0 ha-ffmpeg==3.1.0
+    webrtc-noise-gain==1.2.3 josepy<2
 """
 
 from __future__ import annotations
