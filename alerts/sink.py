@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -118,6 +118,19 @@ class ThreadedSink(Protocol):
     """A sink with a thread beside its worker's; once that has died, `start` is called again."""
 
     thread: LiveThread
+
+
+@runtime_checkable
+class GroupingSink(Protocol):
+    """A sink that tells of many alerts at once, so that many cameras ring a phone once."""
+
+    def deliver_group(self, alerts: Sequence[Alert]) -> None:
+        """As `deliver`, for all of `alerts` together: at least two, all exercises or none.
+
+        Every `opened` comes first, then the rest, each oldest first; so those of one incident
+        are in their order. They are acknowledged together or not at all. Where the receiver
+        refuses them, a part of them is handed over next.
+        """
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -129,6 +129,8 @@ class ScriptedSink:
         cls.made, cls.faults, cls.start_faults, cls.gate = {}, [], [], threading.Event()
         cls.while_starting = []
         cls.gate.set()
+        ScriptedPhone.messages = []
+        ScriptedPhone.refuses = lambda _: None
 
     def start(self) -> None:
         """Do what is to happen meanwhile, raise the next of `start_faults`."""
@@ -167,6 +169,28 @@ class ScriptedSiren(ScriptedSink):
 
     default_expiry_s: ClassVar[float | None] = 30.0
     phases: ClassVar[frozenset[str]] = frozenset({AlertPhase.OPENED})
+
+
+class ScriptedPhone(ScriptedSink):
+    """The same, as a phone is told: many alerts by one message."""
+
+    messages: ClassVar[list[list[Alert]]] = []
+    refuses: ClassVar[Callable[[Sequence[Alert]], Exception | None]] = lambda _: None
+
+    def deliver(self, alert: Alert) -> None:
+        """As many."""
+        self.deliver_group([alert])
+
+    def deliver_group(self, alerts: Sequence[Alert]) -> None:
+        """Raise what `refuses` says, else as any other."""
+        self.entered.set()
+        self.gate.wait(60)
+        self.messages.append(list(alerts))
+        if self.faults:
+            raise self.faults.pop(0)
+        if error := type(self).refuses(alerts):
+            raise error
+        self.got += alerts
 
 
 class Clock(SteadyClock):

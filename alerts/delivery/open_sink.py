@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from alerts.liveness import LiveThread
 from alerts.message import Alert, CameraNotice
@@ -16,6 +16,7 @@ from alerts.sink import (
     CommandedSink,
     CommandHandler,
     ConnectedSink,
+    GroupingSink,
     RemarkingSink,
     Sink,
     StateSink,
@@ -79,6 +80,12 @@ class OpenSink:
         """Return once the receiver has acknowledged; raises what the sink raises."""
         assert self._sink is not None
         self._sink.deliver(alert)
+
+    def deliver_group(self, alerts: Sequence[Alert]) -> None:
+        """The same for many at once, of a sink that groups."""
+        sink: object = self._sink
+        assert isinstance(sink, GroupingSink)
+        sink.deliver_group(alerts)
 
     def remark(self) -> str | None:
         """What there is to say of an exercise that was just delivered."""

@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import structlog
@@ -20,6 +20,7 @@ from alerts.clock import SteadyClock
 from alerts.deadline import Deadline
 from alerts.delivery.backoff import FIRST_S, BackOff, backoff_s
 from alerts.delivery.deliveries import ExerciseDeliveries
+from alerts.delivery.grouping import Groups
 from alerts.delivery.open_sink import OpenSink
 from alerts.delivery.picture import LineSpeed, picture_of
 from alerts.delivery.status import SinkState, SinkStatus
@@ -31,6 +32,7 @@ from alerts.sink import (
     BusyError,
     CommandHandler,
     DeferredError,
+    GroupingSink,
     RefusedError,
     TimedOutError,
     TooLargeError,
@@ -89,6 +91,8 @@ class SinkWorker:
         self._backoff = BackOff()
         self._suspects = Suspects()
         self._speed = LineSpeed()
+        groups = issubclass(self.sink_class, GroupingSink)
+        self._groups = Groups(outbox, settings.name, groups=groups)
         self._picture: Alert | None = None
         self._may_be_its_picture = False
         timeout_s = getattr(settings.options, "timeout_s", 0.0)
@@ -214,8 +218,14 @@ class SinkWorker:
         if message is None:
             retry_at = self._outbox.next_retry_at(self.settings.name)
             return IDLE_S if retry_at is None else min(max(retry_at - now, 0.1), IDLE_S)
+        if (rest_s := self._groups.rest_s(message)) > 0:
+            return rest_s
         if message.sent_at >= self._oldest():
-            self._deliver(message)
+            group = self._groups.of(message, now, self._suspects.ids())
+            if len(group) > 1:
+                self._deliver_group(group)
+            else:
+                self._deliver(group[0])
         return 0  # too old since the expired were dropped (a sink may start for long): next round
 
     def _next(self, now: float) -> Message | None:
@@ -279,7 +289,34 @@ class SinkWorker:
             self._deferred(message, error)
         else:
             self._speed.measured(alert, time.monotonic() - began_s)
+            self._groups.worked()
             self._acknowledged(message, late)
+        finally:
+            self._metrics.seconds.labels(self.settings.name).observe(time.monotonic() - began_s)
+
+    def _deliver_group(self, group: Sequence[Message]) -> None:
+        """As `_deliver`, of a sink that tells of many alerts by one message."""
+        late = [self._is_late(message) for message in group]
+        began_s = time.monotonic()
+        try:
+            self._sink.deliver_group(
+                [
+                    message.alert.model_copy(update={"late": is_late})
+                    for message, is_late in zip(group, late, strict=True)
+                ]
+            )
+        except Exception as error:  # noqa: BLE001 - same
+            if not isinstance(error, DeliveryError):
+                self._log.error("sink has a fault", trace=scrub(traceback.format_exc()))
+            self.count("failed")
+            if self._groups.failed(group, error):
+                self._failed(error)
+            else:
+                self._note(error, 0.0, None)
+        else:
+            self._groups.worked()
+            for message, is_late in zip(group, late, strict=True):
+                self._acknowledged(message, is_late)
         finally:
             self._metrics.seconds.labels(self.settings.name).observe(time.monotonic() - began_s)
 

@@ -20,9 +20,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -55,6 +56,15 @@ AND alert_id NOT IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
     SELECT 1 FROM queue AS before WHERE before.sink = q.sink
     AND before.incident_id = q.incident_id AND before.position < q.position
 ) ORDER BY position {order} LIMIT 1
+"""
+
+_ALL_DUE = """
+SELECT alert_id, phase, sent_at, attempts, no_image FROM queue AS q
+WHERE sink = ? AND NOT EXISTS (
+    SELECT 1 FROM queue AS before WHERE before.sink = q.sink
+    AND before.incident_id = q.incident_id AND before.position <= q.position
+    AND (before.retry_at > ? OR before.alert_id IN (SELECT value FROM json_each(?)))
+) ORDER BY phase <> 'opened', position LIMIT ?
 """
 
 
@@ -164,6 +174,19 @@ class Outbox:
         if message:
             self._wait_written()
         return message
+
+    def all_due(
+        self, sink: str, now: float, but: Collection[UUID] = (), most: int = 1
+    ) -> list[Message]:
+        """What is due, at most `most`: every `opened` first, then the rest, each oldest first.
+
+        Of an incident all that waits, unless one before it is not due or in `but`. What a kill
+        undoes is not among it, as of `next_due`.
+        """
+        messages = self._locked(lambda _: self._all_due(sink, now, but, most))
+        if messages:
+            self._wait_written()
+        return messages
 
     def next_retry_at(self, sink: str) -> float | None:
         """When the next message is due, or None where none waits."""
@@ -326,17 +349,27 @@ class Outbox:
         for rank in ("phase = 'opened'", "phase <> 'opened'"):
             query = _DUE.format(rank=rank, order="DESC" if but else "ASC")
             while found := self._read(query, (sink, now, json.dumps(but))):
-                ((key, phase, sent_at, attempts, no_image),) = found
-                try:
-                    ((body, image),) = self._read(
-                        "SELECT body, image FROM alert WHERE alert_id = ?", (key,)
-                    )
-                    alert = stored_alert(body, phase, None if no_image else image)
-                except ValueError as error:
-                    self._set_aside_unreadable(sink, key, phase, error)
-                else:
-                    return Message(sink, alert, sent_at, attempts)
+                if message := self._message(sink, found[0]):
+                    return message
         return None
+
+    def _all_due(self, sink: str, now: float, but: Collection[UUID], most: int) -> list[Message]:
+        passed_over = json.dumps([str(key) for key in but])
+        rows = self._read(_ALL_DUE, (sink, now, passed_over, most))
+        return [message for row in rows if (message := self._message(sink, row))]
+
+    def _message(self, sink: str, row: Sequence[Any]) -> Message | None:
+        """The message of a row of the queue; set aside where it cannot be read."""
+        key, phase, sent_at, attempts, no_image = row
+        try:
+            ((body, image),) = self._read(
+                "SELECT body, image FROM alert WHERE alert_id = ?", (key,)
+            )
+            alert = stored_alert(body, phase, None if no_image else image)
+        except ValueError as error:
+            self._set_aside_unreadable(sink, key, phase, error)
+            return None
+        return Message(sink, alert, sent_at, attempts)
 
     def _set_aside_unreadable(self, sink: str, key: str, phase: str, error: ValueError) -> None:
         """A row that is damaged, or of a newer release, must not hold up what is behind it."""

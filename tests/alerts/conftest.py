@@ -18,7 +18,11 @@ from alerts.dispatcher import Dispatcher
 from alerts.metrics import AlertMetrics
 from config.settings import SinkSettings
 
-EXTRA = {"scripted": "alerting:ScriptedSink", "siren2": "alerting:ScriptedSiren"}
+EXTRA = {
+    "scripted": "alerting:ScriptedSink",
+    "siren2": "alerting:ScriptedSiren",
+    "phone": "alerting:ScriptedPhone",
+}
 
 
 @pytest.fixture
