@@ -62,6 +62,7 @@ REQUIRED: dict[str, Document] = {
     "floodlight": {"pin": "17"},
     "log": {},
     "mqtt": {"host": "192.0.2.2"},
+    "notify": {"url": "ntfy://192.0.2.4/topic"},
     "recording": {"path": "alerts.jsonl"},
     "siren": {"command": "[play, siren.wav]"},
     "syslog": {"host": "192.0.2.4"},

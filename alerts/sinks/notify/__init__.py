@@ -1,0 +1,1 @@
+"""Messages for people, by any service that Apprise knows: phone, chat, mail."""

@@ -1,0 +1,201 @@
+"""Title and text of one message that tells of any number of alerts, in English and Korean.
+
+Each incident is told once, with all that the alerts say of it, in one line for its camera.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from alerts.message import Alert, AlertPhase
+
+Language = Literal["en", "ko"]
+
+
+class Text(NamedTuple):
+    """What a person reads."""
+
+    title: str
+    body: str
+
+
+class Urgency(Enum):
+    """How much a message asks for attention; `QUIET`: without a sound."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Of one language. `{}`: a camera; `{n}`: how many; see `_WORDS`."""
+
+    one: dict[AlertPhase, str]
+    many: dict[AlertPhase, str]
+    labels: dict[str, str]
+    exercise: str
+    late: str
+    over: str
+    goes_on: str
+    score: str
+    incidents: str
+    picture: str
+
+
+_WORDS: dict[Language, _Words] = {
+    "en": _Words(
+        one={
+            AlertPhase.OPENED: "{label}: {camera}",
+            AlertPhase.UPDATED: "{label} goes on: {camera}",
+            AlertPhase.CLOSED: "Over: {camera}",
+            AlertPhase.CAMERA_LOST: "Camera lost: {camera}",
+            AlertPhase.CAMERA_BACK: "Camera back: {camera}",
+        },
+        many={
+            AlertPhase.OPENED: "{label} on {n} cameras",
+            AlertPhase.UPDATED: "{label} goes on, on {n} cameras",
+            AlertPhase.CLOSED: "Over on {n} cameras",
+            AlertPhase.CAMERA_LOST: "{n} cameras lost",
+            AlertPhase.CAMERA_BACK: "{n} cameras back",
+        },
+        labels={"violence": "Violence"},
+        exercise="EXERCISE",
+        late="LATE",
+        over="over",
+        goes_on="goes on",
+        score="score {:.2f}",
+        incidents="{} incidents",
+        picture="Picture: {}",
+    ),
+    "ko": _Words(
+        one={
+            AlertPhase.OPENED: "{label} 감지: {camera}",
+            AlertPhase.UPDATED: "{label} 계속됨: {camera}",
+            AlertPhase.CLOSED: "상황 종료: {camera}",
+            AlertPhase.CAMERA_LOST: "카메라 끊김: {camera}",
+            AlertPhase.CAMERA_BACK: "카메라 복구: {camera}",
+        },
+        many={
+            AlertPhase.OPENED: "{label} 감지: 카메라 {n}대",
+            AlertPhase.UPDATED: "{label} 계속됨: 카메라 {n}대",
+            AlertPhase.CLOSED: "상황 종료: 카메라 {n}대",
+            AlertPhase.CAMERA_LOST: "카메라 {n}대 끊김",
+            AlertPhase.CAMERA_BACK: "카메라 {n}대 복구",
+        },
+        labels={"violence": "폭력"},
+        exercise="훈련",
+        late="지연",
+        over="종료",
+        goes_on="계속됨",
+        score="점수 {:.2f}",
+        incidents="{}건",
+        picture="사진: {}",
+    ),
+}
+
+ORDER = (
+    AlertPhase.OPENED,
+    AlertPhase.CAMERA_LOST,
+    AlertPhase.UPDATED,
+    AlertPhase.CLOSED,
+    AlertPhase.CAMERA_BACK,
+)
+"""What a message is about, where it is about several things: the first of these."""
+
+
+def told(alerts: Sequence[Alert]) -> dict[AlertPhase, list[list[Alert]]]:
+    """`alerts` by incident and by what is to be told of it, in `ORDER`; nothing empty.
+
+    An incident that opens is told as that, whatever follows; of the rest, what came last counts.
+    """
+    incidents: dict[UUID, list[Alert]] = {}
+    for alert in alerts:
+        incidents.setdefault(alert.incident_id, []).append(alert)
+    found: dict[AlertPhase, list[list[Alert]]] = {}
+    for phase in ORDER:
+        if about := [one for one in incidents.values() if _phase(one) is phase]:
+            found[phase] = about
+    return found
+
+
+def text_of(alerts: Sequence[Alert], language: Language, pictured: Alert | None = None) -> Text:
+    """The message about `alerts`, oldest first; `pictured`: the one whose picture goes along."""
+    words = _WORDS[language]
+    about = told(alerts)
+    lines = [
+        line
+        for phase, incidents in about.items()
+        for line in _lines(phase, incidents, words, is_first=phase is next(iter(about)))
+    ]
+    if pictured is not None and len({alert.camera for alert in alerts}) > 1:
+        lines.append(words.picture.format(pictured.camera))
+    if len({alert.incident_id for alert in alerts}) == 1:
+        lines += [f"{name}: {url}" for name, url in alerts[-1].links.items()]
+    return Text(_title(alerts, about, words), "\n".join(lines))
+
+
+def _phase(incident: Sequence[Alert]) -> AlertPhase:
+    phases = [alert.phase for alert in incident]
+    return AlertPhase.OPENED if AlertPhase.OPENED in phases else phases[-1]
+
+
+def _title(
+    alerts: Sequence[Alert], about: dict[AlertPhase, list[list[Alert]]], words: _Words
+) -> str:
+    phase, incidents = next(iter(about.items()))
+    first = incidents[0][0]
+    cameras = {(one[0].site, one[0].camera) for one in incidents}
+    names = {one[0].label for one in incidents}
+    title = (words.one if len(cameras) == 1 else words.many)[phase].format(
+        label=", ".join(sorted(words.labels.get(name, name) for name in names)),
+        camera=f"{first.camera} ({first.site})",
+        n=len(cameras),
+    )
+    marks = [words.exercise] if first.exercise else []
+    marks += [words.late] if all(alert.late for alert in alerts) else []
+    return " ".join([*(f"[{mark}]" for mark in marks), title])
+
+
+def _lines(
+    phase: AlertPhase, incidents: Iterable[list[Alert]], words: _Words, *, is_first: bool
+) -> Iterable[str]:
+    """One for each camera; what the title does not say stands before it."""
+    cameras: dict[tuple[str, str], list[list[Alert]]] = {}
+    for incident in incidents:
+        cameras.setdefault((incident[0].site, incident[0].camera), []).append(incident)
+    for (site, camera), those in cameras.items():
+        where = those[-1][-1].location.text
+        name = f"{camera} ({site}){f', {where}' if where else ''}"
+        if not is_first:
+            label = those[0][0].label
+            name = words.one[phase].format(label=words.labels.get(label, label), camera=name)
+        yield f"{name}: {', '.join(_facts(phase, those, words))}"
+
+
+def _facts(phase: AlertPhase, incidents: Sequence[list[Alert]], words: _Words) -> Iterable[str]:
+    """Of one camera: how many, when, how sure, whether it is over, why."""
+    if len(incidents) > 1:
+        yield words.incidents.format(len(incidents))
+    times = [_time(incident[0].opened_at) for incident in incidents]
+    yield times[0] if times[0] == times[-1] else f"{times[0]}-{times[-1]}"
+    if phase in {AlertPhase.OPENED, AlertPhase.UPDATED}:
+        yield words.score.format(max(alert.score for one in incidents for alert in one))
+        if all(incident[-1].phase is AlertPhase.CLOSED for incident in incidents):
+            yield words.over
+    if reason := incidents[-1][-1].reason:
+        yield reason
+    if any(alert.late for incident in incidents for alert in incident):
+        yield words.late
+
+
+def _time(when: datetime) -> str:
+    """As the clock on the wall shows it; with the date where it is not today's."""
+    local = when.astimezone()
+    is_today = local.date() == datetime.now(local.tzinfo).date()
+    return f"{local:%H:%M:%S}" if is_today else f"{local:%Y-%m-%d %H:%M:%S}"
