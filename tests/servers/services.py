@@ -31,11 +31,12 @@ class Told:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service answers."""
+    """What a service answers; with `raw`, this and no HTTP."""
 
     status: int = 200
     retry_after: str | None = None
     body: bytes = b"{}"
+    raw: bytes | None = None
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Service:
 
 
 @contextmanager
-def ntfy() -> Iterator[Service]:
+def ntfy(port: int = 0) -> Iterator[Service]:
     """As docs.ntfy.sh/publish has it: JSON, or a picture as body and the rest in the URL."""
 
     def read(path: str, headers: Message, body: bytes) -> Told:
@@ -64,7 +65,7 @@ def ntfy() -> Iterator[Service]:
             stated.get("title", ""), stated.get("message", ""), picture, headers["X-Priority"]
         )
 
-    with _http(read) as service:
+    with _http(read, port) as service:
         yield service
 
 
@@ -119,7 +120,7 @@ def _mail(content: bytes) -> Told:
 
 
 @contextmanager
-def _http(read: Callable[[str, Message, bytes], Told]) -> Iterator[Service]:
+def _http(read: Callable[[str, Message, bytes], Told], port: int = 0) -> Iterator[Service]:
     service = Service()
 
     class Handler(BaseHTTPRequestHandler):
@@ -128,7 +129,11 @@ def _http(read: Callable[[str, Message, bytes], Told]) -> Iterator[Service]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             told = read(self.path, self.headers, body)
             answer = service.answer(told)
-            (service.took if answer.status == 200 else service.refused).append(told)
+            is_taken = answer.status == 200 and answer.raw is None
+            (service.took if is_taken else service.refused).append(told)
+            if answer.raw is not None:
+                self.wfile.write(answer.raw)
+                return
             with suppress(OSError):
                 self.send_response(answer.status)
                 if answer.retry_after is not None:
@@ -147,7 +152,7 @@ def _http(read: Callable[[str, Message, bytes], Told]) -> Iterator[Service]:
         def handle_error(self, *_: Any) -> None:
             """A sender that hangs up in the middle of a request is no fault of this one."""
 
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", port), Handler) as server:
         service.port = server.server_port
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

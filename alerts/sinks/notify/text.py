@@ -5,6 +5,7 @@ Each incident is told once, with all that the alerts say of it, in one line for 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +35,7 @@ class Urgency(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Of one language. `{}`: a camera; `{n}`: how many; see `_WORDS`."""
+    """Of one language; `one`, `many`: what is told of one camera, of `n`."""
 
     one: dict[AlertPhase, str]
     many: dict[AlertPhase, str]
@@ -42,7 +43,6 @@ class _Words:
     exercise: str
     late: str
     over: str
-    goes_on: str
     score: str
     incidents: str
     picture: str
@@ -68,7 +68,6 @@ _WORDS: dict[Language, _Words] = {
         exercise="EXERCISE",
         late="LATE",
         over="over",
-        goes_on="goes on",
         score="score {:.2f}",
         incidents="{} incidents",
         picture="Picture: {}",
@@ -92,12 +91,14 @@ _WORDS: dict[Language, _Words] = {
         exercise="훈련",
         late="지연",
         over="종료",
-        goes_on="계속됨",
         score="점수 {:.2f}",
         incidents="{}건",
         picture="사진: {}",
     ),
 }
+
+DETAILED = 12
+"""Beyond so many lines cameras are only named: ntfy takes 4096 bytes, Telegram as many letters."""
 
 ORDER = (
     AlertPhase.OPENED,
@@ -133,6 +134,8 @@ def text_of(alerts: Sequence[Alert], language: Language, pictured: Alert | None 
         for phase, incidents in about.items()
         for line in _lines(phase, incidents, words, is_first=phase is next(iter(about)))
     ]
+    if len(lines) > DETAILED:
+        lines = [line for phase, those in about.items() for line in _names(phase, those, words)]
     if pictured is not None and len({alert.camera for alert in alerts}) > 1:
         lines.append(words.picture.format(pictured.camera))
     if len({alert.incident_id for alert in alerts}) == 1:
@@ -151,9 +154,8 @@ def _title(
     phase, incidents = next(iter(about.items()))
     first = incidents[0][0]
     cameras = {(one[0].site, one[0].camera) for one in incidents}
-    names = {one[0].label for one in incidents}
     title = (words.one if len(cameras) == 1 else words.many)[phase].format(
-        label=", ".join(sorted(words.labels.get(name, name) for name in names)),
+        label=_label(incidents, words),
         camera=f"{first.camera} ({first.site})",
         n=len(cameras),
     )
@@ -173,17 +175,36 @@ def _lines(
         where = those[-1][-1].location.text
         name = f"{camera} ({site}){f', {where}' if where else ''}"
         if not is_first:
-            label = those[0][0].label
-            name = words.one[phase].format(label=words.labels.get(label, label), camera=name)
+            name = words.one[phase].format(label=_label(those, words), camera=name)
         yield f"{name}: {', '.join(_facts(phase, those, words))}"
 
 
+def _names(phase: AlertPhase, incidents: Sequence[list[Alert]], words: _Words) -> Iterable[str]:
+    """All cameras in a line, below what is said of all of them."""
+    cameras = Counter((one[0].site, one[0].camera) for one in incidents)
+    many = words.many if len(cameras) > 1 else words.one
+    heading = many[phase].format(
+        label=_label(incidents, words), camera=incidents[0][0].camera, n=len(cameras)
+    )
+    yield f"{heading}: {', '.join(_facts(phase, incidents, words))}"
+    yield ", ".join(
+        f"{camera} ({site}){f' ×{count}' if count > 1 else ''}"
+        for (site, camera), count in cameras.items()
+    )
+
+
+def _label(incidents: Sequence[list[Alert]], words: _Words) -> str:
+    names = {one[0].label for one in incidents}
+    return ", ".join(sorted(words.labels.get(name, name) for name in names))
+
+
 def _facts(phase: AlertPhase, incidents: Sequence[list[Alert]], words: _Words) -> Iterable[str]:
-    """Of one camera: how many, when, how sure, whether it is over, why."""
+    """How many, when, how sure, whether all are over, why."""
     if len(incidents) > 1:
         yield words.incidents.format(len(incidents))
-    times = [_time(incident[0].opened_at) for incident in incidents]
-    yield times[0] if times[0] == times[-1] else f"{times[0]}-{times[-1]}"
+    opened = [incident[0].opened_at for incident in incidents]
+    first, last = _time(min(opened)), _time(max(opened))
+    yield first if first == last else f"{first}-{last}"
     if phase in {AlertPhase.OPENED, AlertPhase.UPDATED}:
         yield words.score.format(max(alert.score for one in incidents for alert in one))
         if all(incident[-1].phase is AlertPhase.CLOSED for incident in incidents):
