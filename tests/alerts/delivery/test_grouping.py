@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from alerting import (
@@ -11,6 +12,7 @@ from alerting import (
     Dispatching,
     ScriptedPhone,
     ScriptedSink,
+    StoredOutbox,
     follow_up,
     got,
     make_alert,
@@ -19,6 +21,7 @@ from alerting import (
     wait_for,
 )
 
+from alerts.deadline import Deadline
 from alerts.delivery import grouping
 from alerts.dispatcher import Dispatcher
 from alerts.message import Alert, AlertPhase
@@ -30,6 +33,7 @@ from alerts.sink import (
     TooLargeError,
     UnclearError,
 )
+from alerts.storage.outbox import Message
 from config.errors import DeliveryError
 
 OPENED, UPDATED, CLOSED = AlertPhase.OPENED, AlertPhase.UPDATED, AlertPhase.CLOSED
@@ -82,6 +86,14 @@ def test_the_first_goes_at_once_and_what_waits_behind_it_as_one(dispatching: Dis
 def test_an_alarm_soon_after_another_waits_and_news_waits_longer(
     dispatching: Dispatching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    looked: list[AlertPhase] = []
+    real = grouping.Groups.rest_s
+
+    def rest_s(groups: grouping.Groups, message: Message) -> float:
+        looked.append(message.alert.phase)
+        return real(groups, message)
+
+    monkeypatch.setattr(grouping.Groups, "rest_s", rest_s)
     monkeypatch.setattr(grouping, "ALARM_GAP_S", 600.0)
     monkeypatch.setattr(grouping, "NEWS_GAP_S", 600.0)
     dispatcher = dispatching(sink("phone"))
@@ -89,22 +101,42 @@ def test_an_alarm_soon_after_another_waits_and_news_waits_longer(
     dispatcher.submit(first)
     got("phone", 1)
     dispatcher.submit(follow_up(first, UPDATED, 1))
-    submit(dispatcher, 4)
+    wait_for(lambda: looked[1:] == [UPDATED])
+    dispatcher.submit(make_alert())
+    wait_for(lambda: looked[1:] == [UPDATED, OPENED])
+    submit(dispatcher, 3)
     monkeypatch.setattr(grouping, "ALARM_GAP_S", 0.0)
     dispatcher.send_again(None)  # which has the worker look
     got("phone", 6)
     assert sizes() == [1, 5]
+    looked.clear()
     dispatcher.submit(follow_up(first, CLOSED, 2))
-    dispatcher.submit(make_alert())
-    got("phone", 8)
-    dispatcher.submit(follow_up(first, CLOSED, 3))
+    wait_for(lambda: looked == [CLOSED])
     dispatcher.submit(make_alert(exercise=True))
-    got("phone", 9)
-    assert dispatcher.status()[0].depth == 1
+    got("phone", 7)
+    assert ScriptedPhone.messages[2][0].exercise
     monkeypatch.setattr(grouping, "NEWS_GAP_S", 0.0)
     dispatcher.send_again(None)
     settled(dispatcher)
-    assert sizes() == [1, 5, 2, 1, 1]
+    assert sizes() == [1, 5, 1, 1]
+
+
+def test_the_gaps_are_as_stated(tmp_path: Path) -> None:
+    outbox = StoredOutbox(tmp_path / "outbox.sqlite")
+    try:
+        alarm, news = (
+            Message("phone", make_alert(phase=phase), 0.0, 0) for phase in (OPENED, CLOSED)
+        )
+        groups = grouping.Groups(outbox, "phone", groups=True)
+        assert groups.rest_s(alarm) <= 0
+        groups.worked()
+        assert 0 < groups.rest_s(alarm) <= 5
+        assert 5 < groups.rest_s(news) <= 60
+        others = grouping.Groups(outbox, "siren", groups=False)
+        others.worked()
+        assert others.rest_s(news) <= 0
+    finally:
+        outbox.close(Deadline.after(5))
 
 
 @pytest.mark.usefixtures("no_gap")
