@@ -10,7 +10,6 @@ import sqlite3
 import threading
 import time
 import traceback
-from collections import Counter
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -23,7 +22,7 @@ from alerts.delivery.deliveries import ExerciseDeliveries
 from alerts.delivery.grouping import Groups
 from alerts.delivery.open_sink import OpenSink
 from alerts.delivery.picture import LineSpeed, picture_of
-from alerts.delivery.status import SinkState, SinkStatus
+from alerts.delivery.status import SinkState, SinkStatus, Standing
 from alerts.delivery.suspects import Suspects
 from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertPhase, CameraNotice
@@ -79,10 +78,7 @@ class SinkWorker:
         self._clock = clock
         self._log = structlog.get_logger().bind(sink=settings.name, type=settings.type)
         self._close_old: Callable[[], None] = lambda: None
-        self._state = SinkState.STARTING
-        self._last_error: str | None = None
-        self._counts: Counter[str] = Counter()
-        self._mutex = threading.Lock()
+        self._standing = Standing(settings.name, metrics, exercises)
         self._wake = threading.Event()
         self._retry_now = threading.Event()
         self._stopping = threading.Event()
@@ -111,8 +107,7 @@ class SinkWorker:
 
     def take_over(self, old: SinkWorker) -> None:
         """Go on in the place of `old`, whose thread died, or hangs and is left behind."""
-        self._counts = old._counts
-        self._last_error = old._last_error
+        self._standing.take_over(old._standing)
         if not old.thread.is_alive():  # one that hangs closes its own, once it comes back
             self._close_old = old._close
 
@@ -145,36 +140,33 @@ class SinkWorker:
 
     def count(self, result: str) -> None:
         """One alert more with this result (one of `alerts.metrics.RESULTS`)."""
-        with self._mutex:
-            self._counts[result] += 1
-        self._metrics.count(self.settings.name, result)
+        self._standing.count(result)
 
     def status(self, now: float) -> SinkStatus:
         """How the sink is doing at `now` of the steady clock."""
         waiting = self._outbox.waiting(self.settings.name)
         age_s = 0.0 if waiting.oldest_at is None else now - waiting.oldest_at
-        with self._mutex:
-            counts = dict(self._counts)
         return SinkStatus(
             name=self.settings.name,
             type=self.settings.type,
             state=self.state,
             depth=waiting.depth,
             oldest_age_s=max(age_s, 0.0),
-            last_error=self._thread_trouble() or self._sink.trouble() or self._last_error,
+            last_error=self._thread_trouble() or self._sink.trouble() or self._standing.last_error,
             refused=self._outbox.refused_count(self.settings.name),
-            counts=counts,
+            counts=self._standing.counts(),
         )
 
     @property
     def state(self) -> SinkState:
         """How the sink is doing; a lost connection counts before an alert has failed by it."""
-        if self._state is SinkState.STOPPED:
-            return self._state
+        state = self._standing.state
+        if state is SinkState.STOPPED:
+            return state
         if self._thread_trouble():
             return SinkState.FAILING
-        if self._state is not SinkState.WORKING:
-            return self._state
+        if state is not SinkState.WORKING:
+            return state
         if self._sink.trouble():
             return SinkState.FAILING
         return SinkState.WORKING if self._sink.connected() else SinkState.CONNECTING
@@ -200,7 +192,7 @@ class SinkWorker:
             self.thread.beat()
             self._wake.clear()
         self._close()
-        self._state = SinkState.STOPPED
+        self._standing.state = SinkState.STOPPED
 
     def _step(self) -> float:
         """Do what is next; returns the seconds until there may be something to do again."""
@@ -260,7 +252,7 @@ class SinkWorker:
         if self.sink_class.default_expiry_s is None:  # not even a look into the outbox
             return
         for alert in self._outbox.expire(self.settings.name, self._oldest()):
-            self.count("expired")
+            self._standing.count("expired")
             self._exercises.expired(self.settings.name, alert)
             self._log.warning(
                 "alert expired before the sink took it",
@@ -308,7 +300,7 @@ class SinkWorker:
         except Exception as error:  # noqa: BLE001 - same
             if not isinstance(error, DeliveryError):
                 self._log.error("sink has a fault", trace=scrub(traceback.format_exc()))
-            self.count("failed")
+            self._standing.count("failed")
             if self._groups.failed(group, error):
                 self._failed(error)
             else:
@@ -327,13 +319,13 @@ class SinkWorker:
             self._speed.measured(message.alert, seconds)
             self._go_ahead_of_picture(message)
         self._may_be_its_picture = isinstance(error, UnclearError)
-        is_working = self._state is SinkState.WORKING
+        is_working = self._standing.state is SinkState.WORKING
         if message.attempts and is_working and not isinstance(error, BusyError):
             # Others got through while it waited alone, and it fails once more.
             again = self._too_large if has_image else self._deferred
             again(message, error)
             return
-        self.count("failed")
+        self._standing.count("failed")
         if self._sink.connected() or isinstance(error, (TimedOutError, UnclearError)):
             self._suspects.failed(message)  # else it was not even sent
         self._failed(error)
@@ -346,7 +338,7 @@ class SinkWorker:
             self._picture = None
         if alert.exercise:
             self._exercises.acknowledged(self.settings.name, alert, self._sink.remark())
-        self.count("late" if late else "delivered")
+        self._standing.count("late" if late else "delivered")
         self._worked()
         for suspect in self._suspects.clear():
             self._wait_alone(suspect)
@@ -382,7 +374,7 @@ class SinkWorker:
 
     def _worked(self) -> None:
         self._backoff.worked()
-        self._state = SinkState.WORKING
+        self._standing.state = SinkState.WORKING
 
     def _failed(self, error: Exception) -> None:
         """The sink cannot deliver anything now: back off from all of it."""
@@ -396,7 +388,7 @@ class SinkWorker:
         if message.alert.image is None:
             self._refused(message, error)
             return
-        self.count("failed")
+        self._standing.count("failed")
         self._outbox.drop_image(message)
         self._log.warning(
             "alert refused with its picture, sent again without",
@@ -408,9 +400,9 @@ class SinkWorker:
         """One alert never gets through: others may, so it is set aside for the operator."""
         alert = message.alert
         reason = scrub(str(error))
-        self.count("refused")
+        self._standing.count("refused")
         self._outbox.refuse(message, reason)
-        self._set_failing(reason, alert.alert_id)
+        self._standing.failing(reason, alert.alert_id)
         self._log.error(
             "alert refused and set aside; see `jikimi outbox list`",
             reason=reason,
@@ -419,7 +411,7 @@ class SinkWorker:
 
     def _deferred(self, message: Message, error: Exception) -> None:
         """One alert does not get through now: others may, so only it waits."""
-        self.count("failed")
+        self._standing.count("failed")
         self._note(error, self._wait_alone(message), message.alert.alert_id)
 
     def _wait_alone(self, message: Message) -> float:
@@ -431,13 +423,8 @@ class SinkWorker:
 
     def _note(self, error: Exception, wait_s: float, alert_id: UUID | None) -> None:
         reason = scrub(str(error) or type(error).__name__)
-        self._set_failing(reason, alert_id)
+        self._standing.failing(reason, alert_id)
         self._log.warning("sink failed, will try again", reason=reason, in_s=round(wait_s, 1))
-
-    def _set_failing(self, reason: str, alert_id: UUID | None) -> None:
-        self._state = SinkState.FAILING
-        self._last_error = reason
-        self._exercises.failed(self.settings.name, reason, alert_id)
 
     def _close(self) -> None:
         try:
