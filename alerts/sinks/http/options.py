@@ -21,6 +21,10 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What may be a header's name (RFC 9110, 5.6.2)."""
 
 
+OWN = frozenset({"connection", "content-length", "transfer-encoding"})
+"""Headers that say how a message is carried: wrong ones would leave no alert readable."""
+
+
 class WebhookOptions(Section):
     """Where to post, and as whom. The URL is a secret: many receivers put their key into it."""
 
@@ -60,6 +64,8 @@ class WebhookOptions(Section):
         for name, secret in value.items():
             if not _TOKEN.fullmatch(name):
                 raise ValueError(f"{name!r} is no header's name; use letters, digits and -")
+            if name.lower() in OWN:
+                raise ValueError(f"{name!r} is set by each request itself; take it out")
             if not _is_one_line(secret):
                 raise ValueError(f"{name}: {_CONTROL}")
         return value

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import time
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +29,7 @@ from alerts.sinks.http.post import (
     HungUpError,
     UnreachableError,
 )
+from alerts.sinks.http.retry_after import seconds
 from alerts.sinks.http.signature import PREFIX, signed, signing_key
 from config.errors import DeliveryError
 from config.secrets import register_secret
@@ -134,7 +133,7 @@ class WebhookSink:
             said += ", a redirect, which is not followed; write where it leads into the url"
         elif status in REMEDIES:
             said += f": {REMEDIES[status]}"
-        after_s = _seconds(answer.retry_after)
+        after_s = seconds(answer.retry_after)
         if after_s is not None:
             return BusyError(said, after_s)
         is_configuration = status < 400 or (status in REMEDIES and status != FORBIDDEN)
@@ -147,16 +146,3 @@ def _signing_texts(options: WebhookOptions) -> list[str]:
         return []
     text = options.signing_secret.get_secret_value().strip()
     return [text, text.removeprefix(PREFIX)]
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """How long `Retry-After` asks to wait: it holds seconds or a date (RFC 9110, 10.2.3)."""
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    try:
-        until = parsedate_to_datetime(retry_after)
-        return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
-    except (ValueError, OverflowError):
-        return None

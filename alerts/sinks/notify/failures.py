@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from smtplib import (
     SMTPAuthenticationError,
@@ -22,6 +20,7 @@ import requests
 
 from alerts.sink import BusyError, TimedOutError, TooLargeError, UnclearError
 from alerts.sinks.http.post import Answer
+from alerts.sinks.http.retry_after import seconds
 from config.errors import DeliveryError
 
 REFUSALS = {
@@ -132,16 +131,3 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, HTTPException):
         return "it does not answer in HTTP; check scheme and port in the url"
     return getattr(error, "strerror", None) or type(error).__name__
-
-
-def seconds(retry_after: str | None) -> float | None:
-    """How long `Retry-After` asks to wait: it holds seconds or a date (RFC 9110, 10.2.3)."""
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    try:
-        until = parsedate_to_datetime(retry_after)
-        return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
-    except (ValueError, OverflowError):
-        return None

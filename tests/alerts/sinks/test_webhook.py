@@ -320,6 +320,12 @@ def test_letters_of_any_alphabet_arrive_encoded(receiver: Receiver) -> None:
     assert headers["authorization"] == "Bearer abcdefgh"
 
 
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection"])
+def test_a_header_that_would_leave_no_alert_readable_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"{name}' is set by each request itself"):
+        WebhookOptions.model_validate({"url": "https://host/", "headers": {name: "7"}})
+
+
 def test_check_says_which_header_not_everyone_can_read() -> None:
     options = WebhookOptions.model_validate(
         {"url": "https://host/", "headers": {"X-Site": "정문", "X-Box": "7"}}
