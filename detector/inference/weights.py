@@ -72,6 +72,30 @@ class Rules(_Part):
     merge_gap_s: float
 
 
+class SecondLookThresholds(_Part):
+    """When a camera is looked at again, and what then opens an incident."""
+
+    candidate: float = Field(gt=0, lt=1)
+    alone: float = Field(gt=0, lt=1)
+    incident: Rules
+
+
+class SecondLookPart(_Part):
+    """What looks a second time, and the footage that its network was trained on (`seen`)."""
+
+    label: str
+    network: WeightsFile
+    head: WeightsFile
+    window: dict[str, Any]
+    rules: SecondLookThresholds
+    seen: list[str]
+    seen_sha256: list[str]
+    clip_sha256: list[str]
+    licence: str
+    licence_file: str
+    source: str
+
+
 class Sidecar(_Part):
     """Everything the daemon must know about a set of weights."""
 
@@ -86,6 +110,7 @@ class Sidecar(_Part):
     incident: dict[str, Rules]
     training: dict[str, Any]
     figures: dict[str, Any]
+    second_look: SecondLookPart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +168,7 @@ def check_weights(path: Path | None, engine: str) -> None:
 
 def _described(path: Path) -> tuple[Sidecar, LinearHead]:
     """The sidecar, if it is for this version, and its head."""
-    sidecar = _read(path)
+    sidecar = read_sidecar(path)
     if sidecar.view != VIEW_RECIPE:
         raise ModelError(
             f"{path}: made for view recipe {sidecar.view.get('name')} "
@@ -188,10 +213,11 @@ def _model(path: Path, sidecar: Sidecar, engine: str) -> Path:
             f"{path}: holds no weights for the engine {engine}, only for: {there}; set `engine` "
             f"to one of these, or make them with `jikimi export`, else {REMEDY}"
         )
-    return _intact(path, sidecar.engines[engine])
+    return intact(path, sidecar.engines[engine])
 
 
-def _read(path: Path) -> Sidecar:
+def read_sidecar(path: Path) -> Sidecar:
+    """The sidecar at `path`; raises ModelError, naming what is wrong and what to do."""
     try:
         return Sidecar.model_validate_json(read_file(path, SIDECAR_BYTES))
     except UnfitFileError as error:
@@ -207,7 +233,8 @@ def _read(path: Path) -> Sidecar:
         raise ModelError(f"{path}: {where}: {first['msg']}; {REMEDY}") from error
 
 
-def _intact(sidecar: Path, entry: WeightsFile) -> Path:
+def intact(sidecar: Path, entry: WeightsFile) -> Path:
+    """The file of `entry` beside the sidecar, as it was written; raises ModelError."""
     path = sidecar.parent / entry.file
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -228,7 +255,7 @@ def _engine(model: Path, name: str, threads: int) -> Engine:
 
 
 def _linear_head(path: Path, sidecar: Sidecar) -> LinearHead:
-    head_path = _intact(path, sidecar.head)
+    head_path = intact(path, sidecar.head)
     try:
         parts = _head_arrays(head_path, len(sidecar.labels))
     except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
