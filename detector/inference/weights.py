@@ -73,10 +73,12 @@ class Rules(_Part):
 
 
 class SecondLookThresholds(_Part):
-    """When a camera is looked at again, and what then opens an incident."""
+    """When a camera is looked at again, and what then opens an incident.
+
+    Where a look is not to be had, `Sidecar.incident` does.
+    """
 
     candidate: float = Field(gt=0, lt=1)
-    alone: float = Field(gt=0, lt=1)
     incident: Rules
 
 

@@ -25,7 +25,7 @@ from models.data.atomic_file import written_whole
 from models.data.clips import Clip
 from models.data.embeddings import clip_key
 
-EVERY_S = 0.5
+EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,6 +21,7 @@ from detector.inference.second_look.video_engine import VideoEngine
 from detector.inference.weights import (
     REMEDY,
     SecondLookPart,
+    Sidecar,
     intact,
     read_sidecar,
     shipped_weights,
@@ -48,10 +49,11 @@ def load_second_look(path: Path | None = None, threads: int = 1) -> SecondLook |
     anything does not fit.
     """
     path = path or shipped_weights()
-    told = read_sidecar(path).second_look
+    sidecar = read_sidecar(path)
+    told = sidecar.second_look
     if told is None:
         return None
-    network, head_path, head = _checked(path, told)
+    network, head_path, head = _checked(path, sidecar, told)
     with native_messages_logged():
         engine = _engine(network, threads)
     if (engine.numbers,) != head.mean.shape:
@@ -59,7 +61,7 @@ def load_second_look(path: Path | None = None, threads: int = 1) -> SecondLook |
             f"{network}: gives embeddings of {engine.numbers} numbers, {head_path} takes "
             f"{head.mean.shape}; {REMEDY}"
         )
-    return SecondLook(told.label, engine, head, rules_of(told, head))
+    return SecondLook(told.label, engine, head, _rules(sidecar, told, head))
 
 
 def check_second_look(path: Path | None = None) -> None:
@@ -68,16 +70,16 @@ def check_second_look(path: Path | None = None) -> None:
     Raises ModelError as it does.
     """
     path = path or shipped_weights()
-    told = read_sidecar(path).second_look
-    if told is not None:
-        _checked(path, told)
+    sidecar = read_sidecar(path)
+    if sidecar.second_look is not None:
+        _checked(path, sidecar, sidecar.second_look)
 
 
-def rules_of(told: SecondLookPart, head: FusedHead) -> SecondLookRules:
-    """The rules of a sidecar's section and its head."""
+def _rules(sidecar: Sidecar, told: SecondLookPart, head: FusedHead) -> SecondLookRules:
+    """The first stage alone goes by the rules that it has without a second look."""
     return SecondLookRules(
         candidate=told.rules.candidate,
-        alone=told.rules.alone,
+        alone=sidecar.incident[told.label].open_threshold,
         incident=IncidentRules(**told.rules.incident.model_dump()),
         fusion=Fusion(head.first, head.second, head.intercept),
     )
@@ -101,8 +103,10 @@ def read_fused_head(path: Path) -> FusedHead:
     return head
 
 
-def _checked(path: Path, told: SecondLookPart) -> tuple[Path, Path, FusedHead]:
+def _checked(path: Path, sidecar: Sidecar, told: SecondLookPart) -> tuple[Path, Path, FusedHead]:
     """Network and head as they were written, if they are for this version."""
+    if told.label not in sidecar.incident:
+        raise ModelError(f"{path}: second look of label {told.label!r}, unknown to it; {REMEDY}")
     if told.window != WINDOW_RECIPE:
         raise ModelError(
             f"{path}: second look made for window recipe {told.window.get('name')} "
