@@ -79,6 +79,11 @@ class DetectionSettings(Section):
         default=None,
         description="a fight that flares up again within this time is the same incident",
     )
+    second_look: bool = Field(
+        default=True,
+        description="look at the people themselves before an alarm; off: motion alone decides, by "
+        "a stricter threshold",
+    )
     watch: list[Polygon] = Field(default=[], description="only motion inside these counts")
     ignore: list[Polygon] = Field(default=[], description="motion inside these never counts")
 

@@ -97,7 +97,11 @@ class MotionView:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One calibrated probability (0…1) for one label, and its smoothed value."""
+    """One calibrated probability (0…1) for one label, and its smoothed value.
+
+    `fused`: what the second look makes of it (`detector.incidents.second_look`), None where there
+    is none. `verified`: whether that has looked.
+    """
 
     camera: str
     at_s: float
@@ -105,6 +109,13 @@ class Score:
     label: str
     probability: float
     smoothed: float
+    fused: float | None = None
+    verified: bool = False
+
+    @property
+    def decisive(self) -> float:
+        """What an incident stands on."""
+        return self.smoothed if self.fused is None else self.fused
 
 
 class Phase(StrEnum):
@@ -119,8 +130,9 @@ class Phase(StrEnum):
 class Incident:
     """One fight (or other label) on one camera: opened once, updated, closed once.
 
-    `peak`: highest smoothed probability so far. `closed_at` is None until closed. `duration_s`:
-    from its opening to now or, once closed, to its last high score; whatever the wall clock did.
+    `peak`: highest probability so far that it stood on. `closed_at` is None until closed.
+    `duration_s`: from its opening to now or, once closed, to its last high score; whatever the
+    wall clock did. `verified`: whether the second look has seen it, None where that is not known.
     """
 
     id: UUID
@@ -131,6 +143,7 @@ class Incident:
     peak: float
     phase: Phase
     duration_s: float = 0.0
+    verified: bool | None = None
 
 
 class CameraState(StrEnum):

@@ -1,19 +1,51 @@
 """What one camera's probabilities amount to: smoothed scores and incidents, label by label.
 
 The daemon, `jikimi score` and the evaluation all judge through this one class. With calibrators
-its opening thresholds follow what the camera normally shows.
+its opening thresholds follow what the camera normally shows. With a second look it says when to
+look (`due`), takes the answers (`looked`), and goes by what both stages say together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from config.settings import DetectionSettings
 from detector.incidents.calibration import Calibrator, Learnt
-from detector.incidents.smoothing import Smoother
+from detector.incidents.second_look import FusedJudgement, SecondLookRules
+from detector.incidents.smoothing import WINDOW_S, Smoother, elapsed
 from detector.incidents.tracker import CLOSE_BELOW, IncidentRules, IncidentTracker
 from detector.types import Incident, Score
+
+ARMING = 0.2
+"""Of a single view: from this probability on a camera's pictures are kept for a second look, for
+as long as the view counts. The first stage opens after eight such views at the earliest, which is
+when the pictures make a window."""
+
+ALARMED_EVERY_S = 1.0
+"""Between two looks while an incident is open: for its end there is more time than for an alarm."""
+
+ALARMED_URGENCY = 0.5
+"""Half of the budget is left to alarms that are still to be raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A look that is due: the score it is asked for at, and how close to an alarm that is, 0 … 1.
+
+    `alarmed`: an incident is open already.
+    """
+
+    score: Score
+    urgency: float
+    alarmed: bool
+
+
+def _closeness(smoothed: float, rules: SecondLookRules) -> float:
+    """Where between candidate and what opens by the first stage alone: 0 … 1."""
+    reach = rules.alone - rules.candidate
+    return min(max((smoothed - rules.candidate) / reach, 0.0), 1.0) if reach > 0 else 1.0
 
 
 def rules_for(shipped: IncidentRules, stated: DetectionSettings) -> IncidentRules:
@@ -59,7 +91,8 @@ def calibrators_for(
 class CameraJudge:
     """The judgement over one camera: a smoother and an incident tracker for each label.
 
-    `calibrators`: by label, those whose opening threshold is learnt.
+    `calibrators`: by label, those whose opening threshold is learnt. `second_look`: by label, the
+    rules of those that are looked at a second time; whoever gives it asks for what is `due`.
     """
 
     def __init__(
@@ -67,6 +100,7 @@ class CameraJudge:
         camera: str,
         rules: Mapping[str, IncidentRules],
         calibrators: Mapping[str, Calibrator] | None = None,
+        second_look: Mapping[str, SecondLookRules] | None = None,
     ) -> None:
         self._camera = camera
         self._labels = tuple(rules)
@@ -74,6 +108,11 @@ class CameraJudge:
         self._trackers = {
             label: IncidentTracker(camera, label, rule) for label, rule in rules.items()
         }
+        self._second_look = second_look or {}
+        self._fused = {label: FusedJudgement(own) for label, own in self._second_look.items()}
+        self._newest: dict[str, Score] = {}
+        self._asked_s: dict[str, float] = {}
+        self._arming_s: float | None = None
         self._calibrators: Mapping[str, Calibrator] = {}
         self._moved: set[str] = set()
         self.calibrate(calibrators or {})
@@ -91,17 +130,58 @@ class CameraJudge:
 
         Judged by `at_s` (monotonic seconds), dated by `utc`.
         """
-        scores, changes = [], []
+        changes: list[Incident] = []
         for label, probability in zip(self._labels, probabilities, strict=True):
             smoothed = self._smoothers[label].smooth(at_s, probability)
-            score = Score(self._camera, at_s, utc, label, probability, smoothed)
-            scores.append(score)
-            if incident := self._trackers[label].follow(score):
-                changes.append(incident)
-            if (learner := self._calibrators.get(label)) and learner.learn(at_s, smoothed):
-                self._moved.add(label)
+            self._newest[label] = Score(self._camera, at_s, utc, label, probability, smoothed)
+            changes += self._follow(label)
+            if label in self._fused and probability >= ARMING:
+                self._arming_s = at_s
         self._adopt()
-        return scores, changes
+        return list(self._newest.values()), changes
+
+    def due(self, *, at_hand: bool) -> list[Due]:
+        """Looks that are due at the newest scores; each counts as asked for.
+
+        `at_hand`: whether there are pictures of the last second. Without them nothing is asked for
+        until the first stage alone would open: then the answer is that there is none.
+        """
+        found = []
+        for label, fused in self._fused.items():
+            score = self._newest[label]
+            rules = self._second_look[label]
+            alarmed = self._trackers[label].open_incident is not None
+            asked_s = self._asked_s.get(label)
+            if not at_hand and score.smoothed < rules.alone:
+                continue
+            pause_s = elapsed(asked_s, score.at_s) if asked_s is not None else ALARMED_EVERY_S
+            if alarmed and 0 <= pause_s < ALARMED_EVERY_S:
+                continue
+            if fused.due(score.at_s, score.smoothed):
+                self._asked_s[label] = score.at_s
+                urgency = ALARMED_URGENCY if alarmed else _closeness(score.smoothed, rules)
+                found.append(Due(score, urgency, alarmed))
+        return found
+
+    def looked(self, label: str, at_s: float, logit: float | None) -> list[Incident]:
+        """The second stage's answer to the look asked for at `at_s`; None: there is none.
+
+        Returns incidents that changed with it.
+        """
+        self._fused[label].looked(at_s, logit)
+        changes = self._follow(label)
+        self._adopt()
+        return changes
+
+    @property
+    def armed(self) -> bool:
+        """Whether pictures are to be kept for a second look."""
+        if self._arming_s is None:
+            return False
+        if any(self._trackers[label].open_incident for label in self._fused):
+            return True
+        at_s = next(iter(self._newest.values())).at_s
+        return 0 <= elapsed(self._arming_s, at_s) <= WINDOW_S
 
     @property
     def calibrators(self) -> Mapping[str, Calibrator]:
@@ -111,6 +191,19 @@ class CameraJudge:
     def rules(self, label: str) -> IncidentRules:
         """The rules in force for `label`."""
         return self._trackers[label].rules
+
+    def _follow(self, label: str) -> list[Incident]:
+        """The newest score into tracker and calibration, as both stages see it now."""
+        score = self._newest[label]
+        if fused := self._fused.get(label):
+            verdict = fused.verdict(score.at_s, score.smoothed)
+            score = replace(score, fused=verdict.probability, verified=verdict.verified)
+            self._newest[label] = score
+        incident = self._trackers[label].follow(score)
+        learner = self._calibrators.get(label)
+        if learner and learner.learn(score.at_s, score.decisive):
+            self._moved.add(label)
+        return [incident] if incident else []
 
     def _adopt(self) -> None:
         """Bring moved thresholds into force; where an incident is open, once it has closed."""

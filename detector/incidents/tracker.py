@@ -1,4 +1,4 @@
-"""From smoothed scores to incidents: one fight is one incident, opened, updated, closed.
+"""From scores to incidents: one fight is one incident, opened, updated, closed.
 
 Two thresholds (hysteresis) keep a score that wavers from opening twice; a fight that
 flares up again within the merge gap is the same one. Pure logic, one tracker a camera and
@@ -31,7 +31,7 @@ CLOSE_BELOW = 0.8
 
 @dataclass(frozen=True, slots=True)
 class IncidentRules:
-    """When an incident opens and closes; thresholds on the smoothed probability, seconds."""
+    """When an incident opens and closes; thresholds on what it stands on, seconds."""
 
     open_threshold: float
     close_threshold: float
@@ -59,6 +59,7 @@ class IncidentTracker:
         self._opened_s = 0.0
         self._reported_s = 0.0
         self._reported_peak = 0.0
+        self._reported_verified: bool | None = None
         self._open: Incident | None = None
 
     @property
@@ -83,7 +84,7 @@ class IncidentTracker:
         `opened_at` is the instant of the decision, not of the first high score: what
         delays are measured against is what an operator sees.
         """
-        high = score.smoothed >= self._rules.close_threshold
+        high = score.decisive >= self._rules.close_threshold
         over = self._over(score.at_s, high)
         if self._open is not None and over:
             return self.close()
@@ -93,11 +94,11 @@ class IncidentTracker:
             self._last_above_s = score.at_s
         if self._open is not None:
             return self._carry_on(self._open, score)
-        if high and self._above_since_s is None and score.smoothed >= self._rules.open_threshold:
+        if high and self._above_since_s is None and score.decisive >= self._rules.open_threshold:
             self._above_since_s = score.at_s
         if (
             self._above_since_s is None
-            or score.smoothed < self._rules.open_threshold
+            or score.decisive < self._rules.open_threshold
             or elapsed(self._above_since_s, score.at_s) < self._rules.min_duration_s
         ):
             return None
@@ -108,8 +109,9 @@ class IncidentTracker:
             self._label,
             opened_at=score.utc,
             closed_at=None,
-            peak=score.smoothed,
+            peak=score.decisive,
             phase=Phase.OPENED,
+            verified=score.verified,
         )
         return self._report(self._open, score.at_s)
 
@@ -138,15 +140,18 @@ class IncidentTracker:
         return closed
 
     def _carry_on(self, incident: Incident, score: Score) -> Incident | None:
+        verified = score.verified and score.decisive >= self._rules.open_threshold
         self._open = replace(
             incident,
-            peak=max(incident.peak, score.smoothed),
+            peak=max(incident.peak, score.decisive),
             phase=Phase.UPDATED,
             duration_s=max(0.0, elapsed(self._opened_s, score.at_s)),
+            verified=incident.verified or verified,
         )
         age_s = elapsed(self._reported_s, score.at_s)
         risen = self._open.peak - self._reported_peak >= PEAK_STEP
-        if age_s >= UPDATE_INTERVAL_S or (risen and age_s >= PEAK_INTERVAL_S):
+        news = risen or self._open.verified is not self._reported_verified
+        if age_s >= UPDATE_INTERVAL_S or (news and age_s >= PEAK_INTERVAL_S):
             return self._report(self._open, score.at_s)
         return None
 
@@ -165,4 +170,5 @@ class IncidentTracker:
     def _report(self, incident: Incident, at_s: float) -> Incident:
         self._reported_s = at_s
         self._reported_peak = incident.peak
+        self._reported_verified = incident.verified
         return incident

@@ -22,6 +22,7 @@ from alerts.liveness import LiveThread
 from detector.inference.engine import Engine
 from detector.inference.head import Head
 from detector.inference.overload import LoadMeter, this_round
+from detector.motion.window import LastSecond
 from detector.types import MotionView, Sample
 
 STALENESS_BUDGET_S = 0.5
@@ -38,10 +39,14 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampledView:
-    """A view on its way to the worker, and the sample it was made of."""
+    """A view on its way to the worker, and the sample it was made of.
+
+    `second`: the pictures up to it, where they are kept for a second look.
+    """
 
     sample: Sample
     view: MotionView
+    second: LastSecond | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
