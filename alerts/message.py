@@ -47,7 +47,7 @@ class Alert(BaseModel):
     exercise: bool = Field(default=False, description="a drill: nothing has happened")
     late: bool = Field(default=False, description="delivered long after sent_at: no longer fresh")
     label: str = Field(description="violence, or another label; camera for camera notices")
-    score: float = Field(ge=0, le=1, description="highest smoothed probability so far")
+    score: float = Field(ge=0, le=1, description="highest probability so far")
     camera: str = Field(description="name of the camera")
     site: str = Field(description="name of the site")
     location: Location = Field(description="where the camera hangs; null where it is not known")
@@ -55,6 +55,11 @@ class Alert(BaseModel):
     opened_at: AwareDatetime = Field(description="when it began (UTC)")
     sent_at: AwareDatetime = Field(description="when the monitor wrote this message (UTC)")
     reason: str | None = Field(default=None, description="why it closed, or why the camera is lost")
+    verified: bool | None = Field(
+        default=None,
+        description="whether the second look, at the people themselves, has found it too; false: "
+        "motion alone opened it; null: not of an incident, or not known",
+    )
     image: Base64Bytes | None = Field(default=None, description="JPEG, base64")
     links: dict[str, str] = Field(default={}, description="name to URL, of more about it")
 

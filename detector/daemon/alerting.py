@@ -64,6 +64,7 @@ def incident_alert(
         opened_at=incident.opened_at,
         sent_at=now.astimezone(UTC),
         reason=report.reason,
+        verified=None if report.exercise else incident.verified,
     )
     # Set past validation: pydantic's Base64Bytes takes encoded text, and the picture is raw.
     alert = alert.model_copy(update={"image": picture})

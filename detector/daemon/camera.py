@@ -28,10 +28,12 @@ from detector.daemon.calibration_store import CalibrationStore
 from detector.daemon.camera_loss import LossTracker, Notice, SampleCounts
 from detector.daemon.observability.metrics import CaptureMetrics, DetectorMetrics
 from detector.incidents.judge import CameraJudge, calibrators_for, rules_for
+from detector.inference.second_look.worker import Candidate, Looked, SecondLookWorker
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker, SampledView, ScoredView
 from detector.motion.view import MotionTracker
-from detector.types import CameraState, Grey, Incident, Phase, Sample
+from detector.motion.window import LastSecond, WindowTracker
+from detector.types import CameraState, Grey, Incident, MotionView, Phase, Sample
 
 SHOW_CALIBRATION_S = 60.0
 """How often metrics follow what was learnt; thresholds move every ten minutes at most."""
@@ -80,6 +82,7 @@ class WatchedCamera:
         metrics: DetectorMetrics,
         callbacks: CameraCallbacks,
         store: CalibrationStore,
+        second_look: SecondLookWorker | None = None,
     ) -> None:
         self.camera = camera
         self._store = store
@@ -89,10 +92,15 @@ class WatchedCamera:
         self._labels = labels = classifier.sidecar.labels
         metrics.add_camera(camera.name, camera.site, labels)
         self._observer = CaptureMetrics(metrics, camera.name)
+        self._second_look = second_look if camera.detection.second_look else None
+        looks = self._second_look.rules if self._second_look else {}
         self._shipped = classifier.rules()
+        self._shipped |= {label: look.incident for label, look in looks.items()}
         rules = {label: rules_for(rule, camera.detection) for label, rule in self._shipped.items()}
         calibrators = calibrators_for(self._shipped, camera.detection, store.load(camera))
-        self._judge = CameraJudge(camera.name, rules, calibrators)
+        self._judge = CameraJudge(camera.name, rules, calibrators, looks)
+        self._window = WindowTracker()
+        self._armed = False
         self._logged = {label: self._judge.rules(label).open_threshold for label in rules}
         self._shown_s = 0.0
         # The inference thread pushes scores, the supervisor closes what has gone quiet: under
@@ -128,6 +136,8 @@ class WatchedCamera:
         """Stop watching: an open incident is closed with `reason`; does not wait for the reader."""
         self._reader.request_stop()
         self._worker.remove(self.camera.name)
+        if self._second_look:
+            self._second_look.remove(self.camera.name)
         with self._judge_lock, self._state_lock:
             self._stopped = True
             for incident in self._judge.close():
@@ -151,6 +161,15 @@ class WatchedCamera:
                 self._counts.scored += 1
             sample = sampled.sample
             self._take_scores(sample.at_s, sample.utc, scored.probabilities.tolist(), sampled)
+
+    def on_looked(self, looked: Looked) -> None:
+        """Take the second look's answer (called by its thread)."""
+        sampled, label = looked.candidate.sampled, looked.candidate.label
+        with self._judge_lock:
+            if not self._stopped:
+                for incident in self._judge.looked(label, sampled.sample.at_s, looked.logit):
+                    self._report(incident, sampled, None)
+                self._armed = self._judge.armed
 
     def tick(self, now_s: float, utc: datetime) -> None:
         """Do what is due by `now_s` (monotonic): notices, quiet incidents, calibration shown."""
@@ -245,6 +264,7 @@ class WatchedCamera:
         """The reader has died, or hangs: leave it behind, whatever it held, and start another."""
         self._reader.request_stop()
         self._motion = MotionTracker(self.camera.detection.watch, self.camera.detection.ignore)
+        self._window = WindowTracker()
         self._reader = self._new_reader()
         self._reader.start()
 
@@ -255,14 +275,23 @@ class WatchedCamera:
         self._counts.taken += 1
         self._counts.late += sample.lag_s > LATE_S
         view = self._motion.view_of(sample)
+        second = self._last_second(sample, view)
         if view is None:
             self._observer.missed(sample.camera, "warming", 1)
             return None
-        self._worker.offer(SampledView(sample, view))
+        self._worker.offer(SampledView(sample, view, second))
         if self._worker.overloaded and sample.lag_s <= LATE_S:
             with self._judge_lock:  # that not all can be scored is told of the box, not of it
                 self._counts.scored += 1
         return view.moving
+
+    def _last_second(self, sample: Sample, view: MotionView | None) -> LastSecond | None:
+        """The pictures up to `sample`, kept only while they may be looked at: they take memory."""
+        armed = self._armed
+        if not armed:
+            self._window.forget()
+        self._window.add(sample, view)
+        return self._window.last_second() if armed else None
 
     def _on_rest(self, at_s: float, utc: datetime) -> None:
         """A sample of the sleeping camera: watched, and nothing moves."""
@@ -290,6 +319,21 @@ class WatchedCamera:
         for score in scores:
             self._metrics.observe_score(score)
         self._scores = {score.label: score.smoothed for score in scores}
+        if self._second_look:
+            self._look_again(self._second_look, sampled)
+            self._armed = self._judge.armed
+
+    def _look_again(self, second_look: SecondLookWorker, sampled: SampledView | None) -> None:
+        """Ask for the looks that are due; where nobody can look the first stage decides at once."""
+        second = sampled.second if sampled else None
+        ready = second_look.ready
+        for due in self._judge.due(at_hand=second is not None or not ready):
+            if sampled and second and ready:
+                label = due.score.label
+                second_look.offer(Candidate(sampled, second, label, due.urgency, due.alarmed))
+            else:
+                for incident in self._judge.looked(due.score.label, due.score.at_s, None):
+                    self._report(incident, sampled, None)
 
     def _on_state(self, change: StateChange) -> None:
         with self._state_lock:

@@ -10,6 +10,7 @@ from alerts.liveness import LiveThread
 from config.errors import ControlError
 from config.settings import CameraSettings
 from detector.daemon.camera import WatchedCamera
+from detector.inference.second_look.worker import Looked
 from detector.inference.worker import ScoredView
 from detector.types import CameraState
 
@@ -69,13 +70,19 @@ class Cameras:
         """Whether every camera has been reached, or could not be."""
         return all(camera.state is not CameraState.CONNECTING for camera in self.all())
 
-    # The inference worker calls these two, `is_alarmed` under its own lock: they take none.
+    # The workers call these, inference `is_alarmed` under its own lock: they take none.
 
     def on_scored(self, scored: ScoredView) -> None:
         """Hand a scored view to its camera, if that is still watched."""
         camera = self._by_name.get(scored.sampled.view.camera)
         if camera is not None:
             camera.on_scored(scored)
+
+    def on_looked(self, looked: Looked) -> None:
+        """Hand an answer of the second look to its camera, if that is still watched."""
+        camera = self._by_name.get(looked.candidate.camera)
+        if camera is not None:
+            camera.on_looked(looked)
 
     def is_alarmed(self, name: str) -> bool:
         """Whether an incident is open on `name`: it goes first where not all can be scored."""

@@ -99,6 +99,7 @@ class IncidentReporter:
             incident=str(incident.id),
             peak=round(incident.peak, 3),
             sinks=sinks,
+            **({"verified": incident.verified} if incident.verified is not None else {}),
             **({"duration_s": round(incident.duration_s, 1)} if over else {}),
             **({"exercise": True} if report.exercise else {}),
             **({"reason": report.reason} if report.reason else {}),

@@ -166,9 +166,12 @@ class CameraJudge:
     def looked(self, label: str, at_s: float, logit: float | None) -> list[Incident]:
         """The second stage's answer to the look asked for at `at_s`; None: there is none.
 
-        Returns incidents that changed with it.
+        Returns incidents that changed with it; none of a label that was not asked for here.
         """
-        self._fused[label].looked(at_s, logit)
+        fused = self._fused.get(label)
+        if fused is None or label not in self._newest:
+            return []
+        fused.looked(at_s, logit)
         changes = self._follow(label)
         self._adopt()
         return changes

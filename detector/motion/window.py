@@ -53,6 +53,10 @@ class WindowTracker:
     def __init__(self) -> None:
         self._kept: deque[tuple[float, FrameHandle, Box | None]] = deque(maxlen=FRAMES)
 
+    def forget(self) -> None:
+        """Start anew."""
+        self._kept.clear()
+
     def add(self, sample: Sample, view: MotionView | None) -> None:
         """The next sample, and the view that was made of it.
 

@@ -75,6 +75,20 @@ def check_second_look(path: Path | None = None) -> None:
         _checked(path, sidecar, sidecar.second_look)
 
 
+def second_look_rules(path: Path | None = None) -> dict[str, SecondLookRules]:
+    """By label, the rules of the second look of the weights; empty where they have none.
+
+    Raises ModelError as `load_second_look` does; the network is not loaded.
+    """
+    path = path or shipped_weights()
+    sidecar = read_sidecar(path)
+    told = sidecar.second_look
+    if told is None:
+        return {}
+    _, _, head = _checked(path, sidecar, told)
+    return {told.label: _rules(sidecar, told, head)}
+
+
 def _rules(sidecar: Sidecar, told: SecondLookPart, head: FusedHead) -> SecondLookRules:
     """The first stage alone goes by the rules that it has without a second look."""
     return SecondLookRules(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -21,6 +21,7 @@ from structlog import get_logger
 from alerts.liveness import MAX_REASON, LiveThread
 from config.errors import JikimiError
 from config.secrets import scrub
+from detector.incidents.second_look import SecondLookRules
 from detector.inference.second_look.budget import SHARE_OF_CORE, WINDOW_S, Budget
 from detector.inference.worker import SampledView
 from detector.motion.window import LastSecond
@@ -104,8 +105,14 @@ class SecondLookWorker:
     """The worker; `on_looked` is called from its thread."""
 
     def __init__(
-        self, load: Load, on_looked: Callable[[Looked], None], observer: LookObserver
+        self,
+        rules: Mapping[str, SecondLookRules],
+        load: Load,
+        on_looked: Callable[[Looked], None],
+        observer: LookObserver,
     ) -> None:
+        """`rules`: by label, when to look, and what opens an incident."""
+        self.rules = rules
         self._load = load
         self._on_looked = on_looked
         self._observer = observer

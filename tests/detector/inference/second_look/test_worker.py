@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pytest
@@ -100,7 +99,7 @@ class Stage:
     def __init__(self) -> None:
         self.looking = Looking()
         self.log = Log()
-        self.worker = SecondLookWorker(self.looking.load, self.log.on_looked, self.log)
+        self.worker = SecondLookWorker({}, self.looking.load, self.log.on_looked, self.log)
 
     def start(self) -> None:
         self.worker.start()
@@ -205,7 +204,7 @@ def test_the_budget_is_a_share_of_a_core_over_a_minute_and_comes_back() -> None:
 def test_what_looks_takes_is_what_the_budget_is_spent_on(stage: Stage) -> None:
     """Seconds of the processor, not of waiting: the thread has to count its own."""
 
-    def burn(looked: Any) -> float:
+    def burn(second: LastSecond) -> float:
         until_s = time.thread_time() + 0.2
         while time.thread_time() < until_s:
             pass
@@ -247,8 +246,9 @@ def test_an_answer_that_cannot_be_taken_costs_the_others_nothing(stage: Stage) -
 
     stage.log.take = refuse
     stage.go(2)
-    stage.worker.offer(candidate("bad"))
-    stage.answered(1)
+    with capture_logs() as logs:  # printing it would take too long
+        stage.worker.offer(candidate("bad"))
+        wait_for(lambda: logs)
     stage.worker.offer(candidate("gate"))
     assert stage.answered(2)[-1] == ("gate", 2.0)
 
