@@ -6,9 +6,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from config.errors import StreamError, UsageError
+
+if TYPE_CHECKING:  # they load LiteRT
+    from detector.inference.second_look.weights import SecondLook
+    from detector.inference.weights import Classifier
 
 
 def add_commands(commands: Any) -> None:
@@ -35,6 +39,7 @@ def _score(chosen: argparse.Namespace) -> int:
     from detector.footage import drawing  # noqa: PLC0415
     from detector.footage.recording import recorded_seconds  # noqa: PLC0415
     from detector.footage.scoring import FileScore, score_file  # noqa: PLC0415
+    from detector.inference.second_look.weights import load_second_look  # noqa: PLC0415
     from detector.inference.weights import load_classifier  # noqa: PLC0415
 
     if chosen.annotate and len(chosen.videos) > 1:
@@ -45,12 +50,18 @@ def _score(chosen: argparse.Namespace) -> int:
         if out:
             drawing.need_folder_of(out)
     classifier = load_classifier(chosen.weights)
+    second_look = load_second_look(chosen.weights)
     scores: list[FileScore] = []
     failed: StreamError | None = None
     for video in chosen.videos:
         try:
             with seconds_bar(video.name, recorded_seconds(video)) as bar:
-                score = score_file(video, classifier, progress=lambda at_s: _show(bar, at_s))
+                score = score_file(
+                    video,
+                    classifier,
+                    progress=lambda at_s: _show(bar, at_s),
+                    second_look=second_look,
+                )
         except StreamError as error:
             # One bad file must not cost the results of the others; the exit code tells.
             failed = error
@@ -67,9 +78,16 @@ def _score(chosen: argparse.Namespace) -> int:
                 chosen.videos[0], scores[0], chosen.annotate, lambda at_s: _show(bar, at_s)
             )
     if scores and chosen.plot:
-        thresholds = {k: rule.open_threshold for k, rule in classifier.rules().items()}
-        drawing.plot(scores, thresholds, chosen.plot)
+        drawing.plot(scores, _thresholds(classifier, second_look), chosen.plot)
     return failed.exit_code if failed else 0
+
+
+def _thresholds(classifier: Classifier, second_look: SecondLook | None) -> dict[str, float]:
+    """By label, what opens an incident."""
+    thresholds = {label: rule.open_threshold for label, rule in classifier.rules().items()}
+    if second_look:
+        thresholds[second_look.label] = second_look.rules.incident.open_threshold
+    return thresholds
 
 
 def seconds_bar(name: str, length_s: float) -> Any:

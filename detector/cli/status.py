@@ -52,7 +52,7 @@ def summary(status: dict[str, Any]) -> str:
     # a daemon that was started before an upgrade tells of no silences
     rows += [("silenced", [told_silence(silence)]) for silence in status.get("silences", [])]
     rows += [
-        ("model", [f"{model['name']} on {model['engine']}"]),
+        ("model", [f"{model['name']} on {model['engine']}", *_looks(status)]),
         ("sinks", [_sink(sink) for sink in status["sinks"]]),
         ("metrics", [f"{url}/metrics", f"health {url}/healthz"]),
         ("state", [status["state_dir"]]),
@@ -60,6 +60,14 @@ def summary(status: dict[str, Any]) -> str:
     lines = [f"Jikimi {status['version']} watches {len(cameras)} camera(s)"]
     lines += [flow(f"  {what:<8}", parts, INDENT) for what, parts in rows]
     return "\n".join(lines)
+
+
+def _looks(status: dict[str, Any]) -> list[str]:
+    """`second look behind (its budget …)`; nothing where the weights have none."""
+    look = status.get("second_look")  # None: a daemon that was started before an upgrade
+    if look is None or look["state"] == "none":
+        return []
+    return [f"second look {look['state']}", *([f"({look['reason']})"] if look["reason"] else [])]
 
 
 def _sink(sink: dict[str, Any]) -> str:

@@ -77,7 +77,10 @@ class CalibrationStore:
         self._folder = folder
         self._faults = faults or StorageFaults()
         told = {"labels", "view", "engines", "head", "calibration", "incident"}
-        self._weights = _digest(sidecar.model_dump_json(include=told))
+        text = sidecar.model_dump_json(include=told)
+        if look := sidecar.second_look:
+            text += look.model_dump_json(include={"label", "network", "head", "window", "rules"})
+        self._weights = _digest(text)
         self._state = threading.Condition()
         self._learnt: dict[str, _File] = {}
         self._waiting: dict[str, _File] = {}
@@ -273,6 +276,8 @@ def _looks_at(camera: CameraSettings) -> str:
     """Stands for what the camera sees; of its address without the password, which may change."""
     detection = camera.detection
     facts = [camera.url.identity or camera.url.url, detection.watch, detection.ignore]
+    if not detection.second_look:
+        facts.append("motion alone")  # whose probabilities are others
     return _digest(json.dumps(facts))
 
 

@@ -22,7 +22,7 @@ from alerts.message import CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.storage.copying import EXPIRED_S
 from alerts.storage.faults import StorageFaults
-from config.errors import ConfigError
+from config.errors import ConfigError, ModelError
 from config.secrets import scrub
 from config.settings import CameraSettings, Settings
 from config.urls import StreamUrl
@@ -39,6 +39,7 @@ from detector.daemon.observability.http import HttpServer
 from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import (
     DetectorMetrics,
+    LookMetrics,
     WorkerMetrics,
     process_registry,
 )
@@ -47,6 +48,9 @@ from detector.daemon.observability.thread_metrics import ThreadMetrics
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.signals import Signals
 from detector.daemon.supervisor import Supervisor
+from detector.inference.second_look.looking import loaded
+from detector.inference.second_look.weights import second_look_rules
+from detector.inference.second_look.worker import SecondLookWorker
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
 from detector.types import CameraState, Phase
@@ -98,9 +102,15 @@ class Daemon:
             WorkerMetrics(metrics),
             self._cameras.is_alarmed,
         )
+        self._second_look = self._new_second_look()
         self._supervisor = supervisor = Supervisor(self._threads)
         self._health = health = Health(
-            self._cameras, self._worker, self._dispatcher, supervisor, log_writer
+            self._cameras,
+            self._worker,
+            self._dispatcher,
+            supervisor,
+            log_writer,
+            self._second_look,
         )
         self._journal = Journal(self._dispatcher.store)
         self._reporter = IncidentReporter(self._journal, self._dispatcher.submit)
@@ -150,15 +160,22 @@ class Daemon:
                 "name": sidecar.name,
                 "engine": self._classifier.engine.name,
                 "labels": sidecar.labels,
-                "open_thresholds": {
-                    label: rule.open_threshold for label, rule in sidecar.incident.items()
-                },
+                "open_thresholds": self._open_thresholds(),
             },
         }
+
+    def _open_thresholds(self) -> dict[str, float]:
+        """By label, what the weights open an incident at."""
+        rules = self._classifier.rules()
+        looks = self._second_look.rules if self._second_look else {}
+        rules |= {label: look.incident for label, look in looks.items()}
+        return {label: rule.open_threshold for label, rule in rules.items()}
 
     def _threads(self) -> Iterator[LiveThread]:
         """All that an alarm, or word of one, passes; they come and go with cameras and sinks."""
         yield self._worker.thread
+        if self._second_look:
+            yield self._second_look.thread
         yield self._reporter.thread
         yield from self._dispatcher.threads()
         yield from self._cameras.threads()
@@ -171,6 +188,7 @@ class Daemon:
         self._dispatcher.start()
         self._reporter.start()
         self._worker.start()
+        self._look_again()
         self._close_left_open(datetime.now(UTC))
         for camera in self._settings.cameras:
             self._cameras.add(camera)
@@ -215,6 +233,8 @@ class Daemon:
         for camera in cameras:
             camera.request_stop("monitor stopped")
         self._reporter.stop(deadline)  # in milliseconds: it waits for no disk and no sink
+        if self._second_look:
+            self._second_look.request_stop()
         self._dispatcher.request_stop()
         self._calibration_saver.request_stop()
         self._control.stop()
@@ -227,12 +247,36 @@ class Daemon:
             camera.join(deadline)
         log.info("stopped")
 
+    def _new_second_look(self) -> SecondLookWorker | None:
+        """None where the weights have none; one whose files do not fit says so once it starts."""
+        if self._classifier.sidecar.second_look is None:
+            return None
+        weights = self._settings.weights
+        try:
+            rules = second_look_rules(weights)
+        except ModelError:
+            rules = {}
+        observer = LookMetrics(self._metrics)
+        return SecondLookWorker(rules, partial(loaded, weights), self._cameras.on_looked, observer)
+
+    def _look_again(self) -> None:
+        """Start the second look if it is not, and a camera wants it: it takes 40 MB."""
+        wanted = any(camera.detection.second_look for camera in self._settings.cameras)
+        if self._second_look and wanted and not self._second_look.started:
+            self._second_look.start()
+
     def _watched_camera(self, camera: CameraSettings) -> WatchedCamera:
         callbacks = CameraCallbacks(
             self._reporter.report, self._dispatcher.submit, self._show_state
         )
         return WatchedCamera(
-            camera, self._classifier, self._worker, self._metrics, callbacks, self._calibrations
+            camera,
+            self._classifier,
+            self._worker,
+            self._metrics,
+            callbacks,
+            self._calibrations,
+            self._second_look,
         )
 
     def _show_state(self, camera: CameraSettings, state: CameraState, since: datetime) -> None:
@@ -286,6 +330,7 @@ class Daemon:
                 log.warning("sinks stay as they were", error=scrub(str(error)))
                 settings = settings.model_copy(update={"sinks": self._settings.sinks})
         self._settings = settings
+        self._look_again()
         for camera in added:
             self._cameras.add(camera)
         log.info(

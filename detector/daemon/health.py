@@ -11,6 +11,7 @@ from detector.daemon.camera import CameraStatus
 from detector.daemon.cameras import Cameras
 from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.supervisor import Supervisor
+from detector.inference.second_look.worker import SecondLookWorker
 from detector.inference.worker import InferenceWorker
 from detector.types import CameraState
 
@@ -27,10 +28,21 @@ class Silence(TypedDict):
     until: str
 
 
+class SecondLookStatus(TypedDict):
+    """What the second look does: a `LookState`, `off` (no camera asks for it) or `none`.
+
+    `none`: the weights have none. `reason`: why it is behind or failing.
+    """
+
+    state: str
+    reason: str
+
+
 class HealthStatus(TypedDict):
     """The body of /healthz. `sinks`: `alerts.delivery.status.SinkStatus` as objects.
 
-    A silence was asked for, so it is shown and does not make the status `degraded`.
+    A silence was asked for, so it is shown and does not make the status `degraded`; nor does a
+    second look that is behind or failing, for alarms come all the same.
     """
 
     live: bool
@@ -39,6 +51,7 @@ class HealthStatus(TypedDict):
     cameras: list[CameraStatus]
     sinks: list[dict[str, Any]]
     silences: list[Silence]
+    second_look: SecondLookStatus
 
 
 class Health:
@@ -51,12 +64,14 @@ class Health:
         dispatcher: Dispatcher,
         supervisor: Supervisor,
         log_writer: LogWriter,
+        second_look: SecondLookWorker | None = None,
     ) -> None:
         self._cameras = cameras
         self._worker = worker
         self._dispatcher = dispatcher
         self._supervisor = supervisor
         self._log_writer = log_writer
+        self._second_look = second_look
 
     def liveness(self) -> tuple[bool, list[str]]:
         """Whether it is alive, and which threads are stuck, dead or were started anew.
@@ -96,4 +111,12 @@ class Health:
                 {"camera": camera, "until": until.isoformat(timespec="seconds")}
                 for camera, until in self._dispatcher.silences().items()
             ],
+            "second_look": self._looks(),
         }
+
+    def _looks(self) -> SecondLookStatus:
+        if self._second_look is None:
+            return {"state": "none", "reason": ""}
+        if not any(camera.camera.detection.second_look for camera in self._cameras.all()):
+            return {"state": "off", "reason": ""}
+        return {"state": self._second_look.state.value, "reason": self._second_look.reason}

@@ -123,6 +123,8 @@ def plot(scores: Sequence[FileScore], thresholds: Mapping[str, float], out: Path
         times = [moment.at_s for moment in score.moments]
         axes.plot(times, [m.probability for m in score.moments], color="0.75", label="each view")
         axes.plot(times, [m.smoothed for m in score.moments], color="C0", label="smoothed")
+        if fused := [m.fused for m in score.moments if m.fused is not None]:
+            axes.plot(times, fused, color="C2", label="with the second look")
         for label, threshold in thresholds.items():
             axes.axhline(threshold, color="C3", linestyle="--", label=f"opens {label}")
         for incident in score.incidents:

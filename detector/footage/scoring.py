@@ -16,32 +16,44 @@ from config.settings import DetectionSettings
 from detector.footage.recording import EPOCH, recorded_samples, recorded_seconds
 from detector.incidents.judge import CameraJudge, rules_for
 from detector.incidents.smoothing import NEEDED_HZ
+from detector.inference.second_look.looking import logit_of
+from detector.inference.second_look.weights import SecondLook
 from detector.inference.weights import Classifier
 from detector.motion.view import MotionTracker
-from detector.types import Box, Incident, MotionView, Sample
+from detector.motion.window import WindowTracker
+from detector.types import Box, Incident, MotionView, Sample, Score
 
-CHUNK = 32
-"""Views embedded at once; the head still sees them one by one, in order."""
+CHUNK = 16
+"""Views embedded at once; the head still sees them one by one, in order. Their pictures are kept
+meanwhile: 50 MB at 1080p."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One scored view: seconds into the file, the highest of the labels' values, the crop."""
+    """One scored view: seconds into the file, the highest of the labels' values, the crop.
+
+    `fused`: of what both stages say together; None where nobody looks a second time.
+    """
 
     at_s: float
     probability: float
     smoothed: float
     box: Box | None
+    fused: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FileIncident:
-    """One incident in a file: from the instant it opened to its last high score."""
+    """One incident in a file: from the instant it opened to its last high score.
+
+    `verified`: whether the second look has found it, too.
+    """
 
     label: str
     start_s: float
     end_s: float
     peak: float
+    verified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ class FileScore:
                     "end_s": round(e.end_s, 3),
                     "peak": round(e.peak, 4),
                     "label": e.label,
+                    "verified": e.verified,
                 }
                 for e in self.incidents
             ],
@@ -77,43 +90,72 @@ def score_file(
     classifier: Classifier,
     detection: DetectionSettings | None = None,
     progress: Callable[[float], None] | None = None,
+    second_look: SecondLook | None = None,
 ) -> FileScore:
     """Score `path` as a camera with the settings `detection` (the usual ones) would be.
 
-    `progress` hears how many seconds of it are done. Raises StreamError where the file cannot
-    be read as video.
+    `progress` hears how many seconds of it are done. `second_look`: as `load_second_look` gives it;
+    without it motion alone decides. Each of its looks is waited for. Raises StreamError where the
+    file cannot be read as video.
     """
     detection = detection or DetectionSettings()
-    rules = {label: rules_for(rule, detection) for label, rule in classifier.rules().items()}
-    judge = CameraJudge(path.name, rules)
+    look = second_look if detection.second_look else None
+    shipped = classifier.rules() | ({look.label: look.rules.incident} if look else {})
+    judge = CameraJudge(
+        path.name,
+        {label: rules_for(rule, detection) for label, rule in shipped.items()},
+        second_look={look.label: look.rules} if look else {},
+    )
     motion = MotionTracker(detection.watch, detection.ignore)
+    window = WindowTracker()
     seen = _Seen()
-    samples = seen.through(recorded_samples(path))
-    views = (view for s in samples if (view := motion.view_of(s)) is not None)
+    pairs = ((sample, motion.view_of(sample)) for sample in seen.through(recorded_samples(path)))
     raised: dict[UUID, Incident] = {}
     moments: list[Moment] = []
-    for view, values in _probabilities(views, classifier):
-        scores, changes = judge.judge(_seconds(view.utc), view.utc, values.tolist())
+    for sample, view, values in _probabilities(pairs, classifier):
+        armed = judge.armed
+        if not armed:
+            window.forget()
+        window.add(sample, view)
+        if view is None or values is None:
+            continue
+        at_s = _seconds(view.utc)
+        scores, changes = judge.judge(at_s, view.utc, values.tolist())
+        second = window.last_second() if armed else None
+        if look:
+            for due in judge.due(at_hand=second is not None):
+                logit = logit_of(look, second) if second else None
+                changes += judge.looked(look.label, due.score.at_s, logit)
+            scores = judge.scores()
         raised.update({incident.id: incident for incident in changes})
-        moments.append(
-            Moment(
-                at_s=_seconds(view.utc),
-                probability=max(score.probability for score in scores),
-                smoothed=max(score.smoothed for score in scores),
-                box=view.box if view.moving else None,
-            )
-        )
+        moments.append(_moment(at_s, scores, view))
         if progress:
-            progress(moments[-1].at_s)
+            progress(at_s)
     raised.update({incident.id: incident for incident in judge.close()})
-    incidents = [
-        FileIncident(i.label, _seconds(i.opened_at), _seconds(i.closed_at or i.opened_at), i.peak)
-        for i in raised.values()
-    ]
     unseen = "" if moments else seen.why_nothing()
     # a raw .h264 states no length
     duration_s = recorded_seconds(path) or (moments[-1].at_s if moments else 0.0)
-    return FileScore(str(path), duration_s, moments, incidents, unseen)
+    return FileScore(str(path), duration_s, moments, [*map(_incident, raised.values())], unseen)
+
+
+def _moment(at_s: float, scores: list[Score], view: MotionView) -> Moment:
+    return Moment(
+        at_s=at_s,
+        probability=max(score.probability for score in scores),
+        smoothed=max(score.smoothed for score in scores),
+        box=view.box if view.moving else None,
+        fused=max((score.fused for score in scores if score.fused is not None), default=None),
+    )
+
+
+def _incident(incident: Incident) -> FileIncident:
+    return FileIncident(
+        incident.label,
+        _seconds(incident.opened_at),
+        _seconds(incident.closed_at or incident.opened_at),
+        incident.peak,
+        bool(incident.verified),
+    )
 
 
 class _Seen:
@@ -140,19 +182,21 @@ class _Seen:
 
 
 def _probabilities(
-    views: Iterable[MotionView], classifier: Classifier
-) -> Iterator[tuple[MotionView, NDArray[np.float32]]]:
-    """Each view with its probabilities [labels], embedded in chunks."""
+    pairs: Iterable[tuple[Sample, MotionView | None]], classifier: Classifier
+) -> Iterator[tuple[Sample, MotionView | None, NDArray[np.float32] | None]]:
+    """Each sample, its view and that one's probabilities [labels], embedded in chunks."""
     state = classifier.head.new_state()
-    waiting = iter(views)
+    waiting = iter(pairs)
     while chunk := list(islice(waiting, CHUNK)):
-        moving = [view.pixels for view in chunk if view.moving]
+        moving = [view.pixels for _, view in chunk if view and view.moving]
         embeddings = iter(classifier.engine.embed(np.stack(moving)) if moving else ())
-        for view in chunk:
-            if view.moving:
-                yield view, classifier.head(next(embeddings)[None], [state])[0]
+        for sample, view in chunk:
+            if view is None:
+                yield sample, None, None
+            elif view.moving:
+                yield sample, view, classifier.head(next(embeddings)[None], [state])[0]
             else:
-                yield view, classifier.head.rest(state)
+                yield sample, view, classifier.head.rest(state)
 
 
 def _seconds(utc: datetime) -> float:

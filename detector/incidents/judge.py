@@ -138,7 +138,11 @@ class CameraJudge:
             if label in self._fused and probability >= ARMING:
                 self._arming_s = at_s
         self._adopt()
-        return list(self._newest.values()), changes
+        return self.scores(), changes
+
+    def scores(self) -> list[Score]:
+        """The newest score of each label."""
+        return list(self._newest.values())
 
     def due(self, *, at_hand: bool) -> list[Due]:
         """Looks that are due at the newest scores; each counts as asked for.

@@ -26,6 +26,9 @@ INFERENCE_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 SCORE_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 STATES = tuple(state.value for state in CameraState)
+LOOK_BUCKETS_S = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 1.0)
+LOOK_AGE_BUCKETS_S = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 1.0)
+LEFT_OUT_REASONS = ("superseded", "late", "budget", "failed")
 DROP_REASONS = ("missed", "late", "warming", "superseded", "stale", "failed")
 WAKE_REASONS = tuple(why.value for why in Wake if why is not Wake.UNSUITABLE)
 """A camera whose stream is unsuitable never sleeps."""
@@ -62,6 +65,30 @@ class DetectorMetrics:
         )
         self.inference = declare.histogram(
             "inference_seconds", "Time of one inference", buckets=INFERENCE_BUCKETS_S
+        )
+
+        self.look = declare.histogram(
+            "second_look_seconds",
+            "Processor time of one second look",
+            buckets=LOOK_BUCKETS_S,
+        )
+        self.look_age = declare.histogram(
+            "second_look_age_seconds",
+            "Time from a picture's packet to what the second look says of it",
+            buckets=LOOK_AGE_BUCKETS_S,
+        )
+        self.look_failing = declare.gauge(
+            "second_look_failing",
+            "1 while nobody looks a second time though it is switched on: alarms are not verified",
+        )
+        self.looks = declare.counter(
+            "second_looks_total", "Second looks at what may be a fight", ["camera"]
+        )
+        self.left_out = declare.counter(
+            "second_looks_left_out_total",
+            "Second looks that were due and not had, by reason; superseded: by a newer one",
+            ["camera", "reason"],
+            reason=LEFT_OUT_REASONS,
         )
 
         self.camera_state = declare.gauge(
@@ -137,7 +164,7 @@ class DetectorMetrics:
         )
         self.open_threshold = declare.gauge(
             "open_threshold",
-            "Smoothed probability from which an incident opens",
+            "Probability from which an incident opens",
             ["camera", "label"],
         )
         self.learning = declare.gauge(
@@ -210,6 +237,27 @@ class WorkerMetrics:
     def overloaded(self, overloaded: bool) -> None:
         """More views come than can be scored, or no longer."""
         self._metrics.overloaded.set(overloaded)
+
+
+class LookMetrics:
+    """What the second look reports, in Prometheus' terms (`LookObserver`)."""
+
+    def __init__(self, metrics: DetectorMetrics) -> None:
+        self._metrics = metrics
+
+    def looked(self, camera: str, cpu_s: float, age_s: float) -> None:
+        """A look took `cpu_s` of a core and ended `age_s` after its newest picture arrived."""
+        self._metrics.looks.labels(camera).inc()
+        self._metrics.look.observe(cpu_s)
+        self._metrics.look_age.observe(age_s)
+
+    def not_looked(self, camera: str, reason: str) -> None:
+        """A look that was due is not had."""
+        self._metrics.left_out.labels(camera, reason).inc()
+
+    def failing(self, failing: bool) -> None:
+        """No candidate is looked at, or they are again."""
+        self._metrics.look_failing.set(failing)
 
 
 class CaptureMetrics:

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from detector.inference.second_look.weights import SecondLook
+from config.errors import ModelError
+from detector.inference.second_look.weights import SecondLook, load_second_look
 from detector.motion.window import LastSecond
 
 ROUNDS = 3
 """Looks that are timed; the quickest counts, for others may want this machine too."""
+
+
+def loaded(weights: Path | None) -> tuple[Callable[[LastSecond], float], float]:
+    """What looks (`logit_of`), and what a look takes here (`seconds_a_look`).
+
+    Raises ModelError as `load_second_look` does, also where the weights have no second look.
+    """
+    second_look = load_second_look(weights)
+    if second_look is None:
+        raise ModelError(f"{weights or 'the shipped weights'}: they have no second look")
+    return partial(logit_of, second_look), seconds_a_look(second_look)
 
 
 def logit_of(second_look: SecondLook, second: LastSecond) -> float:

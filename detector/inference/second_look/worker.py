@@ -33,7 +33,7 @@ MOST_LOOK_S = 0.5
 """Where a look takes longer the deadline cannot be met: a tenth of a second is gone before it."""
 
 LOAD_S = 60.0
-"""Loading, and trying it, may take so long before it counts as stuck: 1 s on an idle machine."""
+"""Loading, and timing it, may take so long before it counts as stuck: 2 s on an idle machine."""
 
 _WHY = {
     "late": "looks come too late; the machine is busy",
@@ -123,6 +123,7 @@ class SecondLookWorker:
         self._left_out_s = float("-inf")
         self._look_s = 0.0
         self._failure = ""
+        self.started = False
         self.state = LookState.STARTING
         self.reason = ""
         """Why it is behind or failing."""
@@ -131,6 +132,7 @@ class SecondLookWorker:
 
     def start(self) -> None:
         """Start looking."""
+        self.started = True
         self.thread.start()
 
     def request_stop(self) -> None:
