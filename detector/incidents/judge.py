@@ -13,15 +13,15 @@ from datetime import datetime
 
 from config.settings import DetectionSettings
 from detector.incidents.calibration import Calibrator, Learnt
-from detector.incidents.second_look import FusedJudgement, SecondLookRules
+from detector.incidents.second_look import DEADLINE_S, FusedJudgement, SecondLookRules
 from detector.incidents.smoothing import WINDOW_S, Smoother, elapsed
 from detector.incidents.tracker import CLOSE_BELOW, IncidentRules, IncidentTracker
 from detector.types import Incident, Score
 
 ARMING = 0.2
 """Of a single view: from this probability on a camera's pictures are kept for a second look, for
-as long as the view counts. The first stage opens after eight such views at the earliest, which is
-when the pictures make a window."""
+as long as the view counts. The first stage opens after seven such views at the earliest; eight
+make a window."""
 
 ALARMED_EVERY_S = 1.0
 """Between two looks while an incident is open: for its end there is more time than for an alarm."""
@@ -112,6 +112,7 @@ class CameraJudge:
         self._fused = {label: FusedJudgement(own) for label, own in self._second_look.items()}
         self._newest: dict[str, Score] = {}
         self._asked_s: dict[str, float] = {}
+        self._alone_s: dict[str, float] = {}
         self._arming_s: float | None = None
         self._calibrators: Mapping[str, Calibrator] = {}
         self._moved: set[str] = set()
@@ -148,7 +149,8 @@ class CameraJudge:
         """Looks that are due at the newest scores; each counts as asked for.
 
         `at_hand`: whether there are pictures of the last second. Without them nothing is asked for
-        until the first stage alone would open: then the answer is that there is none.
+        until the first stage alone would have opened `DEADLINE_S` ago: then the answer is that
+        there is none.
         """
         found = []
         for label, fused in self._fused.items():
@@ -156,7 +158,9 @@ class CameraJudge:
             rules = self._second_look[label]
             alarmed = self._trackers[label].open_incident is not None
             asked_s = self._asked_s.get(label)
-            if not at_hand and score.smoothed < rules.alone:
+            if at_hand:
+                self._alone_s.pop(label, None)
+            elif not self._waited(score, rules):
                 continue
             pause_s = elapsed(asked_s, score.at_s) if asked_s is not None else ALARMED_EVERY_S
             if alarmed and 0 <= pause_s < ALARMED_EVERY_S:
@@ -198,6 +202,14 @@ class CameraJudge:
     def rules(self, label: str) -> IncidentRules:
         """The rules in force for `label`."""
         return self._trackers[label].rules
+
+    def _waited(self, score: Score, rules: SecondLookRules) -> bool:
+        """Whether the first stage would have opened long enough ago; asked at every score."""
+        if score.smoothed < rules.alone:
+            self._alone_s.pop(score.label, None)
+            return False
+        since_s = self._alone_s.setdefault(score.label, score.at_s)
+        return not 0 <= elapsed(since_s, score.at_s) < DEADLINE_S
 
     def _follow(self, label: str) -> list[Incident]:
         """The newest score into tracker and calibration, as both stages see it now."""

@@ -29,8 +29,13 @@ from detector.motion.window import LastSecond
 DEADLINE_S = 0.6
 """From a picture's arrival to what the second look says of it; then the first stage decides."""
 
-MOST_LOOK_S = 0.5
-"""Where a look takes longer the deadline cannot be met: a tenth of a second is gone before it."""
+LEAST_WAIT_S = 0.15
+"""A candidate this young is looked at even where that takes longer than the deadline leaves: the
+first stage has then decided, and what it would not have opened is opened late instead of never."""
+
+MOST_LOOK_S = 1.0
+"""Where a look takes longer its answer is of no use: looks count for 1.5 s, and one is due each
+half second."""
 
 LOAD_S = 60.0
 """Loading, and timing it, may take so long before it counts as stuck: 2 s on an idle machine."""
@@ -185,7 +190,7 @@ class SecondLookWorker:
                 "of use; a faster processor is needed",
             )
             return
-        self._enter(LookState.LOOKING, "")
+        self._enter(LookState.LOOKING, self._slow())
         while (candidate := self._take(own)) is not None:
             self._look(look, candidate, own)
 
@@ -217,7 +222,7 @@ class SecondLookWorker:
         now_s = time.monotonic()
         for candidate in self._waiting.values():
             age_s = now_s - candidate.sampled.sample.monotonic_s
-            if age_s + self._look_s > DEADLINE_S:
+            if age_s > max(DEADLINE_S - self._look_s, LEAST_WAIT_S):
                 left_out.append((candidate, "late"))
             elif not self._budget.allows(now_s, candidate.urgency):
                 left_out.append((candidate, "budget"))
@@ -264,7 +269,13 @@ class SecondLookWorker:
         """Whether nothing has been left out for so long that it is behind no more."""
         behind = self.state is LookState.BEHIND
         if behind and time.monotonic() - self._left_out_s > WINDOW_S:
-            self._enter(LookState.LOOKING, "")
+            self._enter(LookState.LOOKING, self._slow())
+
+    def _slow(self) -> str:
+        """What to say of a machine on which looks end after the deadline."""
+        if self._look_s <= DEADLINE_S - LEAST_WAIT_S:
+            return ""
+        return f"a look takes {self._look_s:.2f} s here, longer than an alarm waits for it"
 
     def _enter(self, state: LookState, reason: str) -> None:
         """Be in `state`; what is new is logged once, however often its reason changes."""
@@ -272,7 +283,7 @@ class SecondLookWorker:
         if state is not self.state:
             self._observer.failing(state is LookState.FAILING)
             if state is LookState.LOOKING:
-                log.info("second look", state=state.value, seconds=round(self._look_s, 3))
+                log.info("second look", state=state.value, seconds_a_look=round(self._look_s, 3))
             else:
                 log.warning("second look", state=state.value, reason=reason)
         self.state = state

@@ -282,7 +282,20 @@ def test_a_machine_on_which_a_look_takes_too_long_is_told_so(stage: Stage) -> No
     stage.looking.look_s = MOST_LOOK_S + 0.1
     stage.start()
     assert not stage.worker.ready
-    assert "0.60 s" in stage.worker.reason
+    assert "1.10 s" in stage.worker.reason
+
+
+def test_where_looks_end_after_the_deadline_it_says_so_and_looks_at_the_newest_all_the_same(
+    stage: Stage,
+) -> None:
+    stage.looking.look_s = DEADLINE_S + 0.1
+    stage.start()
+    assert "longer than an alarm waits" in stage.worker.reason
+    stage.go(2)
+    stage.worker.offer(candidate("old", age_s=0.3))
+    assert stage.answered(1) == [("old", None)]
+    stage.worker.offer(candidate("new"))
+    assert stage.answered(2)[-1] == ("new", 2.0)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
