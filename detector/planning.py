@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from detector.inference.second_look.budget import MOST_LOOK_S, SHARE_OF_CORE, ends_late
+
 MEASURED_ON = "AMD EPYC (Zen 4), 2 virtual cores, H.264 at 25 pictures a second"
 
 LOAD = 0.7
@@ -35,6 +37,10 @@ COSTS: Final[dict[str, Costs]] = {
 }
 """Bit rates are those of busy scenes; still ones send a tenth."""
 
+LOOKS_AN_HOUR: Final = {"ordinary": 111, "busy": 1363}
+"""Second looks that a camera asks for: at entrances, corridors and yards (49 minutes of 30
+cameras), and on squares and streets where people walk all the time (19 minutes of 21)."""
+
 BASE_MEMORY_MB = 150.0
 """The daemon with its network and no camera."""
 
@@ -47,6 +53,29 @@ class Plan:
     cores: int
     memory_mb: float
     mbit: float
+
+
+def looked_at(look_s: float) -> dict[str, float]:
+    """By kind of camera in `LOOKS_AN_HOUR`, how many the second look has time for.
+
+    `look_s`: seconds of a core that a look takes.
+    """
+    looks = 3600 * SHARE_OF_CORE / look_s
+    return {kind: looks / wanted for kind, wanted in LOOKS_AN_HOUR.items()}
+
+
+def told_looks(look_s: float) -> str:
+    """What a second look costs and how many cameras it is for, in a sentence."""
+    took = f"takes {look_s:.2f} s of a core here"
+    if look_s > MOST_LOOK_S:
+        return f"{took}, which is too slow: motion alone decides, and alarms are not verified"
+    cameras = looked_at(look_s)
+    late = "; alarms of the first stage do not wait so long for it" if ends_late(look_s) else ""
+    return (
+        f"{took}; {SHARE_OF_CORE:.0%} of a core, all that it may take, are enough for "
+        f"{cameras['ordinary']:.0f} ordinary cameras, or {cameras['busy']:.1f} where people walk "
+        f"all the time{late}"
+    )
 
 
 def plan(cameras: int, resolution: str, busy: float) -> Plan:

@@ -24,7 +24,8 @@ Check a configuration file against its schema, and against this machine: the
 certificates, programs, folders, weights and camera files that it names. What
 two sinks cannot share is found, too, and a camera of whose alarms nobody hears.
 All findings are printed at once. Nothing is connected to: `jikimi probe` tries
-a camera, `jikimi drill` every sink.
+a camera, `jikimi drill` every sink. Of a good file it says what a second look
+costs on this machine, and how many cameras that is for.
 
 An error means that something will not work: exit code 2. A warning is about
 what may be meant so, or about hardware that another machine may have, such as a
@@ -53,6 +54,7 @@ def _check(chosen: argparse.Namespace) -> int:
     from alerts.registry import sink_options  # noqa: PLC0415 - as above
     from config.load import read_configuration, told  # noqa: PLC0415
     from config.schema import settings_schema  # noqa: PLC0415
+    from detector.cli.machine import second_look_here  # noqa: PLC0415
 
     if chosen.schema:
         print(json.dumps(settings_schema(sink_options()), indent=2, ensure_ascii=False))
@@ -71,6 +73,8 @@ def _check(chosen: argparse.Namespace) -> int:
     if errors or read.settings is None:
         return ConfigError.exit_code
     _show(file, read.settings)
+    if look := second_look_here(read.settings):
+        print(f"  {look}")
     return 0
 
 

@@ -12,7 +12,10 @@ from pydantic import BaseModel
 from alerts.sink import CheckableOptions, Problem
 from config.errors import ModelError
 from config.settings import CameraSettings, Settings, SinkSettings
+from detector.inference.second_look.looking import look_time
+from detector.inference.second_look.weights import check_second_look
 from detector.inference.weights import check_weights
+from detector.planning import told_looks
 
 
 def machine_problems(settings: Settings) -> Iterator[Problem]:
@@ -20,6 +23,7 @@ def machine_problems(settings: Settings) -> Iterator[Problem]:
     yield from _state_dir(settings.state_dir)
     try:
         check_weights(settings.weights, settings.engine)
+        check_second_look(settings.weights)
     except ModelError as error:
         yield Problem(("weights",), str(error))
     for camera in settings.cameras:
@@ -28,6 +32,17 @@ def machine_problems(settings: Settings) -> Iterator[Problem]:
         yield from _sink(sink)
     yield from _shared(settings.sinks)
     yield from _unheard(settings)
+
+
+def second_look_here(settings: Settings) -> str:
+    """What the second look costs on this machine; empty where there is none.
+
+    Raises ModelError where LiteRT cannot run its network.
+    """
+    if not any(camera.detection.second_look for camera in settings.cameras):
+        return ""
+    look_s = look_time(settings.weights)
+    return "" if look_s is None else f"a second look {told_looks(look_s)}"
 
 
 def _state_dir(folder: Path) -> Iterator[Problem]:

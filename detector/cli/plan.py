@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from detector.planning import COSTS, LOAD, MEASURED_ON, plan
+from detector.planning import COSTS, LOAD, MEASURED_ON, plan, told_looks
 
 
 def add_commands(commands: Any) -> None:
@@ -32,6 +32,8 @@ def add_commands(commands: Any) -> None:
 
 
 def _plan(chosen: argparse.Namespace) -> int:
+    from detector.inference.second_look.looking import look_time  # noqa: PLC0415 - LiteRT
+
     found = plan(chosen.cameras, chosen.resolution, chosen.busy)
     worst = plan(chosen.cameras, chosen.resolution, 1.0)
     print(
@@ -46,6 +48,8 @@ def _plan(chosen: argparse.Namespace) -> int:
     print(f"memory     {found.memory_mb / 1000:.1f} GB")
     print(f"network    {found.mbit:.0f} Mbit/s")
     print(f"measured   {MEASURED_ON}")
+    if (look_s := look_time(None)) is not None:
+        print(f"look       a second look {told_looks(look_s)}")
     if chosen.resolution != "360p":
         less = plan(chosen.cameras, "360p", chosen.busy)
         print(f"advice     sub-streams of 640×360 detect as well and need {less.cores} core(s)")

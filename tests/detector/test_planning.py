@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from detector.cli import main
-from detector.planning import COSTS, LOAD, plan
+from detector.planning import COSTS, LOAD, looked_at, plan, told_looks
 
 
 @pytest.mark.parametrize("resolution", list(COSTS))
@@ -33,6 +33,25 @@ def test_the_command_says_it_in_a_few_lines(capsys: pytest.CaptureFixture[str]) 
     assert f"{cores} core(s)" in said
     assert "Mbit/s" in said
     assert "GB" in said
+
+
+def test_a_second_look_is_for_fewer_cameras_the_busier_they_are_and_the_slower_it_is() -> None:
+    fast, slow = looked_at(0.1), looked_at(0.2)
+    assert fast["ordinary"] == pytest.approx(2 * slow["ordinary"])
+    assert fast["ordinary"] > 10 * fast["busy"]
+
+
+@pytest.mark.parametrize(
+    ("look_s", "said"),
+    [
+        (0.1, "10% of a core, all that it may take, are enough for 32 ordinary cameras"),
+        (0.55, "alarms of the first stage do not wait so long for it"),
+        (1.1, "too slow: motion alone decides, and alarms are not verified"),
+    ],
+)
+def test_what_a_look_takes_here_is_told_with_what_that_means(look_s: float, said: str) -> None:
+    assert said in told_looks(look_s)
+    assert f"{look_s:.2f} s of a core" in told_looks(look_s)
 
 
 @pytest.mark.parametrize("wrong", [["--cameras", "0"], ["--cameras", "4", "--busy", "20"]])

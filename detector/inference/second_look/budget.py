@@ -9,9 +9,25 @@ from __future__ import annotations
 
 from collections import deque
 
+from detector.incidents.second_look import DEADLINE_S
+
 SHARE_OF_CORE = 0.1
 
 WINDOW_S = 60.0
+
+
+LEAST_WAIT_S = 0.15
+"""A candidate this young is looked at even where that takes longer than the deadline leaves: the
+first stage has then decided, and what it would not have opened is opened late instead of never."""
+
+MOST_LOOK_S = 1.0
+"""Where a look takes longer its answer is of no use: looks count for 1.5 s, and one is due each
+half second."""
+
+
+def ends_late(look_s: float) -> bool:
+    """Whether a look of so many seconds ends after the deadline of an alarm."""
+    return look_s > DEADLINE_S - LEAST_WAIT_S
 
 
 class Budget:

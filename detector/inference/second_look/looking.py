@@ -28,6 +28,15 @@ def loaded(weights: Path | None) -> tuple[Callable[[LastSecond], float], float]:
     return partial(logit_of, second_look), seconds_a_look(second_look)
 
 
+def look_time(weights: Path | None) -> float | None:
+    """Seconds of a core that a look takes here; None where the weights have no second look.
+
+    Raises ModelError as `load_second_look` does.
+    """
+    second_look = load_second_look(weights)
+    return None if second_look is None else seconds_a_look(second_look)
+
+
 def logit_of(second_look: SecondLook, second: LastSecond) -> float:
     """The second stage's logit of `second`."""
     seen = second_look.engine.look(second.pixels(second_look.engine.side))

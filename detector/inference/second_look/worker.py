@@ -21,21 +21,17 @@ from structlog import get_logger
 from alerts.liveness import MAX_REASON, LiveThread
 from config.errors import JikimiError
 from config.secrets import scrub
-from detector.incidents.second_look import SecondLookRules
-from detector.inference.second_look.budget import SHARE_OF_CORE, WINDOW_S, Budget
+from detector.incidents.second_look import DEADLINE_S, SecondLookRules
+from detector.inference.second_look.budget import (
+    LEAST_WAIT_S,
+    MOST_LOOK_S,
+    SHARE_OF_CORE,
+    WINDOW_S,
+    Budget,
+    ends_late,
+)
 from detector.inference.worker import SampledView
 from detector.motion.window import LastSecond
-
-DEADLINE_S = 0.6
-"""From a picture's arrival to what the second look says of it; then the first stage decides."""
-
-LEAST_WAIT_S = 0.15
-"""A candidate this young is looked at even where that takes longer than the deadline leaves: the
-first stage has then decided, and what it would not have opened is opened late instead of never."""
-
-MOST_LOOK_S = 1.0
-"""Where a look takes longer its answer is of no use: looks count for 1.5 s, and one is due each
-half second."""
 
 LOAD_S = 60.0
 """Loading, and timing it, may take so long before it counts as stuck: 2 s on an idle machine."""
@@ -273,7 +269,7 @@ class SecondLookWorker:
 
     def _slow(self) -> str:
         """What to say of a machine on which looks end after the deadline."""
-        if self._look_s <= DEADLINE_S - LEAST_WAIT_S:
+        if not ends_late(self._look_s):
             return ""
         return f"a look takes {self._look_s:.2f} s here, longer than an alarm waits for it"
 

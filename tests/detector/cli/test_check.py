@@ -68,6 +68,19 @@ def sinks(options: str) -> str:
     return f"{CAMERA}sinks:\n  light: {{{options}}}\n"
 
 
+def test_of_a_good_file_it_says_what_a_second_look_costs_here(
+    tmp_path: Path, run: Callable[..., tuple[int, str, str]], looks: list[float]
+) -> None:
+    looks.append(0.12)
+    path = tmp_path / "site.yaml"
+    path.write_text(CAMERA)
+    assert "a second look takes 0.12 s of a core here" in run("check", path)[1]
+    path.write_text(f"{CAMERA}detection: {{second_look: off}}\n")
+    code, out, _ = run("check", path)
+    assert code == 0
+    assert "second look" not in out
+
+
 @pytest.mark.parametrize("text", ["", "\n \n", "# cameras:\n#   gate: rtsp://h/\n", "---\n"])
 def test_an_empty_file_is_an_error(check: Check, text: str) -> None:
     code, (line,) = check(text)

@@ -14,11 +14,10 @@ from structlog.testing import capture_logs
 
 from config.errors import ModelError
 from detector.daemon.supervisor import Supervisor
+from detector.incidents.second_look import DEADLINE_S
 from detector.inference.second_look import worker as module
-from detector.inference.second_look.budget import SHARE_OF_CORE, WINDOW_S, Budget
+from detector.inference.second_look.budget import MOST_LOOK_S, SHARE_OF_CORE, WINDOW_S, Budget
 from detector.inference.second_look.worker import (
-    DEADLINE_S,
-    MOST_LOOK_S,
     Candidate,
     Looked,
     LookState,
