@@ -6,7 +6,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from small_second_look import add_second_look
 
 from config.errors import JikimiError, StreamError
 from config.settings import DetectionSettings
@@ -23,10 +24,12 @@ from detector.capture.demo.stream import render
 from detector.cli.score import seconds_bar
 from detector.footage.drawing import AMBER, RED, annotate, draw, plot
 from detector.footage.scoring import CHUNK, FileScore, Moment, score_file
+from detector.inference.second_look.weights import load_second_look
 from detector.inference.weights import Classifier, load_classifier, shipped_weights
 from detector.types import Box
 from footage import PHONE, show_turned
 
+MakeWeights = Callable[..., Path]
 SHARED = Path(__file__).parents[4] / "shared/data"
 
 
@@ -53,6 +56,28 @@ def test_the_one_brawl_is_found_where_it_is(brawl_score: FileScore) -> None:
         if 3.6 < moment.at_s < 6:
             assert moment.probability > 0.9
             assert moment.box is not None
+
+
+@pytest.mark.parametrize(("logit", "found"), [(3.0, True), (-3.0, False)])
+def test_with_a_second_look_only_what_that_finds_too_is_an_incident(
+    brawl_video: Path, make_weights: MakeWeights, logit: float, found: bool
+) -> None:
+    sidecar = add_second_look(make_weights(), logit)
+    second_look = load_second_look(sidecar)
+    scored = score_file(brawl_video, load_classifier(sidecar), second_look=second_look)
+    assert [incident.verified for incident in scored.incidents] == [True] * found
+    fused = [moment.fused for moment in scored.moments if 4.5 < moment.at_s < 6]
+    assert fused == pytest.approx([1 / (1 + np.exp(-logit))] * len(fused), abs=0.001)
+    told = scored.as_json()["incidents"]
+    assert [(one["verified"], 3.5 < one["start_s"] < 4.7) for one in told] == [(True, True)] * found
+    off = score_file(
+        brawl_video,
+        load_classifier(sidecar),
+        DetectionSettings(second_look=False),
+        second_look=second_look,
+    )
+    assert [incident.verified for incident in off.incidents] == [False]
+    assert {moment.fused for moment in off.moments} == {None}
 
 
 def test_every_sample_from_the_fifth_is_scored_in_order(brawl_score: FileScore) -> None:
