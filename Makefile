@@ -100,7 +100,7 @@ clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 .PHONY: bench
-bench: $(VENV)/.dev ## cost against floors of the same run, minutes (BENCH="--all", "--latency", "--soak 600")
+bench: $(VENV)/.dev ## cost against floors of the same run, minutes (BENCH="--all", "--latency", "--looks", "--soak 600")
 	@PYTHONPATH=tests $(BIN)/python tests/bench/run.py $(BENCH)
 
 .PHONY: metrics

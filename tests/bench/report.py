@@ -82,6 +82,25 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """The second look on cameras where people move all the time.
+
+    `look_s`: seconds of a core a look. `share_of_core`: what it took over the time, and
+    `most_in_a_minute` over its worst minute. `left_out`: looks that were due and not had.
+    `age_p99_s`: from a picture's packet to what the look says of it, the bucket's upper end.
+    """
+
+    cameras: int
+    seconds: float
+    looks: int
+    left_out: dict[str, int]
+    look_s: float
+    share_of_core: float
+    most_in_a_minute: float
+    age_p99_s: float
+
+
+@dataclass(frozen=True)
 class Found:
     """Everything of one run; `pieces`: milliseconds for one view."""
 
@@ -89,6 +108,7 @@ class Found:
     growth: Sequence[Growth]
     pieces: Mapping[str, float]
     latency: Sequence[Latency] = ()
+    looks: Looks | None = None
 
     def as_json(self) -> dict[str, object]:
         """Rounded to what was measured."""
@@ -100,6 +120,7 @@ class Found:
             "memory_fit": asdict(fit(self.growth, "memory_mb")),
             "pieces_ms": dict(self.pieces),
             "latency": [asdict(part) for part in self.latency],
+            "looks": self.looks and asdict(self.looks),
         }
 
 
@@ -170,9 +191,22 @@ def table(found: Found) -> str:
             f"{unit} (off it: {off})"
         )
     lines += [f"{name}: {milliseconds:.2f} ms" for name, milliseconds in found.pieces.items()]
+    if found.looks:
+        lines += ["", looks_line(found.looks)]
     if found.latency:
         lines += ["", latency_table(found.latency)]
     return "\n".join(lines)
+
+
+def looks_line(found: Looks) -> str:
+    """A sentence."""
+    left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
+    return (
+        f"second look on {found.cameras} moving cameras of 640×360, {found.seconds:.0f} s: "
+        f"{found.looks} looks of {found.look_s:.3f} s of a core, {found.share_of_core:.1%} of one "
+        f"({found.most_in_a_minute:.1%} in its worst minute), answers within {found.age_p99_s:g} s "
+        f"(99 %); left out: {left_out}"
+    )
 
 
 def latency_table(parts: Sequence[Latency]) -> str:

@@ -3,7 +3,8 @@
 One command, one table. A floor is a plain PyAV reader, a process for each stream, on the same
 RTSP streams: one that only receives, one that receives and decodes. Floors, Jikimi and the
 loops that others write take turns. `--all` adds every scene, 64 cameras, and how late alerts are;
-`--latency` measures only the last, `--soak SECONDS` watches 16 cameras for long instead.
+`--latency` measures only the last, `--looks` only the second look, `--soak SECONDS` watches 16
+cameras for long instead.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ import report
 import scenes
 from measure import Contender, Cost, Pids
 
+from detector.daemon.observability.metrics import LEFT_OUT_REASONS, LOOK_AGE_BUCKETS_S
 from detector.footage.recording import recorded_samples
 from detector.inference.weights import load_classifier, shipped_weights
 from detector.motion.view import MotionTracker
-from servers.daemon import DaemonProcess
+from servers.daemon import DaemonProcess, wait_until
 from servers.rtsp import RtspServer
 
 HD, SUB = (1280, 720), (640, 360)
@@ -41,6 +43,9 @@ what an idle and what a busy one costs."""
 
 ALARM_CAMERAS, ALERTS = 16, 200
 AGE_EDGES = ("0.02", "0.05", "0.1", "0.15", "0.2", "0.3", "0.5", "0.75", "1.0")
+
+LOOK_CAMERAS, LOOKS_S, LOOKS_STEP_S = 16, 75.0, 5.0
+LOOK_AGE_EDGES = tuple(str(edge) for edge in LOOK_AGE_BUCKETS_S)
 
 Scene = Callable[[Path, tuple[int, int]], Path]
 
@@ -135,6 +140,37 @@ class Bench:
         measured = partial(latency.measured, self.folder, cameras, alerts)
         return [measured(), measured(at_once=True), measured(busy_disk=True)]
 
+    def looks(self, cameras: int, seconds: float) -> report.Looks | None:
+        """The second look on streams of 640×360 that move all the time; None: there is none."""
+        clip = scenes.busy(self.folder, SUB)
+        with RtspServer({f"cam{i}": clip for i in range(cameras)}) as server:
+            urls = {f"cam{i}": server.url(f"cam{i}") for i in range(cameras)}
+            with contenders.jikimi(self.folder / "looks", urls) as daemon:
+                if daemon.health()["second_look"]["state"] == "none":
+                    return None
+                wait_until(lambda: second_look_state(daemon) != "starting", "the second look", 120)
+                told = [look_figures(daemon)]
+                started_s = time.monotonic()
+                while time.monotonic() - started_s < seconds:
+                    measure.pause(LOOKS_STEP_S)
+                    told.append(look_figures(daemon))
+                elapsed_s = time.monotonic() - started_s
+                most_s = max(
+                    later["spent"] - earlier["spent"]
+                    for earlier, later in zip(told, told[round(60 / LOOKS_STEP_S) :], strict=False)
+                )
+                found = {key: value - told[0][key] for key, value in told[-1].items()}
+                return report.Looks(
+                    cameras=cameras,
+                    seconds=elapsed_s,
+                    looks=round(found["looks"]),
+                    left_out={reason: round(found[reason]) for reason in LEFT_OUT_REASONS},
+                    look_s=found["spent"] / max(found["looks"], 1),
+                    share_of_core=found["spent"] / elapsed_s,
+                    most_in_a_minute=most_s / 60,
+                    age_p99_s=quantile(found, 0.99, LOOK_AGE_EDGES),
+                )
+
     def soak(self, cameras: int, seconds: float) -> dict[str, object]:
         """Watch busy streams of 640×360 for long: what is scored, how old, and memory."""
         clip = scenes.busy(self.folder, SUB)
@@ -207,9 +243,25 @@ def figures(daemon: DaemonProcess) -> dict[str, float]:
     }
 
 
-def quantile(found: dict[str, float], share: float) -> float:
+def look_figures(daemon: DaemonProcess) -> dict[str, float]:
+    """What its second look has counted so far, over all cameras."""
+    left_out, bucket = "jikimi_second_looks_left_out_total", "jikimi_second_look_age_seconds_bucket"
+    return {
+        "looks": daemon.metric("jikimi_second_looks_total"),
+        "spent": daemon.metric("jikimi_second_look_seconds_sum"),
+        **{why: daemon.metric(left_out, reason=why) for why in LEFT_OUT_REASONS},
+        **{edge: daemon.metric(bucket, le=edge) for edge in (*LOOK_AGE_EDGES, "+Inf")},
+    }
+
+
+def second_look_state(daemon: DaemonProcess) -> str:
+    """What it says of its second look."""
+    return str(daemon.health()["second_look"]["state"])
+
+
+def quantile(found: dict[str, float], share: float, edges: tuple[str, ...] = AGE_EDGES) -> float:
     """Upper end of the bucket of ages that holds the quantile: never better than the truth."""
-    for edge in AGE_EDGES:
+    for edge in edges:
         if found[edge] >= share * found["+Inf"]:
             return float(edge)
     return float("inf")
@@ -224,6 +276,7 @@ def main() -> None:
         "--all", action="store_true", help="every scene, 64 cameras, and how late alerts are"
     )
     parser.add_argument("--latency", action="store_true", help="how late alerts are, nothing else")
+    parser.add_argument("--looks", action="store_true", help="the second look, nothing else")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="16 cameras for so long")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="growth over cameras, a picture")
@@ -233,6 +286,11 @@ def main() -> None:
         bench = Bench(chosen.clips or Path(folder), chosen.seconds, chosen.rounds)
         if chosen.soak:
             report.write({"soak": bench.soak(16, chosen.soak)}, chosen.json)
+            return
+        if chosen.looks:
+            looks = bench.looks(LOOK_CAMERAS, LOOKS_S)
+            print(report.looks_line(looks) if looks else "these weights have no second look")
+            report.write({"looks": looks and asdict(looks)}, chosen.json)
             return
         if chosen.latency:
             late = bench.latency(ALARM_CAMERAS, ALERTS)
@@ -251,7 +309,8 @@ def main() -> None:
             rows += bench.prototype()
         growth = bench.grow([*GROWTH, MANY], 150.0) if chosen.all else bench.grow(GROWTH, 25.0)
         late = bench.latency(ALARM_CAMERAS, ALERTS) if chosen.all else []
-        found = report.Found(rows, growth, bench.pieces(), late)
+        looks = bench.looks(LOOK_CAMERAS, LOOKS_S)
+        found = report.Found(rows, growth, bench.pieces(), late, looks)
     print(report.table(found))
     report.write(found.as_json(), chosen.json)
     if chosen.plot:

@@ -64,7 +64,8 @@ class ClockHead:
 
 def fight_by(file: Path) -> None:
     """Have every classifier that is loaded go by `file`."""
-    sidecar, _ = weights._described(weights.shipped_weights())
+    shipped, _ = weights._described(weights.shipped_weights())
+    sidecar = shipped.model_copy(update={"second_look": None})  # which would see nobody fight
     classifier = weights.Classifier(sidecar, NoEngine(), ClockHead(file, sidecar.labels))
     weights.load_classifier = lambda *_, **__: classifier
 
