@@ -85,9 +85,9 @@ class Latency:
 class Looks:
     """The second look on cameras where people move all the time.
 
-    `look_s`: seconds of a core a look. `share_of_core`: what it took over the time, and
-    `most_in_a_minute` over its worst minute. `left_out`: looks that were due and not had.
-    `age_p99_s`: from a picture's packet to what the look says of it, the bucket's upper end.
+    `look_s`: seconds of a core a look. `share_of_core`: what all of them took of one over the time.
+    `left_out`: looks that were due and not had. `age_p99_s`: from a picture's packet to what the
+    look says of it, the bucket's upper end.
     """
 
     cameras: int
@@ -96,7 +96,6 @@ class Looks:
     left_out: dict[str, int]
     look_s: float
     share_of_core: float
-    most_in_a_minute: float
     age_p99_s: float
 
 
@@ -203,9 +202,8 @@ def looks_line(found: Looks) -> str:
     left_out = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
     return (
         f"second look on {found.cameras} moving cameras of 640×360, {found.seconds:.0f} s: "
-        f"{found.looks} looks of {found.look_s:.3f} s of a core, {found.share_of_core:.1%} of one "
-        f"({found.most_in_a_minute:.1%} in its worst minute), answers within {found.age_p99_s:g} s "
-        f"(99 %); left out: {left_out}"
+        f"{found.looks} looks of {found.look_s:.3f} s of a core, {found.share_of_core:.1%} of one, "
+        f"answers within {found.age_p99_s:g} s (99 %); left out: {left_out}"
     )
 
 
