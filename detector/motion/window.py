@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -90,11 +91,12 @@ def square_around(boxes: list[Box], width: int, height: int) -> Square:
 
     Its middle and side are the medians of the boxes', the side `MARGIN` times that.
     """
-    across = float(np.median([box.left + box.width / 2 for box in boxes])) * width
-    down = float(np.median([box.top + box.height / 2 for box in boxes])) * height
+    # Not NumPy's median: of eight numbers that takes 40 µs, eight times a second and camera.
+    across = median(box.left + box.width / 2 for box in boxes) * width
+    down = median(box.top + box.height / 2 for box in boxes) * height
     widest = max(
-        float(np.median([box.width for box in boxes])) * width,
-        float(np.median([box.height for box in boxes])) * height,
+        median(box.width for box in boxes) * width,
+        median(box.height for box in boxes) * height,
     )
     side = min(round(widest * MARGIN), width, height)
     left = min(max(round(across - side / 2), 0), width - side)

@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 from detector.capture.demo.bodies import CYCLE_S
 from detector.capture.demo.choreography import BRAWL_START_S
 from detector.capture.demo.stream import render
+from detector.inference.second_look.weights import second_look_rules
 from detector.inference.weights import load_classifier
 from footage import Picture, write_video
 from servers.mqtt import PROTOCOL, MqttBroker, Received, Subscriber
@@ -132,7 +133,8 @@ def measured(
     folder: Path, cameras: int, alerts: int, *, at_once: bool = False, busy_disk: bool = False
 ) -> report.Latency:
     """Watch `cameras` fighting, out of step or all `at_once`, until so many alerts have come."""
-    threshold = load_classifier().rules()["violence"].open_threshold
+    rules = load_classifier().rules() | {k: r.incident for k, r in second_look_rules().items()}
+    threshold = rules["violence"].open_threshold
     fights = {
         f"cam{i}": Fights(folder, 0 if at_once else i, 0 if at_once else i * CLIP // cameras)
         for i in range(cameras)
