@@ -108,6 +108,7 @@ def _incident(event: Mapping[str, Any]) -> Words:
     if exercise and phase != "opened":
         text = f"drill, {text}"
     if phase == "opened":
+        text += ", not verified" if event.get("verified") is False else ""
         text += f"  → {', '.join(event['sinks']) or 'no sink'}"
     if phase == "closed":
         text += f" after {event['duration_s']:.0f} s"
@@ -130,6 +131,12 @@ def _camera_state(event: Mapping[str, Any]) -> Words:
     return "camera", f"{event['state']}{': ' if reason else ''}{reason}"
 
 
+def _second_look(event: Mapping[str, Any]) -> Words:
+    level, reason = str(event["level"]), event.get("reason")
+    told = f"second look {event['state']}{f': {reason}' if reason else ''}"
+    return KIND_OF_LEVEL.get(level, level), told
+
+
 def _threshold(event: Mapping[str, Any]) -> Words:
     return "learnt", (
         f"alarms at {event['label']} from {event['open_threshold']:.2f} "
@@ -141,6 +148,7 @@ _OWN_WORDS: dict[str, Callable[[Mapping[str, Any]], Words]] = {
     "incident": _incident,
     "alert": _alert,
     "camera state": _camera_state,
+    "second look": _second_look,
     "threshold learnt": _threshold,
 }
 

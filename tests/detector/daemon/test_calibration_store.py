@@ -20,7 +20,13 @@ from config.urls import StreamUrl
 from detector.daemon import calibration_store
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.incidents.calibration import DAY_H, LEVELS, Day, Learnt
-from detector.inference.weights import Classifier
+from detector.inference.weights import (
+    Classifier,
+    Rules,
+    SecondLookPart,
+    SecondLookThresholds,
+    WeightsFile,
+)
 
 URL = "rtsp://viewer:s3cret-word@192.0.2.1/stream1"
 LEARNT = {"violence": Learnt((Day(3.5, np.arange(len(LEVELS))[::-1]),), 0.61)}
@@ -32,6 +38,27 @@ def camera(url: str = URL, **detection: Any) -> CameraSettings:
         url=StreamUrl.parse(url),
         site="harbour",
         detection=DetectionSettings(**detection),
+    )
+
+
+def second_look(open_threshold: float, seen: tuple[str, ...] = ()) -> SecondLookPart:
+    """The sidecar's section."""
+    file = WeightsFile(file="second", sha256="0" * 64)
+    rules = Rules(
+        open_threshold=open_threshold, close_threshold=0.5, min_duration_s=0, merge_gap_s=10
+    )
+    return SecondLookPart(
+        label="violence",
+        network=file,
+        head=file,
+        window={},
+        rules=SecondLookThresholds(candidate=0.3, incident=rules),
+        seen=list(seen),
+        seen_sha256=[],
+        clip_sha256=[],
+        licence="",
+        licence_file="",
+        source="",
     )
 
 
@@ -95,8 +122,9 @@ def test_a_new_password_is_no_new_camera(store: CalibrationStore, tmp_path: Path
         camera("rtsp://viewer:s3cret-word@192.0.2.2/stream1"),
         camera(watch=[[(0, 0), (1, 0), (1, 1)]]),
         camera(ignore=[[(0, 0), (1, 0), (1, 1)]]),
+        camera(second_look=False),
     ],
-    ids=["address", "watch", "ignore"],
+    ids=["address", "watch", "ignore", "second look"],
 )
 def test_a_camera_that_looks_elsewhere_starts_afresh(
     store: CalibrationStore, moved: CameraSettings
@@ -116,8 +144,24 @@ def test_other_weights_start_afresh(
     head = sidecar.head.model_copy(update={"sha256": "0" * 64})
     trained = sidecar.model_copy(update={"head": head})
     assert CalibrationStore(tmp_path, trained).load(camera()) == {}
+    looking = sidecar.model_copy(update={"second_look": second_look(0.8)})
+    assert CalibrationStore(tmp_path, looking).load(camera()) == {}
     renamed = sidecar.model_copy(update={"figures": {"auc": 0.9}})
     assert same(CalibrationStore(tmp_path, renamed).load(camera()), LEARNT)
+
+
+def test_another_second_look_starts_afresh_but_not_what_is_only_said_of_it(
+    tmp_path: Path, classifier: Classifier
+) -> None:
+    def store_with(look: SecondLookPart) -> CalibrationStore:
+        sidecar = classifier.sidecar.model_copy(update={"second_look": look})
+        return CalibrationStore(tmp_path, sidecar)
+
+    store = store_with(second_look(0.8))
+    store.save(camera(), LEARNT)
+    store.write()
+    assert store_with(second_look(0.7)).load(camera()) == {}
+    assert same(store_with(second_look(0.8, seen=("city",))).load(camera()), LEARNT)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,17 @@ def test_the_message_says_what_where_and_when_and_reads_back_from_json() -> None
     assert "s3cret" not in text
 
 
+@pytest.mark.parametrize("verified", [True, False, None])
+def test_the_message_says_whether_the_second_look_has_found_it_but_of_no_exercise(
+    verified: bool | None,
+) -> None:
+    incident = replace(OPENED, verified=verified)
+    assert incident_alert(IncidentReport(incident, CAMERA), 0, NOW)[0].verified is verified
+    exercise = IncidentReport(incident, CAMERA, exercise=True)
+    assert incident_alert(exercise, 0, NOW)[0].verified is None
+    assert camera_alert(CAMERA, OPENED.id, Notice.LOST, NOW, "gone", NOW).verified is None
+
+
 def test_an_open_incident_carries_its_picture_and_a_closed_one_none() -> None:
     for phase in (Phase.OPENED, Phase.UPDATED):
         alert, _ = incident_alert(

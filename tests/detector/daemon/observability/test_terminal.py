@@ -70,6 +70,22 @@ def test_an_alarm_says_where_what_and_who_is_told(show: Shown) -> None:
     ]
 
 
+def test_an_alarm_says_that_it_is_not_verified_and_the_log_once_why(show: Shown) -> None:
+    def log() -> None:
+        log = get_logger()
+        log.warning("second look", state="behind", reason="its budget is spent")
+        log.warning("incident", **OPENED, sinks=["police"], verified=False)
+        log.warning("incident", **OPENED, sinks=["police"], verified=True)
+        log.info("second look", state="looking", seconds_a_look=0.09)
+
+    assert show(log) == [
+        "warn    second look behind: its budget is spent",
+        "ALARM   gate  violence 0.87, not verified  → police",
+        "ALARM   gate  violence 0.87  → police",
+        "info    second look looking",
+    ]
+
+
 def test_a_drill_is_no_alarm(show: Shown) -> None:
     def log() -> None:
         get_logger().warning("incident", **OPENED, sinks=["police"], exercise=True)
