@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypedDict
 from uuid import UUID
 
@@ -167,8 +168,7 @@ class WatchedCamera:
         sampled, label = looked.candidate.sampled, looked.candidate.label
         with self._judge_lock:
             if not self._stopped:
-                for incident in self._judge.looked(label, sampled.sample.at_s, looked.logit):
-                    self._report(incident, sampled, None)
+                self._answer(label, sampled.sample.at_s, looked.logit, sampled)
                 self._armed = self._judge.armed
 
     def tick(self, now_s: float, utc: datetime) -> None:
@@ -325,15 +325,25 @@ class WatchedCamera:
 
     def _look_again(self, second_look: SecondLookWorker, sampled: SampledView | None) -> None:
         """Ask for the looks that are due; where nobody can look the first stage decides at once."""
+        if not second_look.ready:
+            for due in self._judge.due(at_hand=True):
+                self._answer(due.score.label, due.score.at_s, None, sampled)
+            return
         second = sampled.second if sampled else None
-        ready = second_look.ready
-        for due in self._judge.due(at_hand=second is not None or not ready):
-            if sampled and second and ready:
-                label = due.score.label
+        allowed = partial(second_look.allows, self.camera.name)
+        for due in self._judge.due(at_hand=second is not None, allowed=allowed):
+            label = due.score.label
+            if sampled and second:
                 second_look.offer(Candidate(sampled, second, label, due.urgency, due.alarmed))
             else:
-                for incident in self._judge.looked(due.score.label, due.score.at_s, None):
-                    self._report(incident, sampled, None)
+                self._answer(label, due.score.at_s, None, sampled)
+
+    def _answer(
+        self, label: str, at_s: float, logit: float | None, sampled: SampledView | None
+    ) -> None:
+        """Judge by the answer to a look, and report what changes with it; under the lock."""
+        for incident in self._judge.looked(label, at_s, logit):
+            self._report(incident, sampled, None)
 
     def _on_state(self, change: StateChange) -> None:
         with self._state_lock:

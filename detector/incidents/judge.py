@@ -7,13 +7,18 @@ look (`due`), takes the answers (`looked`), and goes by what both stages say tog
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from config.settings import DetectionSettings
 from detector.incidents.calibration import Calibrator, Learnt
-from detector.incidents.second_look import DEADLINE_S, FusedJudgement, SecondLookRules
+from detector.incidents.second_look import (
+    DEADLINE_S,
+    LOOK_EVERY_S,
+    FusedJudgement,
+    SecondLookRules,
+)
 from detector.incidents.smoothing import WINDOW_S, Smoother, elapsed
 from detector.incidents.tracker import CLOSE_BELOW, IncidentRules, IncidentTracker
 from detector.types import Incident, Score
@@ -113,6 +118,7 @@ class CameraJudge:
         self._newest: dict[str, Score] = {}
         self._asked_s: dict[str, float] = {}
         self._alone_s: dict[str, float] = {}
+        self._passed_over_s: dict[str, float] = {}
         self._arming_s: float | None = None
         self._calibrators: Mapping[str, Calibrator] = {}
         self._moved: set[str] = set()
@@ -145,29 +151,29 @@ class CameraJudge:
         """The newest score of each label."""
         return list(self._newest.values())
 
-    def due(self, *, at_hand: bool) -> list[Due]:
+    def due(self, *, at_hand: bool, allowed: Callable[[float], bool] = lambda _: True) -> list[Due]:
         """Looks that are due at the newest scores; each counts as asked for.
 
         `at_hand`: whether there are pictures of the last second. Without them nothing is asked for
         until the first stage alone would have opened `DEADLINE_S` ago: then the answer is that
-        there is none.
+        there is none. `allowed`: whether a look of that urgency may be had. One that may not is
+        passed over, not asked for: as its urgency grows to an alarm's it is due at once.
         """
         found = []
         for label, fused in self._fused.items():
-            score = self._newest[label]
-            rules = self._second_look[label]
+            score, rules = self._newest[label], self._second_look[label]
             alarmed = self._trackers[label].open_incident is not None
-            asked_s = self._asked_s.get(label)
+            urgency = ALARMED_URGENCY if alarmed else _closeness(score.smoothed, rules)
+            if not (at_hand or self._waited(score, rules)) or score.smoothed < rules.candidate:
+                continue
             if at_hand:
                 self._alone_s.pop(label, None)
-            elif not self._waited(score, rules):
+            if self._rests(score, alarmed=alarmed):
                 continue
-            pause_s = elapsed(asked_s, score.at_s) if asked_s is not None else ALARMED_EVERY_S
-            if alarmed and 0 <= pause_s < ALARMED_EVERY_S:
+            if not alarmed and self._passed_over(score, urgency, allowed):
                 continue
             if fused.due(score.at_s, score.smoothed):
                 self._asked_s[label] = score.at_s
-                urgency = ALARMED_URGENCY if alarmed else _closeness(score.smoothed, rules)
                 found.append(Due(score, urgency, alarmed))
         return found
 
@@ -202,6 +208,23 @@ class CameraJudge:
     def rules(self, label: str) -> IncidentRules:
         """The rules in force for `label`."""
         return self._trackers[label].rules
+
+    def _rests(self, score: Score, *, alarmed: bool) -> bool:
+        """Whether a look was asked for so lately that another need not be."""
+        asked_s = self._asked_s.get(score.label)
+        pause_s = ALARMED_EVERY_S if alarmed else LOOK_EVERY_S
+        return asked_s is not None and 0 <= elapsed(asked_s, score.at_s) < pause_s
+
+    def _passed_over(self, score: Score, urgency: float, allowed: Callable[[float], bool]) -> bool:
+        """Whether a look may not be had for what is no alarm yet; asked each `LOOK_EVERY_S`."""
+        if urgency >= 1:
+            return False
+        before_s = self._passed_over_s.get(score.label)
+        if before_s is None or not 0 <= elapsed(before_s, score.at_s) < LOOK_EVERY_S:
+            if allowed(urgency):
+                return False
+            self._passed_over_s[score.label] = score.at_s
+        return True
 
     def _waited(self, score: Score, rules: SecondLookRules) -> bool:
         """Whether the first stage would have opened long enough ago; asked at every score."""

@@ -156,6 +156,14 @@ class SecondLookWorker:
         if replaced:
             self._observer.not_looked(candidate.camera, "superseded")
 
+    def allows(self, camera: str, urgency: float) -> bool:
+        """Whether the budget has room for one of this urgency; if not, it counts as left out."""
+        with self._changed:
+            allowed = self._budget.allows(time.monotonic(), urgency)
+        if not allowed:
+            self._leave_out(camera, "budget")
+        return allowed
+
     def remove(self, camera: str) -> None:
         """Forget the candidate of `camera`."""
         with self._changed:
@@ -205,7 +213,7 @@ class SecondLookWorker:
                     return None
                 chosen = self._choose(left_out)
             for candidate, reason in left_out:
-                self._leave_out(candidate, reason)
+                self._refuse(candidate, reason)
             self._catch_up()
             if chosen:
                 return chosen
@@ -237,22 +245,29 @@ class SecondLookWorker:
                 raise ValueError(f"its answer was {logit}")  # noqa: TRY301 - failed as any other
         except Exception as error:  # noqa: BLE001 - the loop must outlive any one look
             self._failure = scrub(f"{type(error).__name__}: {error}")[:MAX_REASON]
-            self._leave_out(candidate, "failed")
+            self._refuse(candidate, "failed")
             return
         finally:
             cpu_s = time.thread_time() - started_s
-            self._budget.spend(time.monotonic(), cpu_s)
+            with self._changed:
+                self._budget.spend(time.monotonic(), cpu_s)
         if self._ends(own):
             return
         age_s = time.monotonic() - candidate.sampled.sample.monotonic_s
         self._observer.looked(candidate.camera, cpu_s, age_s)
         self._hand_over(Looked(candidate, logit))
 
-    def _leave_out(self, candidate: Candidate, reason: str) -> None:
-        self._observer.not_looked(candidate.camera, reason)
-        self._left_out_s = time.monotonic()
-        self._enter(LookState.BEHIND, _WHY[reason] + self._failure * (reason == "failed"))
+    def _refuse(self, candidate: Candidate, reason: str) -> None:
+        self._leave_out(candidate.camera, reason)
         self._hand_over(Looked(candidate, None))
+
+    def _leave_out(self, camera: str, reason: str) -> None:
+        """Count it, and be behind; from any thread."""
+        self._observer.not_looked(camera, reason)
+        with self._changed:
+            self._left_out_s = time.monotonic()
+            self._enter(LookState.BEHIND, _WHY[reason] + self._failure * (reason == "failed"))
+            self._changed.notify_all()  # to see when it is behind no more
 
     def _hand_over(self, looked: Looked) -> None:
         try:
@@ -263,9 +278,10 @@ class SecondLookWorker:
 
     def _catch_up(self) -> None:
         """Whether nothing has been left out for so long that it is behind no more."""
-        behind = self.state is LookState.BEHIND
-        if behind and time.monotonic() - self._left_out_s > WINDOW_S:
-            self._enter(LookState.LOOKING, self._slow())
+        with self._changed:
+            behind = self.state is LookState.BEHIND
+            if behind and time.monotonic() - self._left_out_s > WINDOW_S:
+                self._enter(LookState.LOOKING, self._slow())
 
     def _slow(self) -> str:
         """What to say of a machine on which looks end after the deadline."""

@@ -258,6 +258,19 @@ def test_weights_whose_second_look_cannot_be_read_leave_the_first_stage(make: Ma
     assert yard.metric("jikimi_second_look_failing 1.0")
 
 
+def test_a_fight_is_verified_as_long_as_the_budget_has_room_for_what_is_urgent(make: Make) -> None:
+    """Its first look, far from an alarm, may not be had; that must not decide the alarm."""
+    yard = make()
+    yard.start()
+    yard.second_look._budget.spend(time.monotonic(), SHARE_OF_CORE * WINDOW_S / 2)
+    yard.go(0.1, 2)
+    yard.go(0.4, 4)
+    assert yard.seen == []
+    assert not yard.metric('left_out_total{camera="gate",reason="budget"} 0.0')
+    yard.go(1.0, 2)
+    assert [r.incident.verified for r in yard.opened()] == [True]
+
+
 def test_below_the_first_stages_own_threshold_nothing_opens_unverified(make: Make) -> None:
     yard = make(broken)
     yard.start()

@@ -87,7 +87,12 @@ FIGHT, NO_FIGHT = 3.0, -3.0
 class Watch:
     """A judge that is given the same probability eight times a second, and answers to its looks."""
 
-    def __init__(self, answer: float | None = None, *, answers: bool = True) -> None:
+    def __init__(
+        self, answer: float | None = None, *, answers: bool = True, least: float = 0.0
+    ) -> None:
+        """`answers`: whether any come; `least`: urgency from which on looks may be had."""
+        self.least = least
+        self.passed_over = 0
         self.judge = CameraJudge(
             "gate", {"violence": LOOK.incident}, second_look={"violence": LOOK}
         )
@@ -103,11 +108,15 @@ class Watch:
             self.at_s += 1 / 8
             _, changes = self.judge.judge(self.at_s, START, [probability])
             self.changes += changes
-            for due in self.judge.due(at_hand=at_hand):
+            for due in self.judge.due(at_hand=at_hand, allowed=self._allowed):
                 self.asked.append(due.score.at_s)
                 self.urgencies.append(due.urgency)
                 if self.answers:
                     self.changes += self.judge.looked("violence", due.score.at_s, self.answer)
+
+    def _allowed(self, urgency: float) -> bool:
+        self.passed_over += urgency < self.least
+        return urgency >= self.least
 
     def phases(self) -> list[Phase]:
         return [incident.phase for incident in self.changes]
@@ -189,6 +198,18 @@ def test_the_closer_to_an_alarm_the_more_urgent_a_look() -> None:
         watch.go(probability, 4)
         urgencies.append(round(watch.urgencies[-1], 3))
     assert urgencies == [0, 0.5, 1, 1]
+
+
+def test_what_is_passed_over_for_its_budget_is_looked_at_at_once_when_it_becomes_urgent() -> None:
+    watch = Watch(FIGHT, least=0.9)
+    watch.go(0.5, 4)
+    assert watch.asked == watch.changes == []
+    assert watch.passed_over == pytest.approx(7, abs=1)  # each half second
+    while not watch.asked:
+        watch.go(1.0, 1 / 8)
+    assert watch.urgencies == [pytest.approx(1, abs=0.1)]
+    assert watch.phases() == [Phase.OPENED]
+    assert watch.changes[0].verified is True
 
 
 def test_without_pictures_nothing_is_asked_for_until_the_first_stage_would_open() -> None:

@@ -188,6 +188,18 @@ def test_once_the_budget_is_spent_only_what_is_urgent_is_looked_at_then_nothing(
     assert stage.worker.state is LookState.BEHIND
 
 
+def test_whoever_asks_hears_what_the_budget_has_room_for_and_it_is_counted(stage: Stage) -> None:
+    stage.start()
+    assert stage.worker.allows("gate", 0.0)
+    stage.worker._budget.spend(time.monotonic(), SHARE_OF_CORE * WINDOW_S / 2)
+    assert stage.worker.allows("gate", 0.6)
+    assert stage.worker.state is LookState.LOOKING
+    assert not stage.worker.allows("gate", 0.4)
+    assert stage.log.not_ == [("gate", "budget")]
+    assert stage.worker.state is LookState.BEHIND
+    assert "10% of a core, is spent" in stage.worker.reason
+
+
 def test_the_budget_is_a_share_of_a_core_over_a_minute_and_comes_back() -> None:
     budget = Budget()
     looks = 0
