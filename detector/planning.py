@@ -10,8 +10,6 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from detector.inference.second_look.budget import MOST_LOOK_S, SHARE_OF_CORE, ends_late
-
 MEASURED_ON = "AMD EPYC (Zen 4), 2 virtual cores, H.264 at 25 pictures a second"
 
 LOAD = 0.7
@@ -60,12 +58,20 @@ def looked_at(look_s: float) -> dict[str, float]:
 
     `look_s`: seconds of a core that a look takes.
     """
+    from detector.inference.second_look.budget import SHARE_OF_CORE  # noqa: PLC0415 - as below
+
     looks = 3600 * SHARE_OF_CORE / look_s
     return {kind: looks / wanted for kind, wanted in LOOKS_AN_HOUR.items()}
 
 
 def told_looks(look_s: float) -> str:
     """What a second look costs and how many cameras it is for, in a sentence."""
+    from detector.inference.second_look.budget import (  # noqa: PLC0415 - loads NumPy
+        MOST_LOOK_S,
+        SHARE_OF_CORE,
+        ends_late,
+    )
+
     took = f"takes {look_s:.2f} s of a core here"
     if look_s > MOST_LOOK_S:
         return f"{took}, which is too slow: motion alone decides, and alarms are not verified"
