@@ -54,7 +54,6 @@ def _check(chosen: argparse.Namespace) -> int:
     from alerts.registry import sink_options  # noqa: PLC0415 - as above
     from config.load import read_configuration, told  # noqa: PLC0415
     from config.schema import settings_schema  # noqa: PLC0415
-    from detector.cli.machine import second_look_here  # noqa: PLC0415
 
     if chosen.schema:
         print(json.dumps(settings_schema(sink_options()), indent=2, ensure_ascii=False))
@@ -73,6 +72,8 @@ def _check(chosen: argparse.Namespace) -> int:
     if errors or read.settings is None:
         return ConfigError.exit_code
     _show(file, read.settings)
+    from detector.cli.machine import second_look_here  # noqa: PLC0415 - loads LiteRT
+
     if look := second_look_here(read.settings):
         print(f"  {look}")
     return 0
