@@ -14,7 +14,6 @@ from structlog.testing import capture_logs
 
 from config.errors import ModelError
 from detector.daemon.supervisor import Supervisor
-from detector.incidents.second_look import DEADLINE_S
 from detector.inference.second_look import worker as module
 from detector.inference.second_look.budget import MOST_LOOK_S, SHARE_OF_CORE, WINDOW_S, Budget
 from detector.inference.second_look.worker import (
@@ -28,6 +27,7 @@ from detector.motion.window import LastSecond
 from detector.types import Box, MotionView, Sample, Square
 
 PATIENCE_S = 10.0
+DEADLINE_S = 60.0
 
 
 def candidate(
@@ -116,7 +116,10 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
+def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """One whose deadlines a busy machine keeps, too."""
+    monkeypatch.setattr(module, "DEADLINE_S", DEADLINE_S)
+    monkeypatch.setattr(module, "LEAST_WAIT_S", DEADLINE_S / 2)
     stage = Stage()
     yield stage
     stage.worker.request_stop()
@@ -268,7 +271,7 @@ def test_it_says_that_it_keeps_up_again_a_minute_after_the_last_one_left_out(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.start()
-    stage.worker.offer(candidate("gate", age_s=9))
+    stage.worker.offer(candidate("gate", age_s=DEADLINE_S))
     wait_for(lambda: stage.worker.state is LookState.BEHIND)
     monkeypatch.setattr(module, "WINDOW_S", 0.0)
     with capture_logs() as logs:
@@ -297,13 +300,14 @@ def test_a_machine_on_which_a_look_takes_too_long_is_told_so(stage: Stage) -> No
 
 
 def test_where_looks_end_after_the_deadline_it_says_so_and_looks_at_the_newest_all_the_same(
-    stage: Stage,
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage.looking.look_s = DEADLINE_S + 0.1
+    monkeypatch.setattr(module, "DEADLINE_S", 0.6)
+    stage.looking.look_s = 0.7
     stage.start()
     assert "longer than an alarm waits" in stage.worker.reason
     stage.go(2)
-    stage.worker.offer(candidate("old", age_s=0.3))
+    stage.worker.offer(candidate("old", age_s=DEADLINE_S / 2 + 1))
     assert stage.answered(1) == [("old", None)]
     stage.worker.offer(candidate("new"))
     assert stage.answered(2)[-1] == ("new", 2.0)
