@@ -22,7 +22,8 @@ from alerts.delivery.deliveries import ExerciseDeliveries
 from alerts.delivery.grouping import Groups
 from alerts.delivery.open_sink import OpenSink
 from alerts.delivery.picture import LineSpeed, picture_of
-from alerts.delivery.status import SinkState, SinkStatus, Standing
+from alerts.delivery.standing import Standing
+from alerts.delivery.status import SinkState, SinkStatus
 from alerts.delivery.suspects import Suspects
 from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertPhase, CameraNotice
