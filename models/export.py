@@ -29,6 +29,7 @@ from models.evaluation.scoring import sidecar_in
 from models.statistics import roc_auc
 from models.training.recipe import FOLDS, fold_of
 from models.training.training import chosen_clips
+from models.weights.second_look import NAME, export_second_look, read_second_look
 from models.weights.sidecar import write_sidecar
 
 ALLOWED_LOSS = 0.005
@@ -79,6 +80,8 @@ def export(run: Path, out: Path, cache: Path, *, int8: bool) -> Path:
     assert isinstance(head, LinearHead)
     known = trained.sidecar
     facts = {"training": known.training, "figures": {**known.figures, "export": told}}
+    if (run / NAME).is_file():
+        facts["second_look"] = export_second_look(read_second_look(run / NAME), out)
     return write_sidecar(out, known.name, engines, head, facts, trained.rules())
 
 

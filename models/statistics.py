@@ -213,6 +213,28 @@ def roc_auc(scores: Values, positive: Flags) -> float | None:
     return float(np.trapezoid(*roc_curve(scores, positive).T[::-1]))
 
 
+def balanced_auc(scores: Values, positive: Flags, scenes: Scenes) -> float | None:
+    """The same where the negatives of each scene weigh one together."""
+    if positive.all() or not positive.any():
+        return None
+    shares = scene_shares(positive, scenes)
+    chances = [
+        float(np.mean(scores[positive] > score) + np.mean(scores[positive] == score) / 2)
+        for score in scores[~positive]
+    ]
+    return float(np.average(chances, weights=shares[~positive]))
+
+
+def scene_shares(positive: Flags, scenes: Scenes) -> Values:
+    """1 of each positive, and of a negative its share of its scene's, [n]."""
+    _, scene, counts = np.unique(
+        np.asarray(scenes)[~positive], return_inverse=True, return_counts=True
+    )
+    shares = np.ones(len(positive))
+    shares[~positive] = 1 / counts[scene]
+    return shares
+
+
 def average_precision(scores: Values, positive: Flags) -> float | None:
     """Mean precision over the recalls reached (Zhu 2004), as scikit-learn counts it."""
     if not positive.any():
@@ -221,9 +243,16 @@ def average_precision(scores: Values, positive: Flags) -> float | None:
     return float(np.diff(recall) @ precision[1:])
 
 
-def auc_interval(scores: Values, positive: Flags, scenes: Scenes, seed: int = 0) -> Interval | None:
+def auc_interval(
+    scores: Values,
+    positive: Flags,
+    scenes: Scenes,
+    seed: int = 0,
+    weights: Values | None = None,
+) -> Interval | None:
     """95 % interval of the AUC by resampling scenes; None where there is only one.
 
+    `weights`: of each score (1).
     Which pairs of scenes rank rightly is counted once, [scenes, scenes], so a resample costs
     a product of matrices however many views there are.
     """
@@ -232,7 +261,7 @@ def auc_interval(scores: Values, positive: Flags, scenes: Scenes, seed: int = 0)
         return None
     count, level, levels = len(names), *_levels(scores)
     held = np.zeros((2, count, levels))
-    np.add.at(held, (positive.astype(int), scene, level), 1)
+    np.add.at(held, (positive.astype(int), scene, level), 1 if weights is None else weights)
     negatives, positives = held
     wins = positives @ (negatives.cumsum(axis=1) - negatives / 2).T
     draws = _draws(count, seed)

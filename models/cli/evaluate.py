@@ -65,9 +65,8 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     from models.evaluation.calibrating import judge_by_scene  # noqa: PLC0415
     from models.evaluation.evaluation import assess  # noqa: PLC0415
     from models.evaluation.learnt import learnt_clips  # noqa: PLC0415
-    from models.evaluation.result import rounded  # noqa: PLC0415
     from models.evaluation.scoring import across_classifiers, fold_classifiers, weights_classifier  # noqa: PLC0415
-    from models.evaluation.second_look import fold_second_looks, second_look_figures  # noqa: PLC0415
+    from models.evaluation.second_look import fold_second_looks, given_second_look  # noqa: PLC0415
     from models.report.plots import can_draw  # noqa: PLC0415
     from models.report.report import (  # noqa: PLC0415
         NO_PICTURES,
@@ -85,17 +84,14 @@ def _evaluate(chosen: argparse.Namespace) -> int:
         look_for = fold_second_looks(run)
     else:
         classifier_for, across = weights_classifier(chosen.weights), None
-        look_for = None
+        look_for = given_second_look(chosen.weights)
     learnt = learnt_clips(clips, classifier_for)
     if warning := learnt_warning(learnt, len(clips)):
         print(f"jikimi: warning: {warning}", file=sys.stderr)
     if not can_draw():
         print(f"jikimi: note: {NO_PICTURES}", file=sys.stderr)
-    found = assess(clips, classifier_for, across, judge_by_scene)
-    second_look = (
-        rounded(second_look_figures(clips, classifier_for, look_for)) if look_for else None
-    )
-    evaluation = replace(found, prototype=prototype, learnt_clips=learnt, second_look=second_look)
+    found = assess(clips, classifier_for, across, judge_by_scene, look_for)
+    evaluation = replace(found, prototype=prototype, learnt_clips=learnt)
     print(summary(evaluation))
     print(write_report(evaluation, chosen.out))
     return 0

@@ -1,8 +1,8 @@
 """Windows of clips through a video network: what a second look sees of each, kept on disk.
 
 Cut by `detector.motion.window` from pictures decoded as the daemon decodes them, so that what is
-taught and measured is what runs. A window costs a hundred times a view, so there is one each
-`EVERY_S`, as the daemon asks, and only where it moves.
+taught and measured is what runs. A window costs a hundred times a view, so there is one a second,
+of long clips fewer, and only where it moves.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.footage.recording import recorded_samples
+from detector.footage.recording import recorded_samples, recorded_seconds
 from detector.inference.engine import Floats
 from detector.inference.second_look.video_engine import VideoEngine
 from detector.motion.view import MotionTracker
@@ -26,6 +26,8 @@ from models.data.clips import Clip
 from models.data.embeddings import clip_key
 
 EVERY_S = 1.0
+MOST = 8
+"""Windows of a clip: it weighs the same however long it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,29 +46,37 @@ class LookedAt:
     shares: Floats
 
 
-def clip_windows(clip: Clip) -> Iterator[LastSecond]:
-    """A window each `EVERY_S` of one clip where it moves; raises StreamError."""
+def every_s(clip: Clip, most: int) -> float:
+    """Seconds between two of at most `most` windows of a clip; raises StreamError."""
+    return max(EVERY_S, round(recorded_seconds(clip.path) / most, 3))
+
+
+def clip_windows(clip: Clip, step_s: float = EVERY_S) -> Iterator[LastSecond]:
+    """A window each `step_s` of one clip where it moves; raises StreamError."""
     motion, window = MotionTracker(), WindowTracker()
     next_s = 0.0
     for sample in recorded_samples(clip.path):
         window.add(sample, motion.view_of(sample))
         found = window.last_second() if sample.pts_s >= next_s else None
         if found is not None:
-            next_s = sample.pts_s + EVERY_S
+            next_s = sample.pts_s + step_s
             yield found
 
 
-def look_at_clip(clip: Clip, engine: VideoEngine, network: str, cache: Path) -> LookedAt:
-    """One clip's, from the cache where it is; raises StreamError.
+def look_at_clip(
+    clip: Clip, engine: VideoEngine, network: str, cache: Path, most: int = MOST
+) -> LookedAt:
+    """One clip's, from the cache where it is, `most` windows at most; raises StreamError.
 
     `network` names the engine's network, and only it, in the cache (its SHA-256).
     """
-    facts = [WINDOW_RECIPE, EVERY_S, engine.side, clip_key(clip)]
+    step_s = every_s(clip, most)
+    facts = [WINDOW_RECIPE, step_s, engine.side, clip_key(clip)]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
     kept = cache / "windows" / network[:16] / f"{key}.npz"
     if not kept.is_file():
         times, shares, seen = [], [], []
-        for window in clip_windows(clip):
+        for window in clip_windows(clip, step_s):
             times.append(window.at_s)
             shares.append(window.square.side / min(window.frames[-1].size))
             seen.append(engine.look(window.pixels(engine.side)))

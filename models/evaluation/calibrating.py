@@ -27,12 +27,10 @@ from detector.incidents.calibration import (
     log_odds,
     probability_of,
 )
-from detector.incidents.judge import CameraJudge
 from detector.incidents.smoothing import Smoother
 from detector.incidents.tracker import IncidentRules
-from models.evaluation.events import JudgeFor, Kind, Play
+from models.evaluation.events import Kind, Play, RulesFor, fixed_rules, stands_on
 from models.evaluation.measuring import Measured
-from models.evaluation.scoring import ScoredClip
 from models.statistics import Interval, Reasons, poisson_upper, share
 
 BUDGETS_PER_HOUR = (120.0, 60.0, 30.0, 10.0)
@@ -134,8 +132,9 @@ def thresholds_by_scene(
     at the shipped one.
     """
     thresholds: dict[str, dict[str, float]] = {}
-    for index, (label, rules) in enumerate(shipped.items()):
+    for index, (label, usual) in enumerate(shipped.items()):
         for own in _by_dataset(plays).values():
+            rules = _rules_of(own, usual)
             counted = [_count(play, index, rules) for play in own]
             if sum(c.hours for c in _normal(counted)) < LEAST_HOURS:
                 continue
@@ -148,30 +147,30 @@ def thresholds_by_scene(
     return thresholds
 
 
-def judge_by_scene(measured: Measured) -> JudgeFor:
-    """Each scene judged at the threshold that was learnt from other scenes of its set."""
+def judge_by_scene(measured: Measured) -> RulesFor:
+    """Each scene's rules, at the threshold that was learnt from other scenes of its set."""
     thresholds = thresholds_by_scene(measured.plays, measured.scored[0].classifier.rules())
 
-    def judge(scored: ScoredClip) -> CameraJudge:
-        learnt = thresholds.get(scored.clip.scene, {})
-        rules = {
+    def rules_for(play: Play) -> Mapping[str, IncidentRules]:
+        learnt = thresholds.get(play.scored.clip.scene, {})
+        return {
             label: own.opening_at(learnt.get(label, own.open_threshold))
-            for label, own in scored.classifier.rules().items()
+            for label, own in fixed_rules(play).items()
         }
-        return CameraJudge(scored.clip.scene, rules)
 
-    return judge
+    return rules_for
 
 
 def demonstration(
     measured: Measured, label: str, seed: int = 0
 ) -> tuple[dict[str, SetCalibration], Reasons]:
     """For each data set, what budgets come to on scenes that nothing was learnt from."""
-    index, rules = measured.labels.index(label), measured.scored[0].classifier.rules()[label]
+    index, usual = measured.labels.index(label), measured.scored[0].classifier.rules()[label]
     sets: dict[str, SetCalibration] = {}
     reasons: Reasons = {}
     by_dataset = _by_dataset(measured.plays)
     for name, plays in tqdm(by_dataset.items(), desc="budgets", unit="set", disable=None):
+        rules = _rules_of(plays, usual)
         sets[name] = _of_set([_count(play, index, rules) for play in plays], rules, seed)
         if sets[name].budgets is None:
             reasons[name] = (
@@ -318,16 +317,15 @@ def _realised(counted: Sequence[Counted], scenes: Collection[str], level: float)
 
 
 def _count(play: Play, label_index: int, rules: IncidentRules) -> Counted:
-    """One play through the daemon's smoother and tally; of a fight's stream the fight alone."""
-    tally, smoother = Tally(rules.close_threshold / rules.open_threshold), Smoother()
+    """What incidents stand on in one play, through the daemon's tally; of a stream the fight."""
+    tally = Tally(rules.close_threshold / rules.open_threshold)
     begin, end = 0.0, float("inf")
     if play.kind is Kind.STREAM:
         begin, end = play.events[0].start_s, play.events[0].end_s + 2.0
     times = play.scored.times_s.tolist()
-    for at_s, row in zip(times, play.scored.probabilities.tolist(), strict=True):
-        smoothed = smoother.smooth(at_s, row[label_index])
+    for at_s, value in zip(times, _followed(play, label_index), strict=True):
         if begin <= at_s <= end:
-            tally.count(at_s, smoothed)
+            tally.count(at_s, value)
     tally.finish()
     return Counted(
         play.scored.clip.scene,
@@ -335,6 +333,21 @@ def _count(play: Play, label_index: int, rules: IncidentRules) -> Counted:
         max(tally.evidence().hours, len(times) / 8 / 3600) if play.kind is not Kind.STREAM else 0.0,
         tally.days[0].openings,
     )
+
+
+def _followed(play: Play, label_index: int) -> list[float]:
+    """What incidents of a label stand on at each view."""
+    if play.looks:
+        return stands_on(play.scored, play.looks)
+    smoother = Smoother()
+    times = play.scored.times_s.tolist()
+    rows = play.scored.probabilities.tolist()
+    return [smoother.smooth(at, row[label_index]) for at, row in zip(times, rows, strict=True)]
+
+
+def _rules_of(plays: Sequence[Play], usual: IncidentRules) -> IncidentRules:
+    """A set's rules: those of its second look, where there is one."""
+    return next((play.looks.rules.incident for play in plays if play.looks), usual)
 
 
 def _normal(counted: Sequence[Counted]) -> list[Counted]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -23,15 +23,15 @@ from models.data.clips import NORMAL, Clip
 from models.evaluation.calibrating import SetCalibration, demonstration
 from models.evaluation.events import (
     EventFigures,
-    JudgeFor,
     NormalFigures,
     Outcome,
+    RulesFor,
     fixed_rules,
     outcomes,
 )
 from models.evaluation.label_figures import group_figures, label_figures
 from models.evaluation.lighting import LIGHTINGS, lighting_of
-from models.evaluation.measuring import Measured, measure
+from models.evaluation.measuring import Measured, measure, no_looker
 from models.evaluation.result import (
     AcrossFigures,
     Evaluation,
@@ -47,13 +47,14 @@ from models.evaluation.result import (
     rounded,
 )
 from models.evaluation.scoring import ClassifierFor, network_of
+from models.evaluation.second_look import SecondLookFor, lookers, rank_clips, second_look_figures
 from models.statistics import (
     Reasons,
     nested_reasons,
 )
 from models.weights.sidecar import SHIPPED_LABEL
 
-Calibrate = Callable[[Measured], JudgeFor]
+Calibrate = Callable[[Measured], RulesFor]
 """Rules per camera, learnt from what its scene normally shows."""
 
 
@@ -71,14 +72,21 @@ def assess(
     classifier_for: ClassifierFor,
     across: ClassifierFor | None = None,
     calibrate: Calibrate | None = None,
+    look_for: SecondLookFor | None = None,
 ) -> Evaluation:
     """Everything measured on `clips`.
+
+    `look_for`: gives each clip a second look; clips and incidents then are judged by both stages,
+    but where the video network has seen a clip, which the first stage judges alone.
 
     `across`: gives each clip a classifier that does not know its data set; reported for each
     set that there is one for. `calibrate`: gives the rules behind the figures named calibrated.
     Raises ConfigError where no clip can be read.
     """
-    measured = measure(clips, classifier_for)
+    looker_for = lookers(clips, classifier_for, look_for) if look_for else no_looker
+    measured = measure(clips, classifier_for, looker_for)
+    ranked = rank_clips(clips, classifier_for, look_for) if look_for else []
+    measured = replace(measured, fused={own.clip: own.fused for own in ranked})
     read = {scored.clip for scored in measured.scored}
     label = SHIPPED_LABEL if SHIPPED_LABEL in measured.labels else measured.labels[0]
     light = _lightings([scored.clip for scored in measured.scored])
@@ -108,6 +116,7 @@ def assess(
         reasons |= nested_reasons(own_reasons, "across")
     else:
         reasons["across"] = "needs models that were trained without a set: --fold-models RUN"
+    look_figures = second_look_figures(clips, measured, look_for, ranked) if look_for else None
     evaluation = Evaluation(
         clip=whole.clip,
         event=whole.event,
@@ -132,6 +141,7 @@ def assess(
         labels=dict(_label_counts(clips).most_common()),
         model=_weights(measured),
         thresholds=_thresholds(measured),
+        second_look=look_figures,
         clips=len(clips),
         scenes=len({clip.scene for clip in clips}),
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -7,7 +7,7 @@ every other incident is false.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -18,8 +18,12 @@ from tqdm import tqdm
 
 from detector.footage.recording import EPOCH
 from detector.incidents.judge import CameraJudge
-from detector.types import Phase
+from detector.incidents.second_look import FusedJudgement
+from detector.incidents.smoothing import Smoother
+from detector.incidents.tracker import IncidentRules, IncidentTracker
+from detector.types import Phase, Score
 from models.data.clips import Event
+from models.evaluation.looking import Looks
 from models.evaluation.scoring import ScoredClip
 from models.statistics import (
     FalseRate,
@@ -50,12 +54,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Play:
-    """Something to play: its scores, what happens in it and when, its length in seconds."""
+    """Something to play: its scores, what happens in it and when, its length in seconds.
+
+    `looks`: the second look's, where there is one that may judge it.
+    """
 
     kind: Kind
     scored: ScoredClip
     events: tuple[Event, ...]
     seconds: float
+    looks: Looks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,31 +119,61 @@ class NormalFigures(FalseRate):
     clips: int
 
 
-JudgeFor = Callable[[ScoredClip], CameraJudge]
-"""How a camera is judged: fixed rules, or rules that were calibrated for its scene."""
+RulesFor = Callable[[Play], Mapping[str, IncidentRules]]
+"""The rules of each label, in the labels' order: fixed ones, or calibrated for the scene."""
 
 
-def fixed_rules(scored: ScoredClip) -> CameraJudge:
+def fixed_rules(play: Play) -> Mapping[str, IncidentRules]:
     """The weights' own rules, the same for every camera."""
-    return CameraJudge(scored.clip.scene, scored.classifier.rules())
+    if play.looks:
+        return {play.scored.classifier.head.labels[0]: play.looks.rules.incident}
+    return play.scored.classifier.rules()
 
 
-def openings(scored: ScoredClip, judge: CameraJudge) -> list[tuple[str, float]]:
+def stands_on(scored: ScoredClip, looks: Looks) -> list[float]:
+    """What incidents stand on where a second look judges the one label: a probability a view.
+
+    Each answer is there at once.
+    """
+    smoother, judgement = Smoother(), FusedJudgement(looks.rules)
+    found = []
+    times_s, probabilities = scored.times_s.tolist(), scored.probabilities[:, 0].tolist()
+    for view, (at_s, probability) in enumerate(zip(times_s, probabilities, strict=True)):
+        smoothed = smoother.smooth(at_s, probability)
+        if view in looks.logits:
+            judgement.due(at_s, smoothed)
+            judgement.looked(at_s, looks.logits[view])
+        found.append(judgement.verdict(at_s, smoothed).probability)
+    return found
+
+
+def openings(play: Play, rules: Mapping[str, IncidentRules]) -> list[tuple[str, float]]:
     """Label and second of every incident that opens."""
+    scored = play.scored
+    camera, times_s = scored.clip.scene, scored.times_s.tolist()
     opened = []
-    for at_s, row in zip(scored.times_s.tolist(), scored.probabilities.tolist(), strict=True):
+    if play.looks:
+        [(label, own)] = rules.items()
+        tracker = IncidentTracker(camera, label, own)
+        for at_s, value in zip(times_s, stands_on(scored, play.looks), strict=True):
+            utc = EPOCH + timedelta(seconds=at_s)
+            change = tracker.follow(Score(camera, at_s, utc, label, value, value))
+            opened += [(label, at_s)] if change and change.phase is Phase.OPENED else []
+        return opened
+    judge = CameraJudge(camera, rules)
+    for at_s, row in zip(times_s, scored.probabilities.tolist(), strict=True):
         _, changes = judge.judge(at_s, EPOCH + timedelta(seconds=at_s), row)
         opened += [(i.label, at_s) for i in changes if i.phase is Phase.OPENED]
     return opened
 
 
 def outcomes(
-    plays: Sequence[Play], labels: Sequence[str], judge_for: JudgeFor
+    plays: Sequence[Play], labels: Sequence[str], rules_for: RulesFor
 ) -> dict[str, list[Outcome]]:
     """Every play's outcome, for each label: hits by its own events only."""
     found: dict[str, list[Outcome]] = {label: [] for label in labels}
     for play in tqdm(plays, desc="incidents", unit="stream", disable=None):
-        opened = openings(play.scored, judge_for(play.scored))
+        opened = openings(play, rules_for(play))
         for label in labels:
             found[label].append(_outcome(play, label, [at for own, at in opened if own == label]))
     return found

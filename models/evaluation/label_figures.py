@@ -6,7 +6,7 @@ nothing itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,8 @@ def label_figures(
     """Clip, frame, event and normal figures, reliability, curves and histograms of a label."""
     every = {scored.clip for scored in measured.scored}
     group, reasons = group_figures(measured, found, label, every)
-    clips, views = _clip_level(measured.scored, label), _frame_level(measured.scored, label)
+    clips = _clip_level(measured.scored, label, measured.fused)
+    views = _frame_level(measured.scored, label)
     frame, frame_reasons = classification(*views, label)
     reasons |= nested_reasons(frame_reasons, "frame")
     curves = ByLevel(_curves(*clips), _curves(*views))
@@ -64,7 +65,8 @@ def group_figures(
     measured: Measured, found: Sequence[Outcome], label: str, own: set[Clip]
 ) -> tuple[GroupFigures, Reasons]:
     """Clip, event and normal figures of some clips."""
-    level = _clip_level([scored for scored in measured.scored if scored.clip in own], label)
+    scored = [scored for scored in measured.scored if scored.clip in own]
+    level = _clip_level(scored, label, measured.fused)
     taken = [outcome for outcome in found if outcome.play.scored.clip in own]
     left_out = sum(clip in own and clip.label == label for clip in measured.left_out)
     clip, clip_reasons = classification(*level, label)
@@ -88,13 +90,14 @@ def _concerning(found: Iterable[Outcome], label: str) -> list[Outcome]:
     ]
 
 
-def _clip_level(scored: Sequence[ScoredClip], label: str) -> Level:
-    """Mean probability of each clip, whether it shows the label, its scene.
+def _clip_level(scored: Sequence[ScoredClip], label: str, fused: Mapping[Clip, float]) -> Level:
+    """Mean probability of each clip (`fused` where it is there), whether it shows the label, scene.
 
     Untrimmed recordings have no one label, and are left out.
     """
     taken = [own for own in scored if label in own.classifier.head.labels and not _spans(own)]
     means = [float(_column(own, label).mean()) if len(own.times_s) else 0.0 for own in taken]
+    means = [fused.get(own.clip, mean) for own, mean in zip(taken, means, strict=True)]
     return (
         np.array(means, np.float64),
         np.array([own.clip.label == label for own in taken], np.bool_),

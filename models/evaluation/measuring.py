@@ -7,8 +7,8 @@ normal clip and untrimmed recording as it is. Counts nothing: see `models.evalua
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
@@ -16,6 +16,7 @@ from config.errors import ConfigError
 from detector.footage.recording import recorded_seconds
 from models.data.clips import Clip, Event
 from models.evaluation.events import Kind, Play
+from models.evaluation.looking import LookerFor
 from models.evaluation.scoring import ClassifierFor, ScoredClip, network_of, score, score_clips
 from models.evaluation.streams import StreamBuilder, StreamEmbedder, footage_of, normal_footage
 
@@ -24,7 +25,8 @@ from models.evaluation.streams import StreamBuilder, StreamEmbedder, footage_of,
 class Measured:
     """The clips, scored and played: the figures are taken from here.
 
-    `left_out`: clips of an event in whose scene there is no normal footage.
+    `left_out`: clips of an event in whose scene there is no normal footage. `fused`: what both
+    stages say of a clip as a whole, where a second look may.
     """
 
     classifier_for: ClassifierFor
@@ -32,22 +34,32 @@ class Measured:
     scored: Sequence[ScoredClip]
     plays: Sequence[Play]
     left_out: Sequence[Clip]
+    fused: Mapping[Clip, float] = field(default_factory=dict)
 
 
-def measure(clips: Sequence[Clip], classifier_for: ClassifierFor) -> Measured:
-    """Score all clips and all streams that can be built of them."""
+def no_looker(_: Clip) -> None:
+    """No second look at any clip."""
+
+
+def measure(
+    clips: Sequence[Clip], classifier_for: ClassifierFor, looker_for: LookerFor = no_looker
+) -> Measured:
+    """Score all clips and all streams that can be built of them, and look where it is due."""
     scored = score_clips(clips, classifier_for, "clips")
     if not scored:
         raise ConfigError("none of the clips can be read as video; see what was said of each")
     labels = scored[0].classifier.head.labels
     known = set(labels)
-    alone = [_alone(own, known) for own in scored]
-    streams, left_out = _streams([own.clip for own in scored], classifier_for, known)
+    alone = [
+        _alone(own, known, looker_for)
+        for own in tqdm(scored, desc="looks", unit="clip", disable=None)
+    ]
+    streams, left_out = _streams([own.clip for own in scored], classifier_for, looker_for, known)
     plays = [play for play in alone if play is not None] + streams
     return Measured(classifier_for, labels, scored, plays, left_out)
 
 
-def _alone(scored: ScoredClip, known: set[str]) -> Play | None:
+def _alone(scored: ScoredClip, known: set[str], looker_for: LookerFor) -> Play | None:
     """A normal clip or an untrimmed recording, as it is; None for a clip of an event."""
     clip = scored.clip
     events = tuple(event for event in clip.events if event.label in known)
@@ -55,11 +67,17 @@ def _alone(scored: ScoredClip, known: set[str]) -> Play | None:
         return None
     last_s = float(scored.times_s[-1]) if len(scored.times_s) else 0.0
     seconds = max(recorded_seconds(clip.path), last_s)
-    return Play(Kind.RECORDING if events else Kind.NORMAL, scored, events, seconds)
+    kind = Kind.RECORDING if events else Kind.NORMAL
+    looker = looker_for(clip)
+    looks = looker.at_clip(clip, scored.probabilities[:, 0]) if looker else None
+    return Play(kind, scored, events, seconds, looks)
 
 
 def _streams(
-    clips: Sequence[Clip], classifier_for: ClassifierFor, known: set[str]
+    clips: Sequence[Clip],
+    classifier_for: ClassifierFor,
+    looker_for: LookerFor,
+    known: set[str],
 ) -> tuple[list[Play], list[Clip]]:
     """Streams and controls of every scene, and the event clips that none can be made of."""
     scenes: dict[str, tuple[list[Clip], list[Clip]]] = defaultdict(lambda: ([], []))
@@ -77,7 +95,11 @@ def _streams(
         disable=None,
     ) as progress:
         for fights, normals in scenes.values():
-            made = _scene_streams(fights, normals, classifier_for) if fights and normals else []
+            made = (
+                _scene_streams(fights, normals, classifier_for, looker_for)
+                if fights and normals
+                else []
+            )
             plays += made
             left_out += [] if made else fights
             progress.update(len(fights))
@@ -85,7 +107,10 @@ def _streams(
 
 
 def _scene_streams(
-    fights: Sequence[Clip], normals: Sequence[Clip], classifier_for: ClassifierFor
+    fights: Sequence[Clip],
+    normals: Sequence[Clip],
+    classifier_for: ClassifierFor,
+    looker_for: LookerFor,
 ) -> list[Play]:
     """The streams of one scene; none where its normal clips are too short for a view."""
     normal = normal_footage(normals)
@@ -101,10 +126,17 @@ def _scene_streams(
         network = network_of(classifier)
         embedder = embedders.setdefault(network, StreamEmbedder(classifier.engine))
         fight = footage_of(clip, float("inf"))
+        footage = {**by_name, clip.name: fight}
+        own_clips = {name: own.clip for name, own in footage.items()}
+        looker = looker_for(clip)
         for script in builder.scripts(fight):
-            embedded = embedder(script, {**by_name, clip.name: fight})
+            scored = score(embedder(script, footage), classifier)
             events = () if script.control else (Event(clip.label, script.start_s, script.end_s),)
             kind = Kind.CONTROL if script.control else Kind.STREAM
             length_s = float(script.times_s[-1])
-            plays.append(Play(kind, score(embedded, classifier), events, length_s))
+            looks = None
+            if looker:
+                pictures = embedder.pictures(script, footage)
+                looks = looker.at_stream(pictures, own_clips, scored.probabilities[:, 0])
+            plays.append(Play(kind, scored, events, length_s, looks))
     return plays

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice, pairwise
 
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from detector.footage.recording import EPOCH, recorded_samples
 from detector.inference.engine import Engine, Floats
 from detector.motion.view import GREYS_PER_VIEW, VIEW_SIDE, MotionTracker
-from detector.types import SAMPLE_RATE_HZ, Grey, MotionView, Sample
+from detector.types import SAMPLE_RATE_HZ, Box, Grey, MotionView, Sample
 from models.data.clips import Clip
 from models.data.embeddings import CHUNK, Embedded
+from models.evaluation.looking import NamedPicture, Place
 
 SEGMENT_S = 15.0
 """Normal footage between two joins; two of them on each side of a fight make the 30 s."""
@@ -43,17 +44,21 @@ RESTART_S = 10.0
 """A pause after which a motion tracker starts anew, far above its `MAX_GAP_S`: else it would
 make a view of each of the five greys that one is asked of."""
 
-Place = tuple[str, int]
-"""A grey: its clip's name, and its number in it."""
+NOWHERE = Box(0, 0, 0, 0)
+EMPTY = np.zeros((0, 0, 3), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Footage:
-    """A decoded clip: its greys, and the second of each, [n] float64."""
+    """A decoded clip: its greys, and the second of each, [n] float64.
+
+    `size`: width and height of its first picture, pixels; for the second look.
+    """
 
     clip: Clip
     greys: list[Grey]
     times_s: NDArray[np.float64]
+    size: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,13 +79,16 @@ class Script:
 
 def footage_of(clip: Clip, cap_s: float) -> Footage:
     """The first `cap_s` seconds of a clip; raises StreamError where it cannot be read."""
-    greys, times = [], []
+    greys: list[Grey] = []
+    times, size = [], (0, 0)
     for sample in recorded_samples(clip.path):
         if sample.pts_s > cap_s:
             break
+        assert sample.frame is not None
+        size = size if greys else sample.frame.size
         greys.append(sample.grey)
         times.append(sample.pts_s)
-    return Footage(clip, greys, np.array(times, np.float64))
+    return Footage(clip, greys, np.array(times, np.float64), size)
 
 
 def normal_footage(clips: Sequence[Clip]) -> list[Footage]:
@@ -182,13 +190,11 @@ class StreamEmbedder:
         self._clock_s = 0.0
         self._known: dict[tuple[Place, ...], Floats | bool] = {}
         """The embedding; False: nothing moves; True: no view (too far apart, another size)."""
+        self._boxes: dict[tuple[Place, ...], Box] = {}
 
     def __call__(self, script: Script, footage: Mapping[str, Footage]) -> Embedded:
         """The stream as the head sees it; `footage` by the names of clips."""
-        fives = [
-            script.places[i : i + GREYS_PER_VIEW]
-            for i in range(len(script.places) - GREYS_PER_VIEW + 1)
-        ]
+        fives = _fives(script)
         fresh = self._views(script, fives, footage)
         while chunk := list(islice(fresh, CHUNK)):
             fresh_values = self._engine.embed(np.stack([view.pixels for _, view in chunk]))
@@ -227,10 +233,34 @@ class StreamEmbedder:
                 self._known[five] = view is None
             else:
                 waiting.add(five)
+                self._boxes[five] = view.box
                 yield five, view
+
+    def pictures(
+        self, script: Script, footage: Mapping[str, Footage]
+    ) -> Iterator[tuple[Sample, MotionView | None]]:
+        """The stream's pictures by name, and the view at each, without its pixels.
+
+        Only of a stream that has been embedded.
+        """
+        views: list[MotionView | None] = [None] * (GREYS_PER_VIEW - 1)
+        for five in _fives(script):
+            box = self._boxes.get(five)
+            known = MotionView("stream", EPOCH, EMPTY, box or NOWHERE, moving=box is not None)
+            views.append(None if self._known[five] is True else known)
+        for (name, index), at_s, view in zip(script.places, script.times_s, views, strict=True):
+            picture = NamedPicture((name, index), footage[name].size)
+            sample = _sample(float(at_s), footage[name].greys[index])
+            yield replace(sample, frame=picture), view
 
     def _nothing(self) -> Floats:
         return self._engine.embed(np.zeros((1, VIEW_SIDE, VIEW_SIDE, 3), np.float32))[:0]
+
+
+def _fives(script: Script) -> list[tuple[Place, ...]]:
+    """The places that each view is made of."""
+    count = len(script.places) - GREYS_PER_VIEW + 1
+    return [script.places[i : i + GREYS_PER_VIEW] for i in range(count)]
 
 
 def _sample(at_s: float, grey: Grey) -> Sample:

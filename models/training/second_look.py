@@ -27,7 +27,7 @@ from detector.inference.weights import Classifier, load_classifier
 from models.data.clips import Clip, labels_at
 from models.data.digests import clip_digests
 from models.data.embeddings import Embedded, embed_clip
-from models.data.windows import look_at_clip
+from models.data.windows import MOST, look_at_clip
 from models.training.recipe import FOLDS, fold_of
 from models.weights.fitted import known_digests
 from models.weights.second_look import NETWORK, keep_network, write_second_look
@@ -39,6 +39,10 @@ STRENGTH = 0.001
 
 WINDOWS = 2
 """Windows that a clip counts for in the fit, whatever their number: `STRENGTH` was chosen so."""
+
+SCENE_WINDOWS = 64
+"""Of a scene without the label, at most about so many windows are looked at: of 302 normal clips of
+ordinary cameras two gardens have 248, and a window costs half a second."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +84,7 @@ def train_second_look(
         tqdm.write(f"left out, for {weights.name} has seen them: {told}", file=sys.stderr)
     kept = keep_network(weights, run)
     first = {k: _fold_model(run, k, labels) for k in {fold_of(clip) for clip in unseen}}
-    windows = load_windows(unseen, kept, first, cache)
+    windows = load_windows(unseen, label, kept, first, cache)
     heads = fold_heads(windows, label)
     logits = {
         own.clip: heads[fold].logits(own.embeddings)
@@ -98,8 +102,23 @@ def train_second_look(
     return write(run, fit_linear(windows, label), windows)
 
 
+def windows_each(clips: Sequence[Clip], label: str) -> dict[Clip, int]:
+    """At how many windows of each clip to look, at most; of every clip at one."""
+    in_scene = Counter((clip.dataset, clip.scene) for clip in clips)
+    shown = {(clip.dataset, clip.scene) for clip in clips if label in clip.labels}
+    return {
+        clip: MOST if scene in shown else min(MOST, max(1, SCENE_WINDOWS // in_scene[scene]))
+        for clip in clips
+        for scene in [(clip.dataset, clip.scene)]
+    }
+
+
 def load_windows(
-    clips: Sequence[Clip], video: VideoWeights, first: Mapping[int, Classifier], cache: Path
+    clips: Sequence[Clip],
+    label: str,
+    video: VideoWeights,
+    first: Mapping[int, Classifier],
+    cache: Path,
 ) -> list[Windows]:
     """The windows of every readable clip in which something moves for a second.
 
@@ -108,11 +127,12 @@ def load_windows(
     goes on.
     """
     engine = VideoEngine(video.network)
+    most = windows_each(clips, label)
     found = []
     for clip in tqdm(clips, desc="second look", unit="clip", disable=None):
         classifier = first[fold_of(clip)]
         try:
-            looked = look_at_clip(clip, engine, video.sha256, cache)
+            looked = look_at_clip(clip, engine, video.sha256, cache, most[clip])
             sha256 = classifier.sidecar.engines["litert"].sha256
             embedded = embed_clip(clip, classifier.engine, sha256, cache, whole=False)
         except StreamError as error:

@@ -24,7 +24,7 @@ FORMAT = 1
 
 
 class VideoSidecar(BaseModel):
-    """What it says; `network`: the file's name, beside the sidecar."""
+    """What it says; `network`, `licence_file`: names of files beside the sidecar."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -34,6 +34,7 @@ class VideoSidecar(BaseModel):
     network: str
     sha256: str
     licence: str
+    licence_file: str
     source: str
     seen: list[str]
     seen_sha256: list[str]
@@ -57,18 +58,22 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class VideoWeights:
-    """A video network as its sidecar describes it; `network`: where its file lies."""
+    """A video network as its sidecar describes it.
+
+    `network`, `licence_file`: where they lie.
+    """
 
     name: str
     network: Path
     sha256: str
     licence: str
+    licence_file: Path
     source: str
     seen: Seen
 
 
 def write_video_sidecar(path: Path, weights: VideoWeights) -> None:
-    """Write the sidecar of `weights`, whose network lies beside it."""
+    """Write the sidecar of `weights`, whose files lie beside it."""
     sidecar = VideoSidecar(
         format=FORMAT,
         name=weights.name,
@@ -76,6 +81,7 @@ def write_video_sidecar(path: Path, weights: VideoWeights) -> None:
         network=weights.network.name,
         sha256=sha256_of(weights.network),
         licence=weights.licence,
+        licence_file=weights.licence_file.name,
         source=weights.source,
         seen=sorted(weights.seen.sets),
         seen_sha256=sorted(weights.seen.clips),
@@ -91,8 +97,9 @@ def read_video_sidecar(path: Path) -> VideoWeights:
     """
     try:
         sidecar = VideoSidecar.model_validate(json.loads(path.read_text(encoding="utf-8")))
-        network = path.parent / sidecar.network
+        network, licence_file = path.parent / sidecar.network, path.parent / sidecar.licence_file
         found = sha256_of(network)
+        licence_file.read_bytes()  # what comes with the network goes with it
     except OSError as error:
         raise ConfigError(f"{error.filename}: cannot be read ({error.strerror})") from error
     except ValidationError as error:
@@ -115,6 +122,7 @@ def read_video_sidecar(path: Path) -> VideoWeights:
         network=network,
         sha256=found,
         licence=sidecar.licence,
+        licence_file=licence_file,
         source=sidecar.source,
         seen=Seen(frozenset(sidecar.seen), frozenset(sidecar.seen_sha256)),
     )

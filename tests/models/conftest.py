@@ -110,6 +110,8 @@ def video_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     traced = tf.function(look).get_concrete_function(signature)
     network = folder / "small.tflite"
     network.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert())
-    weights = VideoWeights("small", network, "", "MIT", "drawn", Seen(frozenset({"town"})))
+    (folder / "licence.txt").write_text("MIT", encoding="utf-8")
+    seen = Seen(frozenset({"town"}))
+    weights = VideoWeights("small", network, "", "MIT", folder / "licence.txt", "drawn", seen)
     write_video_sidecar(folder / "small.json", weights)
     return folder / "small.json"

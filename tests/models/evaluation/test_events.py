@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from detector.footage.recording import EPOCH
-from detector.incidents.judge import CameraJudge
 from detector.incidents.tracker import IncidentRules
 from detector.inference.weights import Classifier, load_classifier
 from detector.motion.view import MotionTracker
@@ -160,7 +159,7 @@ def play(
     return outcomes(
         [Play(kind, scored, events, seconds)],
         ("violence",),
-        lambda _: CameraJudge("yard", {"violence": RULES}),
+        lambda _: {"violence": RULES},
     )["violence"][0]
 
 
