@@ -73,6 +73,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
         read_prototype,
         write_report,
     )
+    from models.report.second_look import second_look_lines  # noqa: PLC0415
     from models.report.wording import learnt_warning, summary  # noqa: PLC0415
 
     clips = read_clips(chosen.source, folds_file(chosen.folds))
@@ -93,5 +94,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     found = assess(clips, classifier_for, across, judge_by_scene, look_for)
     evaluation = replace(found, prototype=prototype, learnt_clips=learnt)
     print(summary(evaluation))
+    if evaluation.second_look:
+        print("\n".join(second_look_lines(evaluation.second_look)))
     print(write_report(evaluation, chosen.out))
     return 0

@@ -11,17 +11,15 @@ from html import escape
 
 from models.evaluation.events import GRACE_S, EventFigures, NormalFigures
 from models.evaluation.result import Evaluation, GroupFigures
-from models.evaluation.second_look import stages_of
 from models.evaluation.streams import JOINS, SEGMENT_S
 from models.report.appendix import facts, false_alarms, fights, gaps, prototype, scenes
 from models.report.markup import framed, paragraph, table
+from models.report.second_look import second_look_section
 from models.report.wording import (
     DASH,
     class_rows,
     learnt_warning,
-    left_out_of_second_look,
     number,
-    second_look_rows,
     span,
 )
 from models.statistics import DECISION, ROUNDS
@@ -51,7 +49,7 @@ def page(evaluation: Evaluation, pictures: Mapping[str, str]) -> str:
         _groups("Per lighting", evaluation.by_lighting),
         _across(evaluation),
         _by_label(evaluation),
-        _second_look(evaluation),
+        second_look_section(evaluation),
         prototype(evaluation),
         scenes(evaluation),
         fights(evaluation),
@@ -282,34 +280,6 @@ ACROSS = "Each set judged by a model that was trained without it: what to expect
 
 def _by_label(evaluation: Evaluation) -> str:
     return _groups("Further labels", evaluation.by_label)
-
-
-def _second_look(evaluation: Evaluation) -> str:
-    figures = evaluation.second_look
-    if not figures:
-        return ""
-    head = ["", *(f"{stage}{what}" for stage in STAGES for what in (", AUC", ", 95 %")), "clips"]
-    rows = [
-        [
-            name,
-            *(
-                cell
-                for ranking in stages_of(own).values()
-                for cell in (number(ranking.auc), span(ranking.auc_interval))
-            ),
-            number(own.clips),
-        ]
-        for name, own in second_look_rows(figures).items()
-    ]
-    told = (
-        f"The first stage alone, the video network {figures.network} alone, and both fused, on the "
-        f"same clips, each by models that have not learnt from it. "
-        f"{left_out_of_second_look(figures).capitalize()}."
-    )
-    return "<h2>The second look</h2>" + paragraph(told, "dim") + table(head, rows)
-
-
-STAGES = ("first stage", "second", "fused")
 
 
 def _percent(value: float | None) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.evaluation.result import Evaluation
-from models.evaluation.second_look import SecondLookFigures, StageFigures, stages_of
 from models.statistics import Classification, Interval, share
 
 DASH = "–"
@@ -58,44 +57,11 @@ def summary(evaluation: Evaluation) -> str:
         ),
         f"         {normal.false_incidents} in {number(normal.hours)} h",
         *(f"skipped  {name}" for name in evaluation.skipped),
-        *(second_look_lines(evaluation.second_look) if evaluation.second_look else ()),
     ]
     noted = ("labels", "clip.auc", "event.f1", "normal.false_incidents_per_hour")
     reasons = evaluation.reasons
     lines += [f"note     {name}: {reasons[name]}" for name in noted if name in reasons]
     return "\n".join(lines)
-
-
-def second_look_lines(figures: SecondLookFigures) -> list[str]:
-    """Each stage's ranking of clips, and what was left out."""
-    return [
-        "",
-        f"second look ({figures.network}), AUC over clips by stage",
-        *(
-            f"{name}: "
-            + ", ".join(
-                f"{stage} {number(ranking.auc)} {span(ranking.auc_interval)}".rstrip()
-                for stage, ranking in stages_of(own).items()
-            )
-            for name, own in second_look_rows(figures).items()
-        ),
-        left_out_of_second_look(figures),
-    ]
-
-
-def second_look_rows(figures: SecondLookFigures) -> dict[str, StageFigures]:
-    """Its figures under the names of what is ranked."""
-    other = {f"{name} against other cameras": own for name, own in figures.other_cameras.items()}
-    return {**figures.by_dataset, **other}
-
-
-def left_out_of_second_look(figures: SecondLookFigures) -> str:
-    """Which clips stand in none of its figures, and why."""
-    seen = ", ".join(f"{count} of {name}" for name, count in figures.seen.items()) or "none"
-    return (
-        f"left out: clips that its network has seen ({seen}), that its head has learnt from "
-        f"({figures.learnt}), and without a window ({figures.not_looked_at})"
-    )
 
 
 def learnt_warning(learnt: Sequence[str], clips: int) -> str:

@@ -37,17 +37,27 @@ def clip(footage: Any) -> Clip:
     return Clip("f", folder / "city/violence0.mp4", "violence", "a", "city")
 
 
-def test_a_moving_clip_is_looked_at_each_half_second_from_its_first_whole_second(
+def test_a_moving_clip_is_looked_at_each_second_from_its_first_whole_one(
     clip: Clip, tmp_path: Path
 ) -> None:
     engine: Any = Brightness()
     found = look_at_clip(clip, engine, "network", tmp_path)
-    np.testing.assert_allclose(found.times_s, [0.875, 1.375], atol=0.06)
-    assert (np.diff(found.times_s) >= EVERY_S).all()
+    np.testing.assert_allclose(found.times_s, [0.875, 1.875], atol=0.06)
+    assert (np.diff(found.times_s) >= EVERY_S - 1e-6).all()
     assert found.embeddings.shape == (2, 3)
     assert found.logits.shape == (2, 2)
     assert (found.embeddings > 40).all()  # a drawn clip, and not black
     assert ((found.shares > 0.4) & (found.shares <= 1)).all()
+
+
+def test_a_long_clip_is_looked_at_less_often(draw: Any, tmp_path: Path) -> None:
+    draw(tmp_path / "long.mp4", "violence", 0, seconds=8)
+    clip = Clip("l", tmp_path / "long.mp4", "violence", "a", "city")
+    engine: Any = Brightness()
+    for most in (1, 2, 4):
+        assert len(look_at_clip(clip, engine, "network", tmp_path, most).times_s) == most
+    times_s = look_at_clip(clip, engine, "network", tmp_path, 2).times_s
+    assert 3.9 < times_s[1] - times_s[0] < 4.2
 
 
 def test_a_clip_is_looked_at_once(clip: Clip, tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""A stream is looked at as a clip is, when the daemon would look; incidents then stand on both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from detector.footage.recording import recorded_samples
+from detector.incidents.second_look import Fusion, SecondLookRules
+from detector.incidents.tracker import IncidentRules
+from detector.inference.engine import Floats
+from detector.inference.weights import load_classifier
+from detector.motion.view import MotionTracker
+from engines import MeanEngine
+from models.data.clips import Clip
+from models.evaluation.events import Kind, Play, fixed_rules, openings
+from models.evaluation.looking import Looks, asked, cut_windows
+from models.evaluation.scoring import ScoredClip
+from models.evaluation.streams import Script, StreamEmbedder, footage_of
+
+RULES = SecondLookRules(
+    candidate=0.3,
+    alone=0.9,
+    incident=IncidentRules(0.8, 0.72, 0.0, 10.0),
+    fusion=Fusion(first=1.0, second=1.0, intercept=0.0),
+)
+SIDE = 32
+
+
+@pytest.fixture
+def clip(draw: Any, tmp_path: Path) -> Clip:
+    draw(tmp_path / "fight.mp4", "violence", 0, seconds=3)
+    return Clip("fight.mp4", tmp_path / "fight.mp4", "violence", "yard", "city")
+
+
+def looked_at(clip: Clip, probabilities: Floats) -> dict[int, NDArray[np.uint8]]:
+    """The windows of a clip by the number of the view."""
+    tracker = MotionTracker()
+    pictures = ((sample, tracker.view_of(sample)) for sample in recorded_samples(clip.path))
+    return {view: own.pixels(SIDE) for view, own in asked(pictures, probabilities, RULES)}
+
+
+def test_looks_follow_the_first_stage(clip: Clip) -> None:
+    always = looked_at(clip, np.full(40, 0.9, np.float32))
+    assert next(iter(always)) == 3  # it ends the first whole second
+    assert set(np.diff(list(always))) <= {4, 5}  # half a second, at pictures 0.12 or 0.16 s apart
+    assert len(always) >= 4
+    late = np.concatenate([np.zeros(10, np.float32), np.ones(30, np.float32)])
+    assert min(looked_at(clip, late)) > 10
+    assert not looked_at(clip, np.full(40, 0.2, np.float32))
+
+
+def test_a_stream_that_plays_a_clip_is_looked_at_as_the_clip_is(clip: Clip) -> None:
+    played = footage_of(clip, 60.0)
+    places = tuple((clip.name, index) for index in range(len(played.greys)))
+    script = Script(clip, False, places, played.times_s, 0.0, float(played.times_s[-1]))
+    embedder = StreamEmbedder(MeanEngine())
+    embedder(script, {clip.name: played})
+    scores = np.full(40, 0.9, np.float32)
+    windows = dict(asked(embedder.pictures(script, {clip.name: played}), scores, RULES))
+    found = dict(cut_windows(windows, {clip.name: clip}, SIDE))
+    expected = looked_at(clip, scores)
+    assert list(found) == list(expected)
+    for view, pixels in expected.items():
+        np.testing.assert_array_equal(found[view], pixels)
+
+
+@pytest.mark.parametrize(
+    ("logits", "opened"),
+    [({}, []), ({10: 3.0}, [1.25]), ({10: -3.0, 30: 3.0}, [3.75]), ({10: -3.0, 14: 3.0}, [])],
+)
+def test_incidents_open_by_both_stages(
+    clip: Clip, logits: dict[int, float], opened: list[float]
+) -> None:
+    scores = np.full((80, 1), 0.6, np.float32)
+    scored = ScoredClip(clip, np.arange(80) / 8, scores, load_classifier())
+    play = Play(Kind.NORMAL, scored, (), 10.0, Looks(RULES, logits))
+    assert openings(play, fixed_rules(play)) == [("violence", at_s) for at_s in opened]
