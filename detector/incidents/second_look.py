@@ -75,26 +75,40 @@ class Verdict:
 NOTHING = Verdict(0.0, verified=True)
 
 
+class LookSchedule:
+    """When to look at one camera for one label. Not thread-safe."""
+
+    def __init__(self, candidate: float) -> None:
+        self._candidate = candidate
+        self.asked_s: float | None = None
+
+    def due(self, at_s: float, smoothed: float) -> bool:
+        """Whether to look at the second up to `at_s`; if so, it counts as asked for."""
+        if smoothed < self._candidate:
+            return False
+        if self.asked_s is not None and 0 <= elapsed(self.asked_s, at_s) < LOOK_EVERY_S:
+            return False
+        self.asked_s = at_s
+        return True
+
+
 class FusedJudgement:
     """Follows the looks at one camera for one label. Not thread-safe."""
 
     def __init__(self, rules: SecondLookRules) -> None:
         self._rules = rules
-        self._asked_s: float | None = None
+        self._schedule = LookSchedule(rules.candidate)
         self._waiting_since_s: float | None = None
         self._failed = False
         self._looks: deque[tuple[float, float]] = deque()
 
     def due(self, at_s: float, smoothed: float) -> bool:
         """Whether to look at the second up to `at_s`; if so, it counts as asked for."""
-        if smoothed < self._rules.candidate:
+        before_s = self._schedule.asked_s
+        if not self._schedule.due(at_s, smoothed):
             return False
-        since_s = None if self._asked_s is None else elapsed(self._asked_s, at_s)
-        if since_s is not None and 0 <= since_s < LOOK_EVERY_S:
-            return False
-        if since_s is None or since_s > FRESH_S:  # another candidate: what failed then is past
-            self._failed = False
-        self._asked_s = at_s
+        if before_s is None or elapsed(before_s, at_s) > FRESH_S:
+            self._failed = False  # another candidate: what failed then is past
         if self._waiting_since_s is None:
             self._waiting_since_s = at_s
         return True

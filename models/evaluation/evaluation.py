@@ -31,7 +31,7 @@ from models.evaluation.events import (
 )
 from models.evaluation.label_figures import group_figures, label_figures
 from models.evaluation.lighting import LIGHTINGS, lighting_of
-from models.evaluation.measuring import Measured, measure, no_looker
+from models.evaluation.measuring import Measured, measure, no_second_look
 from models.evaluation.result import (
     AcrossFigures,
     Evaluation,
@@ -47,7 +47,7 @@ from models.evaluation.result import (
     rounded,
 )
 from models.evaluation.scoring import ClassifierFor, network_of
-from models.evaluation.second_look import SecondLookFor, lookers, rank_clips, second_look_figures
+from models.evaluation.second_look import SecondLookFor, opinions, rank_clips, second_look_figures
 from models.statistics import (
     Reasons,
     nested_reasons,
@@ -83,8 +83,8 @@ def assess(
     set that there is one for. `calibrate`: gives the rules behind the figures named calibrated.
     Raises ConfigError where no clip can be read.
     """
-    looker_for = lookers(clips, classifier_for, look_for) if look_for else no_looker
-    measured = measure(clips, classifier_for, looker_for)
+    opinion_for = opinions(clips, classifier_for, look_for) if look_for else no_second_look
+    measured = measure(clips, classifier_for, opinion_for)
     ranked = rank_clips(clips, classifier_for, look_for) if look_for else []
     measured = replace(measured, fused={own.clip: own.fused for own in ranked})
     read = {scored.clip for scored in measured.scored}

@@ -23,7 +23,7 @@ from detector.incidents.smoothing import Smoother
 from detector.incidents.tracker import IncidentRules, IncidentTracker
 from detector.types import Phase, Score
 from models.data.clips import Event
-from models.evaluation.looking import Looks
+from models.evaluation.looks import Looks
 from models.evaluation.scoring import ScoredClip
 from models.statistics import (
     FalseRate,

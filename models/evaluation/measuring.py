@@ -16,7 +16,7 @@ from config.errors import ConfigError
 from detector.footage.recording import recorded_seconds
 from models.data.clips import Clip, Event
 from models.evaluation.events import Kind, Play
-from models.evaluation.looking import LookerFor
+from models.evaluation.looks import OpinionFor
 from models.evaluation.scoring import ClassifierFor, ScoredClip, network_of, score, score_clips
 from models.evaluation.streams import StreamBuilder, StreamEmbedder, footage_of, normal_footage
 
@@ -37,12 +37,12 @@ class Measured:
     fused: Mapping[Clip, float] = field(default_factory=dict)
 
 
-def no_looker(_: Clip) -> None:
+def no_second_look(_: Clip) -> None:
     """No second look at any clip."""
 
 
 def measure(
-    clips: Sequence[Clip], classifier_for: ClassifierFor, looker_for: LookerFor = no_looker
+    clips: Sequence[Clip], classifier_for: ClassifierFor, opinion_for: OpinionFor = no_second_look
 ) -> Measured:
     """Score all clips and all streams that can be built of them, and look where it is due."""
     scored = score_clips(clips, classifier_for, "clips")
@@ -51,15 +51,15 @@ def measure(
     labels = scored[0].classifier.head.labels
     known = set(labels)
     alone = [
-        _alone(own, known, looker_for)
+        _alone(own, known, opinion_for)
         for own in tqdm(scored, desc="looks", unit="clip", disable=None)
     ]
-    streams, left_out = _streams([own.clip for own in scored], classifier_for, looker_for, known)
+    streams, left_out = _streams([own.clip for own in scored], classifier_for, opinion_for, known)
     plays = [play for play in alone if play is not None] + streams
     return Measured(classifier_for, labels, scored, plays, left_out)
 
 
-def _alone(scored: ScoredClip, known: set[str], looker_for: LookerFor) -> Play | None:
+def _alone(scored: ScoredClip, known: set[str], opinion_for: OpinionFor) -> Play | None:
     """A normal clip or an untrimmed recording, as it is; None for a clip of an event."""
     clip = scored.clip
     events = tuple(event for event in clip.events if event.label in known)
@@ -68,15 +68,15 @@ def _alone(scored: ScoredClip, known: set[str], looker_for: LookerFor) -> Play |
     last_s = float(scored.times_s[-1]) if len(scored.times_s) else 0.0
     seconds = max(recorded_seconds(clip.path), last_s)
     kind = Kind.RECORDING if events else Kind.NORMAL
-    looker = looker_for(clip)
-    looks = looker.at_clip(clip, scored.probabilities[:, 0]) if looker else None
+    opinion = opinion_for(clip)
+    looks = opinion.on_clip(clip, scored.probabilities[:, 0]) if opinion else None
     return Play(kind, scored, events, seconds, looks)
 
 
 def _streams(
     clips: Sequence[Clip],
     classifier_for: ClassifierFor,
-    looker_for: LookerFor,
+    opinion_for: OpinionFor,
     known: set[str],
 ) -> tuple[list[Play], list[Clip]]:
     """Streams and controls of every scene, and the event clips that none can be made of."""
@@ -96,7 +96,7 @@ def _streams(
     ) as progress:
         for fights, normals in scenes.values():
             made = (
-                _scene_streams(fights, normals, classifier_for, looker_for)
+                _scene_streams(fights, normals, classifier_for, opinion_for)
                 if fights and normals
                 else []
             )
@@ -110,7 +110,7 @@ def _scene_streams(
     fights: Sequence[Clip],
     normals: Sequence[Clip],
     classifier_for: ClassifierFor,
-    looker_for: LookerFor,
+    opinion_for: OpinionFor,
 ) -> list[Play]:
     """The streams of one scene; none where its normal clips are too short for a view."""
     normal = normal_footage(normals)
@@ -128,15 +128,15 @@ def _scene_streams(
         fight = footage_of(clip, float("inf"))
         footage = {**by_name, clip.name: fight}
         own_clips = {name: own.clip for name, own in footage.items()}
-        looker = looker_for(clip)
+        opinion = opinion_for(clip)
         for script in builder.scripts(fight):
             scored = score(embedder(script, footage), classifier)
             events = () if script.control else (Event(clip.label, script.start_s, script.end_s),)
             kind = Kind.CONTROL if script.control else Kind.STREAM
             length_s = float(script.times_s[-1])
             looks = None
-            if looker:
+            if opinion:
                 pictures = embedder.pictures(script, footage)
-                looks = looker.at_stream(pictures, own_clips, scored.probabilities[:, 0])
+                looks = opinion.on_stream(pictures, own_clips, scored.probabilities[:, 0])
             plays.append(Play(kind, scored, events, length_s, looks))
     return plays

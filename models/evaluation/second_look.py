@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from config.errors import ConfigError
 from detector.incidents.tracker import IncidentRules
 from detector.inference.second_look.head import probability
-from detector.inference.second_look.video_engine import VideoEngine
 from detector.inference.weights import shipped_weights
 from models.data.clips import Clip
 from models.data.digests import clip_digests
@@ -33,7 +32,7 @@ from models.evaluation.events import (
     normal_figures,
     outcomes,
 )
-from models.evaluation.looking import Looker, LookerFor
+from models.evaluation.looks import OpinionFor, SecondOpinion
 from models.evaluation.measuring import Measured
 from models.evaluation.scoring import ClassifierFor
 from models.statistics import (
@@ -45,6 +44,7 @@ from models.statistics import (
     scene_shares,
     share,
 )
+from models.training.looking import Looker
 from models.training.recipe import FOLDS, fold_of
 from models.training.second_look import Windows, load_windows
 from models.weights.second_look import NAME, SecondLook, exported_second_look, read_second_look
@@ -149,22 +149,23 @@ def given_second_look(sidecar: Path | None) -> SecondLookFor | None:
     return (lambda _: look) if look else None
 
 
-def lookers(
+def opinions(
     clips: Sequence[Clip], classifier_for: ClassifierFor, look_for: SecondLookFor
-) -> LookerFor:
-    """A looker for each of `clips` that the video network has not seen."""
+) -> OpinionFor:
+    """The second look at each of `clips` that the video network has not seen."""
     look = look_for(clips[0])
-    engine = VideoEngine(look.weights.network)
+    looker = Looker(look.weights, look.candidate, cache_dir())
     unseen = set(look.weights.seen.unseen(clips, clip_digests(clips)))
 
-    def looker_for(clip: Clip) -> Looker | None:
+    def opinion_for(clip: Clip) -> SecondOpinion | None:
         classifier = classifier_for(clip)
         if clip not in unseen or classifier is None:
             return None
-        alone = classifier.rules()[look.label].open_threshold
-        return Looker(look_for(clip), engine, alone, cache_dir())
+        own = look_for(clip)
+        alone = classifier.rules()[own.label].open_threshold
+        return SecondOpinion(looker, own.head, own.rules(alone))
 
-    return looker_for
+    return opinion_for
 
 
 def second_look_figures(

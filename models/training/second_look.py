@@ -28,14 +28,18 @@ from models.data.clips import Clip, labels_at
 from models.data.digests import clip_digests
 from models.data.embeddings import Embedded, embed_clip
 from models.data.windows import MOST, look_at_clip
+from models.training.looking import Looker
 from models.training.recipe import FOLDS, fold_of
 from models.weights.fitted import known_digests
-from models.weights.second_look import NETWORK, keep_network, write_second_look
+from models.weights.second_look import CANDIDATE, NETWORK, keep_network, write_second_look
 from models.weights.sidecar import weights_name
 from models.weights.video_sidecar import VideoWeights
 
-STRENGTH = 0.001
-"""Inverse weight of the L2 penalty (scikit-learn's C) on the embedding's numbers."""
+COMPONENTS = 32
+"""Principal components of the embeddings that the head learns on: all 512 overfit."""
+
+STRENGTH = 0.03
+"""Inverse weight of the L2 penalty (scikit-learn's C) on their numbers, of variance 1."""
 
 WINDOWS = 2
 """Windows that a clip counts for in the fit, whatever their number: `STRENGTH` was chosen so."""
@@ -84,7 +88,8 @@ def train_second_look(
         tqdm.write(f"left out, for {weights.name} has seen them: {told}", file=sys.stderr)
     kept = keep_network(weights, run)
     first = {k: _fold_model(run, k, labels) for k in {fold_of(clip) for clip in unseen}}
-    windows = load_windows(unseen, label, kept, first, cache)
+    spread = load_windows(unseen, label, kept, first, cache)
+    windows = with_looks(spread, load_looks(unseen, kept, first, cache))
     heads = fold_heads(windows, label)
     logits = {
         own.clip: heads[fold].logits(own.embeddings)
@@ -144,15 +149,62 @@ def load_windows(
     return found
 
 
+def load_looks(
+    clips: Sequence[Clip], video: VideoWeights, first: Mapping[int, Classifier], cache: Path
+) -> list[Windows]:
+    """What the daemon would look at in every readable clip, where there is such a window.
+
+    `first`: as `load_windows` takes it.
+    """
+    looker = Looker(video, CANDIDATE, cache)
+    found = []
+    for clip in tqdm(clips, desc="looks", unit="clip", disable=None):
+        classifier = first[fold_of(clip)]
+        try:
+            sha256 = classifier.sidecar.engines["litert"].sha256
+            embedded = embed_clip(clip, classifier.engine, sha256, cache, whole=False)
+            seen = looker.at_clip(clip, probabilities_of(embedded, classifier))
+        except StreamError:  # named before
+            continue
+        if seen:
+            times_s = embedded.times_s[list(seen)]
+            smoothed = smoothed_at(embedded, classifier, times_s)
+            found.append(Windows(clip, times_s, np.stack(list(seen.values())), smoothed))
+    return found
+
+
+def with_looks(windows: Iterable[Windows], looks: Iterable[Windows]) -> list[Windows]:
+    """The windows of each clip and the looks at it, among them what is taken for a fight."""
+    of_clip = {own.clip: own for own in looks}
+    return [
+        replace(
+            own,
+            times_s=np.concatenate([own.times_s, more.times_s]),
+            embeddings=np.concatenate([own.embeddings, more.embeddings]),
+            smoothed=np.concatenate([own.smoothed, more.smoothed]),
+        )
+        if (more := of_clip.get(own.clip))
+        else own
+        for own in windows
+    ]
+
+
+def probabilities_of(embedded: Embedded, classifier: Classifier) -> Floats:
+    """The first stage's probability of its first label at each view [n]; 0 where nothing moves."""
+    given = np.zeros(len(embedded.times_s), np.float32)
+    if len(embedded.values):
+        given[embedded.moving] = classifier.head(embedded.values, [None] * len(embedded.values))[
+            :, 0
+        ]
+    return given
+
+
 def smoothed_at(embedded: Embedded, classifier: Classifier, times_s: NDArray[np.float64]) -> Floats:
     """The first stage's smoothed probability of its first label at each of `times_s` [n].
 
     As the daemon has it then; 0 before the first view.
     """
-    head, smoother = classifier.head, Smoother()
-    given = np.zeros(len(embedded.times_s))
-    if len(embedded.values):
-        given[embedded.moving] = head(embedded.values, [None] * len(embedded.values))[:, 0]
+    smoother, given = Smoother(), probabilities_of(embedded, classifier)
     values = [
         smoother.smooth(at_s, value)
         for at_s, value in zip(embedded.times_s.tolist(), given.tolist(), strict=True)
@@ -177,7 +229,8 @@ def fold_heads(windows: Sequence[Windows], label: str) -> dict[int, FusedHead]:
 
 def fit_linear(windows: Sequence[Windows], label: str) -> FusedHead:
     """The linear head, not joined yet: label and rest weigh the same."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (training only)
+    from sklearn.decomposition import PCA  # noqa: PLC0415 (training only)
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
 
     values = np.concatenate([own.embeddings for own in windows])
     shown, weights = _shown(windows, label), window_weights(windows)
@@ -185,13 +238,17 @@ def fit_linear(windows: Sequence[Windows], label: str) -> FusedHead:
     weights *= WINDOWS * len(windows) / weights.sum()
     mean = np.average(values, axis=0, weights=weights)
     scale = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights)) + 1e-3
+    components = PCA(min(COMPONENTS, *values.shape), svd_solver="full", whiten=True)
     model = LogisticRegression(C=STRENGTH, max_iter=3000)
-    model.fit((values - mean) / scale, shown, sample_weight=weights)
+    model.fit(components.fit_transform((values - mean) / scale), shown, sample_weight=weights)
+    # The components' weights as weights of the embedding's numbers: one product in the daemon.
+    spread = np.sqrt(np.maximum(components.explained_variance_, 1e-12))
+    weight = (model.coef_[0] / spread) @ components.components_
     return FusedHead(
         mean=np.asarray(mean, np.float32),
         scale=np.asarray(scale, np.float32),
-        weight=np.asarray(model.coef_[0], np.float32),
-        bias=float(model.intercept_[0]),
+        weight=np.asarray(weight, np.float32),
+        bias=float(model.intercept_[0] - weight @ components.mean_),
         first=0.0,
         second=1.0,
         intercept=0.0,

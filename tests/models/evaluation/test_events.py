@@ -10,16 +10,33 @@ import numpy as np
 import pytest
 
 from detector.footage.recording import EPOCH
+from detector.incidents.second_look import Fusion, SecondLookRules
 from detector.incidents.tracker import IncidentRules
 from detector.inference.weights import Classifier, load_classifier
 from detector.motion.view import MotionTracker
 from detector.types import Sample
 from engines import MeanEngine
 from models.data.clips import Clip, Event
-from models.evaluation.events import Kind, Outcome, Play, event_figures, normal_figures, outcomes
+from models.evaluation.events import (
+    Kind,
+    Outcome,
+    Play,
+    event_figures,
+    fixed_rules,
+    normal_figures,
+    openings,
+    outcomes,
+)
+from models.evaluation.looks import Looks
 from models.evaluation.scoring import ScoredClip
 from models.evaluation.streams import JOINS, Footage, Script, StreamBuilder, StreamEmbedder
 
+BOTH = SecondLookRules(
+    candidate=0.3,
+    alone=0.9,
+    incident=IncidentRules(0.8, 0.72, 0.0, 10.0),
+    fusion=Fusion(first=1.0, second=1.0, intercept=0.0),
+)
 RULES = IncidentRules(open_threshold=0.6, close_threshold=0.4, min_duration_s=0, merge_gap_s=3)
 
 
@@ -234,3 +251,16 @@ def test_normal_hours_leave_out_what_happens(classifier: Classifier) -> None:
     assert figures.false_incidents == 2
     assert figures.hours == pytest.approx((60 + 60 - 4) / 3600, abs=1e-4)
     assert figures.clips == 2
+
+
+@pytest.mark.parametrize(
+    ("logits", "opened"),
+    [({}, []), ({10: 3.0}, [1.25]), ({10: -3.0, 30: 3.0}, [3.75]), ({10: -3.0, 14: 3.0}, [])],
+)
+def test_incidents_open_by_both_stages(
+    classifier: Classifier, logits: dict[int, float], opened: list[float]
+) -> None:
+    scores = np.full((80, 1), 0.6, np.float32)
+    scored = ScoredClip(clip("a", "normal"), np.arange(80) / 8, scores, classifier)
+    play = Play(Kind.NORMAL, scored, (), 10.0, Looks(BOTH, logits))
+    assert openings(play, fixed_rules(play)) == [("violence", at_s) for at_s in opened]

@@ -49,6 +49,12 @@ def test_the_stages_are_shown_alone_and_fused_on_unseen_footage_only(
         assert city[stage]["auc"] > 0.9
         low, high = city[stage]["auc_interval"]
         assert 0 <= low <= city[stage]["auc"] <= high
+    # incidents: the same fights, streams and normal clips for either, the seen town in neither
+    for points in found["incidents"].values():
+        for point in points:
+            assert point["event"]["fights"] == 9  # ten, and one learnt from
+            assert set(point["normal"]) == {"city", "street"}
+    assert len({point["open_threshold"] for point in found["incidents"]["fused"]}) > 3
     # what was measured before is still measured, on all sets
     assert set(metrics["by_dataset"]) == {"city", "town", "street"}
     said = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What the second look is asked on a clip or a stream, and what it answers.
+"""What the second look is asked on a clip or a stream, and what its video network answers.
 
 Asked when the daemon would ask, by the first stage's scores, of windows cut as the daemon cuts
 them. A stream plays pieces of clips to and fro, so its pictures are named first, and their squares
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.footage.recording import recorded_samples
-from detector.incidents.second_look import FusedJudgement, SecondLookRules
+from detector.incidents.second_look import LookSchedule
 from detector.incidents.smoothing import Smoother
 from detector.inference.engine import Floats
 from detector.inference.second_look.video_engine import VideoEngine
@@ -27,21 +27,14 @@ from detector.motion.window import LastSecond, WindowTracker
 from detector.types import MotionView, Sample, Square
 from models.data.atomic_file import written_whole
 from models.data.clips import Clip
-from models.weights.second_look import SecondLook
+from models.weights.video_sidecar import VideoWeights
 
 Place = tuple[str, int]
 """A picture: its clip's name, and its number in it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Looks:
-    """What the second stage says of one clip or stream: a logit for each view looked at, by number.
-
-    `rules`: what follows from them.
-    """
-
-    rules: SecondLookRules
-    logits: Mapping[int, float]
+LooksAt = Mapping[int, Floats]
+"""The embedding [d] of each view that is looked at, by its number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,40 +54,33 @@ class NamedPicture:
 
 
 class Looker:
-    """A second look at clips and streams; `cache`: where answers are kept."""
+    """A video network that looks at clips and streams; `cache`: where answers are kept."""
 
-    def __init__(self, look: SecondLook, engine: VideoEngine, alone: float, cache: Path) -> None:
-        """`alone`: the first stage's opening threshold where a look is not to be had."""
-        self.rules = look.rules(alone)
-        self._head = look.head
-        self._engine = engine
-        self._kept = cache / "looks" / look.weights.sha256[:16]
+    def __init__(self, video: VideoWeights, candidate: float, cache: Path) -> None:
+        """`candidate`: smoothed probability of the first stage from which on it looks."""
+        self._engine = VideoEngine(video.network)
+        self._candidate = candidate
+        self._kept = cache / "looks" / video.sha256[:16]
 
-    def at_clip(self, clip: Clip, probabilities: Floats) -> Looks:
+    def at_clip(self, clip: Clip, probabilities: Floats) -> LooksAt:
         """The looks at one clip by the first stage's probabilities, one a view; StreamError."""
-        if probabilities.max(initial=0) < self.rules.candidate:  # nor is a smoothed one above it
-            return Looks(self.rules, {})
+        if probabilities.max(initial=0) < self._candidate:  # nor is a smoothed one above it
+            return {}
         tracker = MotionTracker()
         pictures = ((sample, tracker.view_of(sample)) for sample in recorded_samples(clip.path))
-        windows = asked(pictures, probabilities, self.rules)
-        return self._answered((view, own.pixels(self._engine.side)) for view, own in windows)
+        windows = asked(pictures, probabilities, self._candidate)
+        return {view: self._embedding(own.pixels(self._engine.side)) for view, own in windows}
 
     def at_stream(
         self,
         pictures: Iterable[tuple[Sample, MotionView | None]],
         clips: Mapping[str, Clip],
         probabilities: Floats,
-    ) -> Looks:
+    ) -> LooksAt:
         """The same of a stream of named pictures; `clips`: by their names."""
-        windows = dict(asked(pictures, probabilities, self.rules))
-        return self._answered(cut_windows(windows, clips, self._engine.side))
-
-    def _answered(self, windows: Iterable[tuple[int, NDArray[np.uint8]]]) -> Looks:
-        logits = {
-            view: float(self._head.logits(self._embedding(pixels)[None])[0])
-            for view, pixels in windows
-        }
-        return Looks(self.rules, logits)
+        windows = dict(asked(pictures, probabilities, self._candidate))
+        cut = cut_windows(windows, clips, self._engine.side)
+        return {view: self._embedding(pixels) for view, pixels in cut}
 
     def _embedding(self, pixels: NDArray[np.uint8]) -> Floats:
         kept = self._kept / f"{hashlib.sha256(pixels.tobytes()).hexdigest()[:24]}.npy"
@@ -106,20 +92,16 @@ class Looker:
         return found
 
 
-LookerFor = Callable[[Clip], Looker | None]
-"""The second look that may judge a clip; None where there is none, or its network has seen it."""
-
-
 def asked(
     pictures: Iterable[tuple[Sample, MotionView | None]],
     probabilities: Floats,
-    rules: SecondLookRules,
+    candidate: float,
 ) -> Iterator[tuple[int, LastSecond]]:
     """The windows that the daemon would look at, by the number of their newest view.
 
     `probabilities`: the first stage's, one a view.
     """
-    window, smoother, judgement = WindowTracker(), Smoother(), FusedJudgement(rules)
+    window, smoother, schedule = WindowTracker(), Smoother(), LookSchedule(candidate)
     number = 0
     for sample, view in pictures:
         window.add(sample, view)
@@ -127,7 +109,7 @@ def asked(
             continue
         smoothed = smoother.smooth(sample.pts_s, float(probabilities[number]))
         found = window.last_second()
-        if found is not None and judgement.due(sample.pts_s, smoothed):
+        if found is not None and schedule.due(sample.pts_s, smoothed):
             yield number, found
         number += 1
 

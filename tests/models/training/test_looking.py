@@ -1,4 +1,4 @@
-"""A stream is looked at as a clip is, when the daemon would look; incidents then stand on both."""
+"""A stream is looked at as a clip is, and when the daemon would look."""
 
 from __future__ import annotations
 
@@ -10,24 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from detector.footage.recording import recorded_samples
-from detector.incidents.second_look import Fusion, SecondLookRules
-from detector.incidents.tracker import IncidentRules
 from detector.inference.engine import Floats
-from detector.inference.weights import load_classifier
 from detector.motion.view import MotionTracker
 from engines import MeanEngine
 from models.data.clips import Clip
-from models.evaluation.events import Kind, Play, fixed_rules, openings
-from models.evaluation.looking import Looks, asked, cut_windows
-from models.evaluation.scoring import ScoredClip
 from models.evaluation.streams import Script, StreamEmbedder, footage_of
+from models.training.looking import asked, cut_windows
 
-RULES = SecondLookRules(
-    candidate=0.3,
-    alone=0.9,
-    incident=IncidentRules(0.8, 0.72, 0.0, 10.0),
-    fusion=Fusion(first=1.0, second=1.0, intercept=0.0),
-)
+CANDIDATE = 0.3
 SIDE = 32
 
 
@@ -41,7 +31,7 @@ def looked_at(clip: Clip, probabilities: Floats) -> dict[int, NDArray[np.uint8]]
     """The windows of a clip by the number of the view."""
     tracker = MotionTracker()
     pictures = ((sample, tracker.view_of(sample)) for sample in recorded_samples(clip.path))
-    return {view: own.pixels(SIDE) for view, own in asked(pictures, probabilities, RULES)}
+    return {view: own.pixels(SIDE) for view, own in asked(pictures, probabilities, CANDIDATE)}
 
 
 def test_looks_follow_the_first_stage(clip: Clip) -> None:
@@ -61,22 +51,9 @@ def test_a_stream_that_plays_a_clip_is_looked_at_as_the_clip_is(clip: Clip) -> N
     embedder = StreamEmbedder(MeanEngine())
     embedder(script, {clip.name: played})
     scores = np.full(40, 0.9, np.float32)
-    windows = dict(asked(embedder.pictures(script, {clip.name: played}), scores, RULES))
+    windows = dict(asked(embedder.pictures(script, {clip.name: played}), scores, CANDIDATE))
     found = dict(cut_windows(windows, {clip.name: clip}, SIDE))
     expected = looked_at(clip, scores)
     assert list(found) == list(expected)
     for view, pixels in expected.items():
         np.testing.assert_array_equal(found[view], pixels)
-
-
-@pytest.mark.parametrize(
-    ("logits", "opened"),
-    [({}, []), ({10: 3.0}, [1.25]), ({10: -3.0, 30: 3.0}, [3.75]), ({10: -3.0, 14: 3.0}, [])],
-)
-def test_incidents_open_by_both_stages(
-    clip: Clip, logits: dict[int, float], opened: list[float]
-) -> None:
-    scores = np.full((80, 1), 0.6, np.float32)
-    scored = ScoredClip(clip, np.arange(80) / 8, scores, load_classifier())
-    play = Play(Kind.NORMAL, scored, (), 10.0, Looks(RULES, logits))
-    assert openings(play, fixed_rules(play)) == [("violence", at_s) for at_s in opened]
