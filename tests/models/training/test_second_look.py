@@ -15,11 +15,12 @@ import pytest
 from config.errors import ConfigError
 from detector.cli import main
 from detector.inference.second_look.head import FusedHead, logit, probability
+from detector.inference.second_look.weights import load_second_look
 from models.data.clips import Clip, Event, read_clips
 from models.data.digests import clip_digests
 from models.training.recipe import FOLDS
 from models.training.second_look import Windows, fit_fusion, fit_linear, fold_heads, window_weights
-from models.weights.second_look import read_second_look
+from models.weights.second_look import exported_second_look, read_second_look
 from models.weights.video_sidecar import Seen, read_video_sidecar, write_video_sidecar
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed (make train-env)")
@@ -71,6 +72,19 @@ def test_what_the_network_has_seen_teaches_no_second_look_whatever_it_is_called(
         assert look.weights.network == run / "video.tflite"
         assert look.head.second > 0
     assert len(list(run.glob("**/video.tflite"))) == 1
+
+    # what is exported is what the daemon loads, and says the same of itself
+    assert main(["export", str(run), "--out", str(tmp_path / "out")]) == 0
+    exported = tmp_path / "out/violence.json"
+    loaded, told = load_second_look(exported), exported_second_look(exported)
+    look = read_second_look(run / "second-look.json")
+    assert loaded is not None
+    assert told is not None
+    windows = np.random.default_rng(2).normal(size=(3, 16)).astype(np.float32)
+    np.testing.assert_array_equal(loaded.head.logits(windows), look.head.logits(windows))
+    assert (told.fitted, told.weights.seen, told.candidate) == (look.fitted, seen, look.candidate)
+    assert told.incident == look.incident == loaded.rules.incident
+    assert told.weights.licence_file.read_text(encoding="utf-8") == "MIT"
 
 
 @pytest.mark.parametrize(
