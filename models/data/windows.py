@@ -1,8 +1,8 @@
 """Windows of clips through a video network: what a second look sees of each, kept on disk.
 
 Cut by `detector.motion.window` from pictures decoded as the daemon decodes them, so that what is
-taught and measured is what runs. A window costs a hundred times a view, so there is one a second,
-of long clips fewer, and only where it moves.
+taught and measured is what runs. A window costs a hundred times a view, so there is one each
+`EVERY_S`, of long clips fewer, and only where it moves.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from models.data.atomic_file import written_whole
 from models.data.clips import Clip
 from models.data.embeddings import clip_key
 
-EVERY_S = 1.0
-MOST = 8
+EVERY_S = 2.0
+MOST = 4
 """Windows of a clip: it weighs the same however long it is."""
 
 
