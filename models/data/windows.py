@@ -25,8 +25,10 @@ from models.data.atomic_file import written_whole
 from models.data.clips import Clip
 from models.data.embeddings import clip_key
 
-EVERY_S = 2.0
-MOST = 4
+EVERY_S = 1.0
+"""With one each two seconds the AUC of vioperu's clips of five was 0.87 instead of 0.895."""
+
+MOST = 5
 """Windows of a clip: it weighs the same however long it is."""
 
 
