@@ -10,7 +10,7 @@ from detector.inference.engine import Floats
 from detector.inference.second_look.head import FusedHead
 from detector.types import MotionView, Sample
 from models.data.clips import Clip
-from models.training.looking import Looker, LooksAt
+from models.evaluation.looking import Looker, LooksAt
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,6 +32,7 @@ from models.evaluation.events import (
     normal_figures,
     outcomes,
 )
+from models.evaluation.looking import Looker
 from models.evaluation.looks import OpinionFor, SecondOpinion
 from models.evaluation.measuring import Measured
 from models.evaluation.scoring import ClassifierFor
@@ -44,7 +45,6 @@ from models.statistics import (
     scene_shares,
     share,
 )
-from models.training.looking import Looker
 from models.training.recipe import FOLDS, fold_of
 from models.training.second_look import Windows, load_windows
 from models.weights.second_look import NAME, SecondLook, exported_second_look, read_second_look

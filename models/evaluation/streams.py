@@ -24,7 +24,7 @@ from detector.motion.view import GREYS_PER_VIEW, VIEW_SIDE, MotionTracker
 from detector.types import SAMPLE_RATE_HZ, Box, Grey, MotionView, Sample
 from models.data.clips import Clip
 from models.data.embeddings import CHUNK, Embedded
-from models.training.looking import NamedPicture, Place
+from models.evaluation.looking import NamedPicture, Place
 
 SEGMENT_S = 15.0
 """Normal footage between two joins; two of them on each side of a fight make the 30 s."""

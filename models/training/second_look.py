@@ -28,10 +28,9 @@ from models.data.clips import Clip, labels_at
 from models.data.digests import clip_digests
 from models.data.embeddings import Embedded, embed_clip
 from models.data.windows import MOST, look_at_clip
-from models.training.looking import Looker
 from models.training.recipe import FOLDS, fold_of
 from models.weights.fitted import known_digests
-from models.weights.second_look import CANDIDATE, NETWORK, keep_network, write_second_look
+from models.weights.second_look import NETWORK, keep_network, write_second_look
 from models.weights.sidecar import weights_name
 from models.weights.video_sidecar import VideoWeights
 
@@ -88,8 +87,7 @@ def train_second_look(
         tqdm.write(f"left out, for {weights.name} has seen them: {told}", file=sys.stderr)
     kept = keep_network(weights, run)
     first = {k: _fold_model(run, k, labels) for k in {fold_of(clip) for clip in unseen}}
-    spread = load_windows(unseen, label, kept, first, cache)
-    windows = with_looks(spread, load_looks(unseen, kept, first, cache))
+    windows = load_windows(unseen, label, kept, first, cache)
     heads = fold_heads(windows, label)
     logits = {
         own.clip: heads[fold].logits(own.embeddings)
@@ -147,46 +145,6 @@ def load_windows(
             smoothed = smoothed_at(embedded, classifier, looked.times_s)
             found.append(Windows(clip, looked.times_s, looked.embeddings, smoothed))
     return found
-
-
-def load_looks(
-    clips: Sequence[Clip], video: VideoWeights, first: Mapping[int, Classifier], cache: Path
-) -> list[Windows]:
-    """What the daemon would look at in every readable clip, where there is such a window.
-
-    `first`: as `load_windows` takes it.
-    """
-    looker = Looker(video, CANDIDATE, cache)
-    found = []
-    for clip in tqdm(clips, desc="looks", unit="clip", disable=None):
-        classifier = first[fold_of(clip)]
-        try:
-            sha256 = classifier.sidecar.engines["litert"].sha256
-            embedded = embed_clip(clip, classifier.engine, sha256, cache, whole=False)
-            seen = looker.at_clip(clip, probabilities_of(embedded, classifier))
-        except StreamError:  # named before
-            continue
-        if seen:
-            times_s = embedded.times_s[list(seen)]
-            smoothed = smoothed_at(embedded, classifier, times_s)
-            found.append(Windows(clip, times_s, np.stack(list(seen.values())), smoothed))
-    return found
-
-
-def with_looks(windows: Iterable[Windows], looks: Iterable[Windows]) -> list[Windows]:
-    """The windows of each clip and the looks at it, among them what is taken for a fight."""
-    of_clip = {own.clip: own for own in looks}
-    return [
-        replace(
-            own,
-            times_s=np.concatenate([own.times_s, more.times_s]),
-            embeddings=np.concatenate([own.embeddings, more.embeddings]),
-            smoothed=np.concatenate([own.smoothed, more.smoothed]),
-        )
-        if (more := of_clip.get(own.clip))
-        else own
-        for own in windows
-    ]
 
 
 def probabilities_of(embedded: Embedded, classifier: Classifier) -> Floats:

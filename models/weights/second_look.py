@@ -37,7 +37,7 @@ NETWORK = "video.json"
 CANDIDATE = 0.3
 """Smoothed probability of the first stage from which on a camera is looked at; see README."""
 
-OPEN_THRESHOLD = 0.8
+OPEN_THRESHOLD = 0.65
 """Where an incident opens, on the fused probability; see README."""
 
 

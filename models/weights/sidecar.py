@@ -21,8 +21,9 @@ FORMAT = 1
 
 SHIPPED_LABEL = "violence"
 
-OPEN_THRESHOLD = 0.65
-"""Where an incident opens, measured for violence; a label of your own starts with it too."""
+OPEN_THRESHOLD = 0.725
+"""Where the first stage alone opens an incident, measured for violence; a label of your own starts
+with it too."""
 
 CLOSE_SHARE = 0.9
 """Where it closes, as a share of that; the merge gap holds the pauses of a fight."""

@@ -37,9 +37,7 @@ def clip(draw: Any, tmp_path: Path) -> Clip:
     return Clip("f", tmp_path / "moving.mp4", "violence", "a", "city")
 
 
-def test_a_moving_clip_is_looked_at_from_its_first_whole_second(
-    clip: Clip, tmp_path: Path
-) -> None:
+def test_a_moving_clip_is_looked_at_from_its_first_whole_second(clip: Clip, tmp_path: Path) -> None:
     engine: Any = Brightness()
     found = look_at_clip(clip, engine, "network", tmp_path)
     np.testing.assert_allclose(found.times_s, [0.875, 1.875, 2.875, 3.875], atol=0.06)

@@ -14,8 +14,8 @@ from detector.inference.engine import Floats
 from detector.motion.view import MotionTracker
 from engines import MeanEngine
 from models.data.clips import Clip
+from models.evaluation.looking import asked, cut_windows
 from models.evaluation.streams import Script, StreamEmbedder, footage_of
-from models.training.looking import asked, cut_windows
 
 CANDIDATE = 0.3
 SIDE = 32
