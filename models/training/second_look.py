@@ -37,6 +37,9 @@ from models.weights.video_sidecar import VideoWeights
 COMPONENTS = 32
 """Principal components of the embeddings that the head learns on: all 512 overfit."""
 
+FLAT = 1e-6
+"""Components of less variance than this share of the first one's are rounding errors."""
+
 STRENGTH = 0.03
 """Inverse weight of the L2 penalty (scikit-learn's C) on their numbers, of variance 1."""
 
@@ -196,17 +199,19 @@ def fit_linear(windows: Sequence[Windows], label: str) -> FusedHead:
     weights *= WINDOWS * len(windows) / weights.sum()
     mean = np.average(values, axis=0, weights=weights)
     scale = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights)) + 1e-3
-    components = PCA(min(COMPONENTS, *values.shape), svd_solver="full", whiten=True)
+    standard = (values - mean) / scale
+    pca = PCA(min(COMPONENTS, len(values) - 1, values.shape[1]), svd_solver="full").fit(standard)
+    kept = pca.explained_variance_ > FLAT * pca.explained_variance_[0]
+    spread, axes = np.sqrt(pca.explained_variance_[kept]), pca.components_[kept]
     model = LogisticRegression(C=STRENGTH, max_iter=3000)
-    model.fit(components.fit_transform((values - mean) / scale), shown, sample_weight=weights)
+    model.fit((standard - pca.mean_) @ axes.T / spread, shown, sample_weight=weights)
     # The components' weights as weights of the embedding's numbers: one product in the daemon.
-    spread = np.sqrt(np.maximum(components.explained_variance_, 1e-12))
-    weight = (model.coef_[0] / spread) @ components.components_
+    weight = (model.coef_[0] / spread) @ axes
     return FusedHead(
         mean=np.asarray(mean, np.float32),
         scale=np.asarray(scale, np.float32),
         weight=np.asarray(weight, np.float32),
-        bias=float(model.intercept_[0] - weight @ components.mean_),
+        bias=float(model.intercept_[0] - weight @ pca.mean_),
         first=0.0,
         second=1.0,
         intercept=0.0,
