@@ -10,6 +10,7 @@ from models.statistics import (
     Values,
     auc_interval,
     average_precision,
+    balanced_auc,
     classification,
     false_rate,
     poisson_upper,
@@ -18,6 +19,7 @@ from models.statistics import (
     reliability,
     roc_auc,
     roc_curve,
+    scene_shares,
     thinned,
 )
 
@@ -152,3 +154,13 @@ def test_a_thinned_curve_keeps_its_ends() -> None:
     assert len(short) == statistics.CURVE_POINTS
     assert (short[0], short[-1]) == ([0, 1], [1, 0])
     assert thinned(curve[:3]) == [[0, 1], [0.0002, 0.9998], [0.0004, 0.9996]]
+
+
+def test_a_scene_of_many_clips_ranks_as_one_of_few() -> None:
+    scores = np.array([0.5, 0.9, 0.1, 0.1, 0.1])
+    positive = np.array([True, False, False, False, False])
+    scenes = np.array(["fights", "crowd", "garden", "garden", "garden"])
+    assert roc_auc(scores, positive) == pytest.approx(3 / 4)
+    assert balanced_auc(scores, positive, scenes) == pytest.approx(1 / 2)
+    np.testing.assert_allclose(scene_shares(positive, scenes), [1, 1, 1 / 3, 1 / 3, 1 / 3])
+    assert balanced_auc(scores[1:], positive[1:], scenes[1:]) is None
