@@ -216,7 +216,7 @@ def test_what_a_newer_release_adds_to_a_message_is_left_out(outbox: StoredOutbox
     outbox.put(alert, {"station": OPENED}, 0)
     outbox._write(
         lambda database: database.execute(
-            """UPDATE alert SET body = json_set(body, '$.verified', json('[1]'),
+            """UPDATE alert SET body = json_set(body, '$.certified', json('[1]'),
             '$.location.floor', 3)"""
         )
     )
