@@ -27,8 +27,12 @@ class FreeSpace:
         """What there is now."""
         if self._asking is None or not self._asking.is_alive():
             self._bytes = math.nan
-            self._asking = threading.Thread(target=self._ask, name="free-space", daemon=True)
-            self._asking.start()
+            asking = threading.Thread(target=self._ask, name="free-space", daemon=True)
+            try:
+                asking.start()
+            except RuntimeError:  # no thread to be had
+                return math.nan
+            self._asking = asking
         self._asking.join(WAIT_S)
         return self._bytes
 
