@@ -27,6 +27,8 @@ from urllib.request import (
     build_opener,
 )
 
+from alerts.sinks.http.cutting import Sockets
+
 END_S = 0.5
 """How long a request whose socket was cut may take to end."""
 
@@ -77,12 +79,10 @@ class _Exchange:
 
     request: Request
     timeout_s: float
-    sockets: list[socket.socket] = field(default_factory=list)
+    sockets: Sockets = field(default_factory=Sockets)
     outcome: Answer | Exception | None = None
 
     def __post_init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._cut = False
         self._thread = threading.Thread(target=self._run, name="http-post", daemon=True)
         self._began_s = time.monotonic()
         self._thread.start()
@@ -93,9 +93,9 @@ class _Exchange:
     def answer(self) -> Answer:
         self._thread.join(self.timeout_s)
         if self._thread.is_alive():
-            connected = self._cut_off()
+            self.sockets.cut()
             self._thread.join(END_S)
-            raise HttpTimeoutError(connected=connected)
+            raise HttpTimeoutError(connected=bool(self.sockets))
         if isinstance(self.outcome, Answer):
             return self.outcome
         if isinstance(self.outcome, TimeoutError):  # a step had the whole time, and took it
@@ -105,23 +105,8 @@ class _Exchange:
             raise HungUpError("hung up without an answer")
         raise UnreachableError(_reason(self.outcome))
 
-    def watch(self, made: socket.socket) -> None:
-        """`made` is cut at the deadline. A duplicate, for TLS takes over the original's number."""
-        with self._mutex:
-            if self._cut:
-                raise TimeoutError
-            self.sockets.append(made.dup())
-
-    def _cut_off(self) -> bool:
-        with self._mutex:
-            self._cut = True
-            for made in self.sockets:
-                with suppress(OSError):
-                    made.shutdown(socket.SHUT_RDWR)
-            return bool(self.sockets)
-
     def _run(self) -> None:
-        opener = build_opener(_NoRedirect, _Http(self.watch), _Https(self.watch))
+        opener = build_opener(_NoRedirect, _Http(self.sockets.watch), _Https(self.sockets.watch))
         try:
             with opener.open(self.request, timeout=self.timeout_s) as answer:
                 self.outcome = Answer(int(answer.status), answer.headers.get("Retry-After"))
@@ -134,8 +119,7 @@ class _Exchange:
         except Exception as error:  # noqa: BLE001 - handed to whoever waits
             self.outcome = error
         finally:
-            for made in self.sockets:
-                made.close()
+            self.sockets.close()
 
 
 def _reason(error: Exception | None) -> str:

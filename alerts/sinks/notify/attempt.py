@@ -30,6 +30,7 @@ import requests
 import requests.adapters
 import requests.sessions
 
+from alerts.sinks.http.cutting import Sockets
 from alerts.sinks.http.post import Answer
 
 END_S = 0.5
@@ -61,9 +62,7 @@ class Attempt:
         self.uses_http = False
         self._send = send
         self._taken = False
-        self._mutex = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._is_cut = False
+        self.sockets = Sockets()
         self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
         self._thread.start()
 
@@ -75,25 +74,10 @@ class Attempt:
         """Whether the service took it; raises DeadlineError after `timeout_s`."""
         self._thread.join(timeout_s)
         if self._thread.is_alive():
-            connected = self._cut()
+            self.sockets.cut()
             self._thread.join(END_S)
-            raise DeadlineError(connected=connected)
+            raise DeadlineError(connected=bool(self.sockets) or not self.uses_http)
         return self._taken
-
-    def watch(self, made: socket.socket) -> None:
-        """`made` is cut at the deadline. A duplicate, for TLS takes over the original's number."""
-        with self._mutex:
-            if self._is_cut:
-                raise TimeoutError
-            self._sockets.append(made.dup())
-
-    def _cut(self) -> bool:
-        with self._mutex:
-            self._is_cut = True
-            for made in self._sockets:
-                with suppress(OSError):
-                    made.shutdown(socket.SHUT_RDWR)
-            return bool(self._sockets) or not self.uses_http
 
     def _run(self) -> None:
         _current.set(self)
@@ -102,8 +86,7 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - handed to whoever waits
             self.outcome = error
         finally:
-            for made in self._sockets:
-                made.close()
+            self.sockets.close()
 
 
 @cache
@@ -148,7 +131,7 @@ def _watched(base: Any, attempt: Attempt) -> Any:
     class Connection(base):  # type: ignore[misc]
         def _new_conn(self) -> socket.socket:
             made: socket.socket = super()._new_conn()
-            attempt.watch(made)
+            attempt.sockets.watch(made)
             return made
 
     return Connection
