@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypedDict
@@ -93,6 +93,7 @@ class WatchedCamera:
         self._labels = labels = classifier.sidecar.labels
         metrics.add_camera(camera.name, camera.site, labels)
         self._observer = CaptureMetrics(metrics, camera.name)
+        self._weights_look_twice = second_look is not None
         self._second_look = second_look if camera.detection.second_look else None
         looks = self._second_look.rules if self._second_look else {}
         self._shipped = classifier.rules()
@@ -415,6 +416,8 @@ class WatchedCamera:
                 self._logged[label] = threshold
 
     def _report(self, incident: Incident, sampled: SampledView | None, reason: str | None) -> None:
+        if not self._weights_look_twice:  # "not verified" would be said of every alarm
+            incident = replace(incident, verified=None)
         if incident.phase is Phase.OPENED:
             self._metrics.incidents.labels(incident.camera, incident.label).inc()
         open_now = incident.phase is not Phase.CLOSED

@@ -190,5 +190,5 @@ def test_a_demo_incident_is_two_lines_on_a_terminal(tmp_path: Path) -> None:
     events = [line for line in lines if re.match(r"\d\d:\d\d:\d\d  ", line)]
     assert all(len(line) <= 80 for line in events)
     assert [event.split()[1] for event in events] == ["camera", "ALARM", "closed", "info"]
-    assert re.fullmatch(r"\S+  ALARM   gate  violence 0\.\d\d(, not verified)?  → log", events[1])
+    assert re.fullmatch(r"\S+  ALARM   gate  violence 0\.\d\d  → log", events[1])
     assert len(lines) - len(events) <= 12  # configuration, hint and summary
