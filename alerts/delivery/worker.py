@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -90,6 +91,8 @@ class SinkWorker:
         self._speed = LineSpeed()
         groups = issubclass(self.sink_class, GroupingSink)
         self._groups = Groups(outbox, settings.name, groups=groups)
+        self._tries: Counter[UUID] = Counter()
+        """By alert, attempts so far; those of alerts that are through are forgotten."""
         self._picture: Alert | None = None
         self._may_be_its_picture = False
         timeout_s = getattr(settings.options, "timeout_s", 0.0)
@@ -252,7 +255,8 @@ class SinkWorker:
     def _drop_expired(self) -> None:
         if self.sink_class.default_expiry_s is None:  # not even a look into the outbox
             return
-        for alert in self._outbox.expire(self.settings.name, self._oldest()):
+        for alert in self._outbox.expire(self.settings.name, self._oldest(), self._tries):
+            self._tries.pop(alert.alert_id, None)
             self._standing.count("expired")
             self._exercises.expired(self.settings.name, alert)
             self._log.warning(
@@ -266,6 +270,7 @@ class SinkWorker:
             return
         late = self._is_late(message)
         alert = message.alert.model_copy(update={"late": late})
+        self._tries[alert.alert_id] += 1
         began_s = time.monotonic()
         try:
             self._sink.deliver(alert)
@@ -290,6 +295,7 @@ class SinkWorker:
     def _deliver_group(self, group: Sequence[Message]) -> None:
         """As `_deliver`, of a sink that tells of many alerts by one message."""
         late = [self._is_late(message) for message in group]
+        self._tries.update(message.alert.alert_id for message in group)
         began_s = time.monotonic()
         try:
             self._sink.deliver_group(
@@ -333,7 +339,8 @@ class SinkWorker:
 
     def _acknowledged(self, message: Message, late: bool) -> None:
         alert = message.alert
-        self._outbox.acknowledge(message)
+        attempts = self._tries.pop(alert.alert_id, 1)
+        self._outbox.acknowledge(message, late=late, attempts=attempts)
         if self._picture is not None and self._picture.alert_id == alert.alert_id:
             self._outbox.put_behind(message, picture_of(self._picture))
             self._picture = None
@@ -402,7 +409,7 @@ class SinkWorker:
         alert = message.alert
         reason = scrub(str(error))
         self._standing.count("refused")
-        self._outbox.refuse(message, reason)
+        self._outbox.refuse(message, reason, self._tries.pop(alert.alert_id, 1))
         self._standing.failing(reason, alert.alert_id)
         self._log.error(
             "alert refused and set aside; see `jikimi outbox list`",

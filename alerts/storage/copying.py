@@ -31,6 +31,9 @@ CLOCK_SET_S = 1.0
 MAX_POSITION = 2**53
 """No queue has given so many: a position beyond is damaged, and none could be given behind it."""
 
+NEWER_COLUMNS = {"no_image": "0", "site": "NULL", "journalled": "0"}
+"""What stands for a column that an earlier release's file has not."""
+
 SET_BACK_S = 90.0
 """The file was written later than now, by so much: the clock was set back between two runs."""
 
@@ -108,7 +111,14 @@ def insert(
 
 
 def _read(file: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
-    query = f"SELECT {TABLES[table]} FROM {table}"  # noqa: S608 - of TABLES
+    there = {name for _, name, *_ in file.execute(f"PRAGMA table_info ({table})")}
+    if not there:
+        return []  # an earlier release's, on a disk that cannot be written
+    columns = [
+        name if name in there else NEWER_COLUMNS.get(name, name)
+        for name in TABLES[table].split(", ")
+    ]
+    query = f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - of TABLES
     if table == "incidents":
         query += f" ORDER BY closed_at IS NOT NULL, rowid DESC LIMIT {MAX_INCIDENTS}"
         return file.execute(query).fetchall()[::-1]

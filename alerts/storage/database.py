@@ -26,7 +26,10 @@ TABLES: Final = {
     "silence": "camera, until",
     "refused": "position, sink, alert_id, incident_id, phase, sent_at, no_image, reason, at",
     "unreadable": "position, sink, alert_id, incident_id, phase, sent_at, no_image, reason, at",
-    "incidents": "id, camera, label, opened_at, closed_at, peak, reason, messages",
+    "incidents": "id, camera, label, opened_at, closed_at, peak, reason, messages,"
+    " site, journalled",
+    "pending": "kind, key, body",
+    "box": "one, name",
 }
 """Every table with its columns; `clock` beside them is the file's own."""
 
@@ -80,6 +83,21 @@ CREATE TABLE IF NOT EXISTS incidents (
 CREATE INDEX IF NOT EXISTS incidents_by_time ON incidents (opened_at);
 CREATE INDEX IF NOT EXISTS incidents_open ON incidents (closed_at) WHERE closed_at IS NULL;
 """
+
+_JOURNALLED = """
+ALTER TABLE incidents ADD COLUMN site TEXT;
+ALTER TABLE incidents ADD COLUMN journalled INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX incidents_pending ON incidents (id) WHERE CAST(journalled AS INTEGER) < messages;
+"""
+"""`journalled`: of how many messages the journal behind has the incident's state."""
+
+_PENDING = """
+CREATE TABLE IF NOT EXISTS pending (
+    kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key)
+);
+CREATE TABLE IF NOT EXISTS box (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL);
+"""
+"""What the journal behind has not yet, beside incidents; under which name it knows this store."""
 
 _CLOCK = """
 CREATE TABLE IF NOT EXISTS clock (
@@ -202,6 +220,9 @@ def _make_tables(connection: sqlite3.Connection) -> None:
         if "no_image" not in _columns(connection, "queue"):
             parts.append(_NO_IMAGE)
         parts += [_SET_ASIDE.format("refused"), _SET_ASIDE.format("unreadable"), _INCIDENTS, _CLOCK]
+        if "journalled" not in _columns(connection, "incidents"):
+            parts.append(_JOURNALLED)
+        parts.append(_PENDING)
         connection.executescript(f"BEGIN IMMEDIATE;{''.join(parts)}COMMIT;")
     for table, columns in TABLES.items():
         if missing := set(columns.split(", ")) - _columns(connection, table):

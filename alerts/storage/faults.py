@@ -12,11 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-FILES: Final = ("outbox", "calibration", "control")
-"""Outbox and journal; what cameras have learnt; the control socket."""
+FILES: Final = ("outbox", "calibration", "control", "journal")
+"""The store; what cameras have learnt; the control socket; the journal behind the store."""
 
-LOST: Final = ("incident", "refused", "unreadable")
+LOST: Final = ("incident", "refused", "unreadable", "journal")
 """What may have to be given up, each beyond a bound that is stated where it is kept."""
+
+_FAILS: Final = {
+    "outbox": "cannot write to disk, only memory holds what is new; check the disk",
+    "journal": "cannot write the journal; what it lacks is kept here and written later",
+}
+_WORKS: Final = {
+    "outbox": "the disk works again, all that memory held is written",
+    "journal": "the journal can be written again",
+}
 
 
 class Gauges(Protocol):
@@ -49,24 +58,20 @@ class StorageFaults:
         """Ask `probe` too, whether and why `file` fails: for a disk that does not answer."""
         self._probes[file] = probe
 
-    def fails(self, file: str, path: Path, reason: str) -> None:
+    def fails(self, file: str, path: Path | str, reason: str) -> None:
         """`path` cannot be read or written; named in the log, once until it works again."""
         with self._mutex:
             before = self._failing.get(file)
             self._failing[file] = reason
         if before is None:
-            _log().error(
-                "cannot write to disk, only memory holds what is new; check the disk",
-                file=str(path),
-                reason=reason,
-            )
+            _log().error(_FAILS.get(file, _FAILS["outbox"]), file=str(path), reason=reason)
 
-    def works(self, file: str, path: Path) -> None:
+    def works(self, file: str, path: Path | str) -> None:
         """`path` was read or written; said in the log where it failed before."""
         with self._mutex:
             before = self._failing.pop(file, None)
         if before is not None:
-            _log().info("the disk works again, all that memory held is written", file=str(path))
+            _log().info(_WORKS.get(file, _WORKS["outbox"]), file=str(path))
 
     def set_aside(self, file: str, path: Path, kept_as: Path, reason: str) -> None:
         """What was found at `path` is kept under another name, and a new file begun."""

@@ -33,6 +33,7 @@ from alerts.admission import Stage
 from alerts.message import Alert, AlertPhase
 from alerts.storage import set_aside
 from alerts.storage.listing import Queued, queued
+from alerts.storage.pending import delivery, remember
 from alerts.storage.set_aside import Refused, forget_alert, stored_alert
 from alerts.storage.store import Store
 from alerts.storage.write_behind import Change
@@ -193,15 +194,16 @@ class Outbox:
         ((when,),) = self._read("SELECT min(retry_at) FROM queue WHERE sink = ?", (sink,))
         return None if when is None else float(when)
 
-    def acknowledge(self, message: Message) -> None:
+    def acknowledge(self, message: Message, *, late: bool = False, attempts: int = 1) -> None:
         """The sink has it: forget it; an `opened` starts the cooldown.
 
         The cooldown runs from the message's `sent_at`: one that an outage has delayed for an hour
         must not hold back a new alarm.
         """
         alert = message.alert
+        row = delivery(message.sink, alert, "late" if late else "delivered", attempts)
 
-        def write(database: sqlite3.Connection) -> None:
+        def write(database: sqlite3.Connection) -> int:
             _forget(database, "sink = ? AND alert_id = ?", (message.sink, str(alert.alert_id)))
             if alert.phase is AlertPhase.OPENED and not alert.exercise:
                 database.execute(
@@ -209,8 +211,9 @@ class Outbox:
                     " UPDATE SET at = max(at, excluded.at)",
                     (message.sink, alert.camera, message.sent_at),
                 )
+            return remember(database, *row)
 
-        self._write(write)
+        self._note_lost(self._write(write))
 
     def retry_at(self, message: Message, when: float) -> None:
         """It failed: try again at `when`."""
@@ -222,13 +225,18 @@ class Outbox:
             )
         )
 
-    def expire(self, sink: str, sent_before: float) -> list[Alert]:
+    def expire(
+        self, sink: str, sent_before: float, attempts: Mapping[UUID, int] | None = None
+    ) -> list[Alert]:
         """Drop what waits for `sink` and is older; returns the alerts dropped.
 
         An incident whose `opened` goes is withheld from the sink altogether.
         """
+        tried = attempts or {}
+        dropped: list[Alert] = []
+        gone: list[tuple[str, str, dict[str, Any]]] = []
 
-        def write(database: sqlite3.Connection) -> list[tuple[str, str, str]]:
+        def write(database: sqlite3.Connection) -> int:
             rows: list[tuple[str, str, str]] = database.execute(
                 "SELECT body, incident_id, phase FROM queue JOIN alert USING (alert_id)"
                 " WHERE sink = ? AND sent_at < ?",
@@ -239,22 +247,27 @@ class Outbox:
                 if phase == AlertPhase.OPENED:
                     _forget(database, "sink = ? AND incident_id = ?", (sink, incident))
                     _remember(database, sink, incident, Stage.WITHHELD, sent_before)
-            return rows
+            if not gone:  # the file behind gets just what memory got
+                for body, _, phase in rows:
+                    with suppress(ValueError):  # what cannot be read is not named
+                        dropped.append(stored_alert(body, phase))
+                gone.extend(
+                    delivery(sink, one, "expired", tried.get(one.alert_id, 0)) for one in dropped
+                )
+            return sum(remember(database, *row) for row in gone)
 
         ((any_old,),) = self._read(
             "SELECT EXISTS (SELECT 1 FROM queue WHERE sink = ? AND sent_at < ?)",
             (sink, sent_before),
         )
-        rows = self._write(write) if any_old else []
-        dropped = []
-        for body, _, phase in rows:
-            with suppress(ValueError):  # what cannot be read is not named
-                dropped.append(stored_alert(body, phase))
+        if any_old:
+            self._note_lost(self._write(write))
         return dropped
 
-    def refuse(self, message: Message, reason: str) -> None:
+    def refuse(self, message: Message, reason: str, attempts: int = 1) -> None:
         """The sink refuses this message for good: keep it aside; what follows it goes on."""
-        self._set_aside("refused", (message.sink, str(message.alert.alert_id)), reason)
+        refusal = delivery(message.sink, message.alert, "refused", attempts, reason)
+        self._set_aside("refused", (message.sink, str(message.alert.alert_id)), reason, refusal)
 
     def refused(self) -> list[Refused]:
         """What sinks refused for good, newest first; at most `set_aside.KEPT`."""
@@ -383,12 +396,27 @@ class Outbox:
             reason=reason,
         )
 
-    def _set_aside(self, table: set_aside.Table, row: tuple[str, str], reason: str) -> None:
+    def _set_aside(
+        self,
+        table: set_aside.Table,
+        row: tuple[str, str],
+        reason: str,
+        refusal: tuple[str, str, dict[str, Any]] | None = None,
+    ) -> None:
         at = time.time()
-        if given_up := self._write(
-            lambda database: set_aside.set_aside(database, table, row, reason, at)
-        ):
+
+        def write(database: sqlite3.Connection) -> tuple[int, int]:
+            lost = remember(database, *refusal) if refusal else 0
+            return set_aside.set_aside(database, table, row, reason, at), lost
+
+        given_up, lost = self._write(write)
+        if given_up:
             self._faults.lost(table, given_up)
+        self._note_lost(lost)
+
+    def _note_lost(self, count: int) -> None:
+        if count:
+            self._faults.lost("journal", count)
 
 
 def _forget(database: sqlite3.Connection, where: str, values: tuple[object, ...]) -> None:

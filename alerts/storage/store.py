@@ -51,6 +51,8 @@ class Store:
         self._mutex = threading.RLock()
         self._memory = memory_database()
         self._changed = False
+        self.news = threading.Event()
+        """Set by every change; whoever waits for one clears it."""
         self._last: sqlite3.Connection | None = None
         self.loaded = False
         """Whether what an earlier run left is there; False where the disk gives nothing."""
@@ -76,6 +78,7 @@ class Store:
             result = transaction(self._memory, change)
             self._changed = True
             self.file.put(change)
+        self.news.set()
         return result
 
     def locked(self, do: Callable[[sqlite3.Connection], T]) -> T:
@@ -106,6 +109,7 @@ class Store:
             self._memory = memory
             self.file.is_covered(stale=self._changed or not same)
             self.loaded = True
+        self.news.set()
         self._on_load()
 
     def snapshot(self) -> sqlite3.Connection:

@@ -19,7 +19,7 @@ from uuid import UUID
 from structlog import get_logger
 
 from alerts.storage.copying import MAX_INCIDENTS
-from alerts.storage.database import TABLES, read_database
+from alerts.storage.database import read_database
 from alerts.storage.store import OLD_JOURNAL, Store
 from alerts.storage.write_behind import Change
 from config.errors import ConfigError, JikimiError
@@ -36,8 +36,11 @@ MAX_MESSAGES = 2**31
 YEARS = range(1970, 9999)
 """What a clock can have shown, and every time zone can show."""
 
+COLUMNS = "id, camera, label, opened_at, closed_at, peak, reason, messages"
+"""Those that every release's file has."""
+
 _RECORD = f"""
-INSERT INTO incidents ({TABLES["incidents"]}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO incidents ({COLUMNS}, site) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET closed_at = excluded.closed_at, peak = excluded.peak,
     reason = excluded.reason, messages = excluded.messages
 """  # noqa: S608 - a constant
@@ -94,8 +97,10 @@ class Journal:
         self._messages: dict[UUID, int] = {}
         self._looked_back = False
 
-    def change(self, incident: Incident, reason: str | None = None) -> tuple[int, Change]:
-        """What records `incident` as it stands, for the transaction of its alert.
+    def change(
+        self, incident: Incident, reason: str | None = None, site: str | None = None
+    ) -> tuple[int, Change]:
+        """What records `incident` (at `site`) as it stands, for the transaction of its alert.
 
         With it comes the sequence number of this message, from 0.
         """
@@ -112,6 +117,7 @@ class Journal:
             incident.peak,
             reason,
             sequence + 1,
+            site,
         )
         self._bound()
         return sequence, lambda database: database.execute(_RECORD, values)
@@ -204,7 +210,7 @@ def _select(
     values: tuple[object, ...],
     unreadable: Callable[[str], None] | None = None,
 ) -> list[Entry]:
-    query = f"SELECT {TABLES['incidents']} FROM incidents {clause}"  # noqa: S608 - clauses above
+    query = f"SELECT {COLUMNS} FROM incidents {clause}"  # noqa: S608 - clauses above
     found = []
     for row in database.execute(query, values).fetchall():
         try:

@@ -118,4 +118,4 @@ class IncidentReporter:
         """Number of this message in its incident, its entry; exercises stay out of the journal."""
         if report.exercise:
             return (0 if report.incident.phase is Phase.OPENED else 1), None
-        return self._journal.change(report.incident, report.reason)
+        return self._journal.change(report.incident, report.reason, report.camera.site)
