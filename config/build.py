@@ -54,6 +54,9 @@ class Builder:
         if settings is None:
             wrong = {re.split(r"[.\[]", mistake.key)[0] for mistake in self.mistakes}
             settings = self._check(Settings, self._without(general, wrong)) or Settings()
+        if url := settings.journal.url:
+            register_secret(url.get_secret_value())
+            register_url_secrets(url.get_secret_value())
         self._check_thresholds(tree.children().get("detection"))
         cameras = self._each("cameras", tree, lambda node: self._camera(tree, node))
         sinks = self._each("sinks", tree, self._sink)

@@ -12,7 +12,15 @@ from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
 
 from config.hosts import Host
 from config.urls import StreamUrl
@@ -165,6 +173,26 @@ class HttpSettings(Section):
     port: int = Field(default=8780, ge=0, le=65535, description="0: any free port")
 
 
+class JournalSettings(Section):
+    """Where what has happened is kept for good."""
+
+    url: SecretStr | None = Field(
+        default=None,
+        description="postgresql://user:password@host/database; left out: in the state directory",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_known(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            scheme, separator, rest = value.get_secret_value().partition("://")
+            if scheme not in {"postgresql", "postgres"} or not separator or not rest.strip("/"):
+                raise ValueError(
+                    "is no database that can be used; write postgresql://user:password@host/database"
+                )
+        return value
+
+
 class LogSettings(Section):
     """How the daemon logs to standard error."""
 
@@ -205,4 +233,5 @@ class Settings(Section):
     cameras: list[CameraSettings] = []
     sinks: list[SinkSettings] = []
     http: HttpSettings = HttpSettings()
+    journal: JournalSettings = JournalSettings()
     log: LogSettings = LogSettings()

@@ -309,7 +309,7 @@ class Daemon:
         except ConfigError as error:
             log.warning("reload refused, everything stays as it was", error=scrub(str(error)))
             return
-        fixed = ("state_dir", "weights", "engine", "http", "log")
+        fixed = ("state_dir", "weights", "engine", "http", "journal", "log")
         if changed := [
             key for key in fixed if getattr(settings, key) != getattr(self._settings, key)
         ]:

@@ -1,0 +1,155 @@
+"""The journal's tables, the same on SQLite and PostgreSQL. Migrations make them.
+
+No foreign keys: what is told of an incident may come before it, and stays without it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    Uuid,
+)
+
+HEAD = "0001"
+"""The newest migration."""
+
+
+class Utc(TypeDecorator[datetime]):
+    """Aware times in UTC, on SQLite too, which knows no time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database."""
+        if value is None:
+            return None
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("camera", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("opened_at", Utc, nullable=False),
+    Column("closed_at", Utc),
+    Column("peak", Double, nullable=False),
+    Column("reason", Text),
+    Column("messages", BigInteger, nullable=False),
+    Column("site", Text),
+    Column("box", Text, nullable=False),
+    Index("incidents_by_time", "opened_at", "id"),
+    Index("incidents_open", "closed_at"),
+)
+
+judgements = Table(
+    "judgements",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("incident_id", Uuid, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("order", Double, nullable=False),
+    Index("judgements_by_incident", "incident_id", "order"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("alert_id", Uuid, primary_key=True),
+    Column("sink", Text, primary_key=True),
+    Column("incident_id", Uuid, nullable=False),
+    Column("camera", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("exercise", Boolean, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("sent_at", Utc, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", Text),
+    Index("deliveries_by_incident", "incident_id"),
+    Index("deliveries_by_time", "at"),
+)
+
+camera_states = Table(
+    "camera_states",
+    metadata,
+    Column("box", Text, primary_key=True),
+    Column("site", Text, primary_key=True),
+    Column("camera", Text, primary_key=True),
+    Column("minute", Utc, primary_key=True),
+    Column("since", Utc, nullable=False),
+    Column("state", Text, nullable=False),
+    Index("camera_states_by_time", "since"),
+)
+"""`minute`: that of `since`; the last change in it is kept."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("who", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("audit_by_time", "at", "id"),
+)
+
+evidence_files = Table(
+    "evidence_files",
+    metadata,
+    Column("incident_id", Uuid, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("keep", Boolean, nullable=False),
+    Column("deleted_at", Utc),
+)
+
+boxes = Table(
+    "boxes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("seen_at", Utc, nullable=False),
+    Column("whole", Boolean, nullable=False),
+)
+"""Daemons by the name of their store. `whole`: all incidents of that store have been here once."""
+
+score_curves = Table(
+    "score_curves",
+    metadata,
+    Column("incident_id", Uuid, primary_key=True),
+    Column("label", Text, primary_key=True),
+    Column("times_s", JSON, nullable=False),
+    Column("scores", JSON, nullable=False),
+)

@@ -1,0 +1,47 @@
+"""The same tests on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from journal_feeding import Feeding
+
+from servers.postgresql import PostgresqlServer
+
+NUMBERS = count()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    with PostgresqlServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """A journal that is not there yet: a file's path, or the URL of an empty database."""
+    if request.param == "sqlite":
+        return tmp_path / "journal.sqlite"
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    return server.fresh_database(f"journal{next(NUMBERS)}")
+
+
+@pytest.fixture
+def feeding(tmp_path: Path, where: Path | str) -> Iterator[Callable[..., Feeding]]:
+    """Makes stores with a feeder of the journal `where`, one after the other; see `Feeding`."""
+    made: list[Feeding] = []
+
+    def make(folder: Path = tmp_path, *, start: bool = True) -> Feeding:
+        for one in made:
+            one.stop()
+        made.append(Feeding(folder, where))
+        if start:
+            made[-1].feeder.start()
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
