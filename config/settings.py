@@ -11,6 +11,7 @@ import re
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -185,8 +186,12 @@ class JournalSettings(Section):
     @classmethod
     def _is_known(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            scheme, separator, rest = value.get_secret_value().partition("://")
-            if scheme not in {"postgresql", "postgres"} or not separator or not rest.strip("/"):
+            try:
+                url = urlsplit(value.get_secret_value())
+                known = url.scheme in {"postgresql", "postgres"} and url.port != 0
+            except ValueError:  # whose text holds the URL
+                known = False
+            if not known or not url.path.strip("/"):
                 raise ValueError(
                     "is no database that can be used; write postgresql://user:password@host/database"
                 )

@@ -71,10 +71,11 @@ def asked(where: Path | str, query: Callable[[Connection], T]) -> T:
         engine = create_engine(f"sqlite:///{where}", connect_args={"timeout": 30})
     else:
         engine = create_engine(make_url(where).set(drivername="postgresql+psycopg"))
-    with engine.connect() as connection:
-        found = query(connection)
-    engine.dispose()
-    return found
+    try:
+        with engine.connect() as connection:
+            return query(connection)
+    finally:
+        engine.dispose()
 
 
 def journalled(where: Path | str) -> dict[Any, IncidentRecord]:

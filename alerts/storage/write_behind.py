@@ -143,18 +143,19 @@ class WriteBehind:
             self._is_slow = not self._state.wait_for(lambda: self._tries > 0, timeout_s)
             return not self._is_slow
 
-    def wait_written(self) -> None:
+    def wait_written(self) -> bool:
         """Wait until a kill undoes nothing that was put; not long, and not for a disk that fails.
 
-        A sink that is told of what is in memory only would hear no end of it after a kill.
+        A sink that is told of what is in memory only would hear no end of it after a kill. False
+        where that was not waited for.
         """
         with self._state:
             number = self._put
-            if self._written >= number or self._is_slow or self._failures:
-                return
-            self._is_slow = not self._state.wait_for(
-                lambda: self._written >= number or self._failures, WRITTEN_S
-            )
+            if self._written < number and not (self._is_slow or self._failures):
+                self._is_slow = not self._state.wait_for(
+                    lambda: self._written >= number or self._failures, WRITTEN_S
+                )
+            return self._written >= number
 
     def flush(self, timeout_s: float = FLUSH_S) -> str | None:
         """Wait until the disk has all that was put; why not, where it refuses or takes too long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from alerts.storage.database import NotOursError, is_damage
 from config.errors import JikimiError
@@ -26,6 +28,12 @@ _POSTGRESQL = {
     "options": f"-c statement_timeout=30s -c lock_timeout={LOCK_S:.0f}s -c timezone=UTC",
 }
 """libpq's; so that a server that hangs, or is gone, holds nobody up for long."""
+
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",  # what is forgotten in the store is to outlive a power cut here
+    "wal_autocheckpoint = 64",  # a quarter of a megabyte: a small disk is for the store first
+)
 
 _MIGRATION_LOCK = 7_312_026
 """Any number: boxes that start at once migrate one after the other."""
@@ -54,20 +62,24 @@ def open_to_read(where: Path | str) -> Engine:
     """The journal at `where`, which must be there; nothing of it is changed."""
     if not isinstance(where, Path):
         return _postgresql(where)
-    # Without a log beside it SQLite would have to make one, which a read-only disk does not allow.
-    log = where.with_name(where.name + "-wal")
-    how = "mode=ro" if log.exists() else "immutable=1"
-    uri = f"{where.absolute().as_uri()}?{how}"
-    return create_engine(
-        "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True, timeout=LOCK_S)
-    )
+
+    def connect() -> sqlite3.Connection:
+        # Without a log SQLite would have to make one, which a read-only disk does not allow.
+        log = where.with_name(where.name + "-wal")
+        how = "mode=ro" if log.exists() else "immutable=1"
+        return sqlite3.connect(f"{where.absolute().as_uri()}?{how}", uri=True, timeout=LOCK_S)
+
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
 
 def name_of(where: Path | str) -> str:
     """What may be shown of it: a path, or host and database."""
     if isinstance(where, Path):
         return str(where)
-    url = make_url(where)
+    try:
+        url = make_url(where)
+    except (SQLAlchemyError, ValueError):
+        return "journal: url:"
     return f"PostgreSQL at {url.host or 'its socket'}:{url.port or 5432}/{url.database or ''}"
 
 
@@ -126,7 +138,7 @@ def _sqlite(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below
-        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -179,6 +191,7 @@ def _migrate(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # of each step it tells at the start
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")

@@ -31,9 +31,6 @@ from detector.journal.local import Batch
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-JOURNAL = "journal.sqlite"
-"""The journal's file in the state directory."""
-
 BATCH = 500
 """Rows of each kind in one transaction: some 50 ms."""
 
@@ -43,11 +40,17 @@ PAUSE_S = 0.25
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
 
+HELD_S = 1.0
+"""How often to look whether the store's own disk takes something again."""
+
 SEEN_EVERY_S = 60.0
 FORGET_EVERY_S = 86_400.0
 
-HANGS_AFTER_S = 120.0
-"""Longer than a server that does not answer takes: connecting 5 s, a statement 30 s."""
+HANGS_AFTER_S = 60.0
+"""Longer than a server that is slow takes: connecting 5 s, a statement 30 s."""
+
+ANSWER_S = 10.0
+"""Who takes longer for one round does not answer."""
 
 RESTARTED = "monitor restarted"
 
@@ -70,10 +73,13 @@ class JournalFeeder:
         self._whole = False
         self._sweep = True
         self._unreadable: set[str] = set()
+        self._held = False
         self._failures = 0
         self._retry_s = 0.0
         self._seen_s = 0.0
         self._forgot_s = float("-inf")
+        self._busy_since_s: float | None = None
+        store.faults.watch("journal", self._hangs)
         self.thread = LiveThread("journal", self._run, stuck_after_s=HANGS_AFTER_S)
 
     def start(self) -> None:
@@ -91,6 +97,7 @@ class JournalFeeder:
         self.thread.join(deadline.left_s())
 
     def _run(self) -> None:
+        self._close()  # where one that died has left it
         with suppress(sqlite3.ProgrammingError):  # the store was closed first: all is in its file
             while not self._stopping.is_set():
                 self._round()
@@ -106,11 +113,12 @@ class JournalFeeder:
         except Exception as error:  # noqa: BLE001 - told below; a dead feeder would write nothing
             self._failed(error)
             more = False
+        self._busy_since_s = None
         self.thread.waiting()
         if not self._failures:
-            timeout_s = PAUSE_S if more else max(0.0, self._seen_s - time.monotonic())
             if not more:
-                self._store.news.wait(timeout_s)
+                due_s = max(0.0, self._seen_s - time.monotonic())
+                self._store.news.wait(HELD_S if self._held else due_s)
                 self._store.news.clear()
             self._stopping.wait(PAUSE_S)
         else:
@@ -129,15 +137,17 @@ class JournalFeeder:
 
     def _feed(self) -> bool:
         """Write one batch of what waits; whether there may be more."""
-        engine = self._opened()
-        if engine is None:
-            return False
         from detector.journal import writer  # noqa: PLC0415 - SQLAlchemy takes a third of a second
 
+        self._busy_since_s = time.monotonic()
+        engine = self._opened()
         box = self._name()
         self._look_back(engine, box)
-        # What a kill undoes here is not to stand there, as far as the disk answers.
-        self._store.file.wait_written()
+        # What a kill undoes here is not to stand there: nobody would be told of its end. But where
+        # this disk fails, a server is the one place that keeps it.
+        self._held = not self._store.file.wait_written() and isinstance(self._where, Path)
+        if self._held:
+            return False
         batch = local.waiting(self._store.read, box, BATCH, self._unreadable)
         if not batch and self._sweep:
             batch = self._behind_memory(box)
@@ -197,7 +207,7 @@ class JournalFeeder:
                     raise
                 batch.damaged.append((row[0], row[1], in_words(self._where, error)))
 
-    def _opened(self) -> Engine | None:
+    def _opened(self) -> Engine:
         """The journal, opened anew where its file was removed or replaced."""
         from detector.journal.database import open_journal  # noqa: PLC0415 - same
 
@@ -304,6 +314,11 @@ class JournalFeeder:
             self._failures = 0
             self._sweep = True
         self._store.faults.works("journal", self._shown())
+
+    def _hangs(self) -> str | None:
+        since_s = self._busy_since_s
+        hangs = since_s is not None and time.monotonic() - since_s > ANSWER_S
+        return "the journal does not answer" if hangs else None
 
     def _set_aside(self, reason: str) -> None:
         assert isinstance(self._where, Path)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from detector.journal import tables
 from detector.journal.records import (
+    STOPPED,
     AuditEntry,
     CameraStateRecord,
     DeliveryRecord,
@@ -209,9 +210,10 @@ def month(
     since = datetime(year, number, 1, tzinfo=zone)
     until = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=zone)
     found = incidents(connection, IncidentFilter(since=since, until=until), limit=1_000_000)
-    states = camera_states(connection, since, min(until, now))
+    states = camera_states(connection, since, min(until, now)) if since < now else []
     first = _first_judgements(connection, since, until)
-    cameras = {one.camera for one in found} | {one.camera for one in states}
+    cameras = {one.camera for one in found}
+    cameras |= {one.camera for one in states if one.state != STOPPED}
     report = []
     for camera in sorted(cameras):
         own = [one for one in found if one.camera == camera]

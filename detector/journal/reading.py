@@ -45,6 +45,8 @@ class JournalReader:
         self._engine: Engine | None = None
         self.trouble: str | None = None
         """Why the journal could not be asked the last time; None where it could."""
+        self.damaged: list[str] = []
+        """The local store's incidents that could not be read the last time, by id."""
 
     def incidents(
         self,
@@ -54,6 +56,7 @@ class JournalReader:
     ) -> list[IncidentRecord]:
         """Those that `of` takes, newest first: see `queries.incidents`."""
         batch = local.waiting(self._read, self._box, MOST)
+        self.damaged = [key for kind, key, _ in batch.damaged if kind == "incident"]
         beyond = [record for _, record in batch.pending]
         room = limit + len(batch.incidents) + len(beyond)
         rows = self._ask(lambda asked: queries.incidents(asked, of, room, before))

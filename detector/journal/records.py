@@ -7,6 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+JOURNAL = "journal.sqlite"
+"""Where it lies in the state directory, unless a URL says otherwise."""
+
 STOPPED = "stopped"
 """The state of a camera that no daemon watches any more, beside those of `CameraState`."""
 

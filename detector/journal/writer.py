@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from detector.journal import tables
 from detector.journal.bodies import Record
@@ -183,4 +182,11 @@ def _is_later(table: Table, new: Mapping[str, ColumnElement[Any]]) -> ColumnElem
 
 
 def _insert(connection: Connection) -> Any:
-    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    # Each is imported where it is used: the other one takes a tenth of a second.
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415
+
+        return insert
+    from sqlalchemy.dialects.sqlite import insert as insert_into_sqlite  # noqa: PLC0415
+
+    return insert_into_sqlite

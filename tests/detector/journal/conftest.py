@@ -7,8 +7,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from journal_feeding import Feeding
 
+from journal_feeding import Feeding
 from servers.postgresql import PostgresqlServer
 
 NUMBERS = count()
@@ -20,7 +20,7 @@ def postgresql() -> Iterator[PostgresqlServer]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     """A journal that is not there yet: a file's path, or the URL of an empty database."""
     if request.param == "sqlite":

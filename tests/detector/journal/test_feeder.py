@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from alerting import wait_for
-from journal_feeding import NOW, Feeding, closed, deliver, journalled, opened
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
@@ -20,6 +19,7 @@ from detector.daemon.journal import OUTBOX
 from detector.journal import feeder, queries, tables
 from detector.journal.records import DeliveryRecord, Outcome, Verdict
 from detector.types import Phase
+from journal_feeding import NOW, Feeding, closed, deliver, journalled, opened
 
 Make = Callable[..., Feeding]
 
@@ -115,6 +115,37 @@ def test_what_a_release_before_this_one_wrote_is_taken_over_beyond_what_memory_h
     at = feeding()
     at.wait_fed()
     wait_for(lambda: len(journalled(at.where)) == 160)
+
+
+# What the release before executes, word for word.
+OLD_RECORD = """
+INSERT INTO incidents (id, camera, label, opened_at, closed_at, peak, reason, messages)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET closed_at = excluded.closed_at, peak = excluded.peak,
+    reason = excluded.reason, messages = excluded.messages
+"""
+
+
+def test_what_the_release_before_writes_after_a_roll_back_gets_there_once_this_one_is_back(
+    feeding: Make, tmp_path: Path
+) -> None:
+    at = feeding()
+    ours, theirs = opened(), opened(camera="yard")
+    at.incidents.record(ours)
+    at.wait_fed()
+    at.stop()
+    end = (NOW + timedelta(seconds=9)).isoformat()
+    with closing(sqlite3.connect(tmp_path / OUTBOX)) as old, old:
+        for one, camera, count in ((ours, "gate", 2), (theirs, "yard", 1)):
+            begin = one.opened_at.isoformat()
+            row = (str(one.id), camera, "violence", begin, end, 0.99, "monitor restarted", count)
+            old.execute(OLD_RECORD, row)
+    again = feeding()
+    again.wait_fed()
+    found = journalled(again.where)
+    assert {one.id: one.closed_at for one in found.values()} == dict.fromkeys(
+        (ours.id, theirs.id), NOW + timedelta(seconds=9)
+    )
 
 
 def make_old_store(path: Path, count: int) -> None:
