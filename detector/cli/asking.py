@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import os
 from pathlib import Path
 from typing import Any
@@ -42,4 +43,12 @@ def ask_daemon(chosen: argparse.Namespace, command: str, **details: Any) -> Any:
     """The daemon's answer to `command`; raises ControlError where none answers."""
     from detector.daemon.control import ask  # noqa: PLC0415 - only who asks waits for it
 
-    return ask(state_dir(chosen) / "control.sock", command, **details)
+    return ask(state_dir(chosen) / "control.sock", command, by=_user(), **details)
+
+
+def _user() -> str:
+    """Whom the daemon's audit names."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"user {os.getuid()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -26,6 +27,9 @@ def machine_problems(settings: Settings) -> Iterator[Problem]:
         check_second_look(settings.weights)
     except ModelError as error:
         yield Problem(("weights",), str(error))
+    if settings.journal.url and find_spec("psycopg") is None:
+        text = "needs the driver of PostgreSQL; install it by pip install 'jikimi[postgresql]'"
+        yield Problem(("journal", "url"), text)
     for camera in settings.cameras:
         yield from _camera(camera)
     for sink in settings.sinks:

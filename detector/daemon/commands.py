@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
@@ -20,12 +21,19 @@ from detector.daemon.camera import WatchedCamera
 from detector.daemon.cameras import Cameras
 from detector.daemon.control import Commands
 from detector.daemon.reporter import IncidentReporter
+from detector.journal.recorder import Recorder
+from detector.journal.records import Verdict
 
 MAX_SILENCE_H = 8760
 """A year; whoever never wants to hear of a camera takes it out of the configuration."""
 
 SHOWN = 100
 """So many messages that wait are shown of each sink."""
+
+MAX_TEXT = 2000
+"""Characters of a note."""
+
+WHERE_IDS = "`jikimi incidents --json` shows the ids"
 
 log = get_logger()
 
@@ -44,13 +52,19 @@ class OperatorCommands:
         drill_label: str,
         reporter: IncidentReporter,
         calibrations: CalibrationStore,
+        knows: Callable[[UUID], bool] = lambda _: False,
     ) -> None:
-        """`drill_label`: the label under which an exercise goes out."""
+        """`drill_label`: the label under which an exercise goes out.
+
+        `knows`: whether there is an incident, beside those that the local store has.
+        """
         self._cameras = cameras
         self._dispatcher = dispatcher
         self._drill_label = drill_label
         self._reporter = reporter
         self._calibrations = calibrations
+        self._recorder = Recorder(dispatcher.store)
+        self._knows = knows
 
     def by_name(self) -> Commands:
         """For the control server."""
@@ -60,6 +74,7 @@ class OperatorCommands:
             "outbox": self.outbox,
             "outbox-drop": self.drop,
             "outbox-retry": self.retry,
+            "judge": self.judge,
             "recalibrate": self.recalibrate,
             "silence": self.silence,
             "unsilence": self.unsilence,
@@ -70,17 +85,43 @@ class OperatorCommands:
         allowed = {"drill": self.drill, "silence": self.silence, "unsilence": self.unsilence}
         if command not in allowed or not isinstance(request.get("camera"), str):
             raise ControlError(f"{command!r} of {request.get('camera')!r} is not run for a sink")
-        return allowed[command](request)
+        return allowed[command]({**request, "by": "whoever may send a sink its commands"})
 
     def drill(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send an exercise on `camera`, or on the first; `deliveries` says what came of it."""
         camera = self._camera(request) or self._cameras.first()
         incident = camera.drill(self._drill_label, datetime.now(UTC))
         self._reporter.flush(FLUSH_S)
+        self._audit("drill", request, camera.camera.name)
         return {
             "camera": camera.camera.name,
             "incident": str(incident),
             "sinks": [sink.name for sink in self._dispatcher.status()],
+            "in_memory_only": self._dispatcher.stored(),
+        }
+
+    def judge(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Say what `incident` (its id) was: `verdict`, with a `note` if one is given."""
+        key = request.get("incident")
+        try:
+            incident = UUID(key)
+        except (ValueError, TypeError, AttributeError):
+            raise ControlError(f"{key!r} is no incident; {WHERE_IDS}") from None
+        try:
+            verdict = Verdict(str(request.get("verdict")))
+        except ValueError:
+            known = ", ".join(Verdict)
+            raise ControlError(
+                f"{request.get('verdict')!r} is no verdict; give one of {known}"
+            ) from None
+        store = self._dispatcher.store
+        here = store.read("SELECT 1 FROM incidents WHERE id = ?", (str(incident),))
+        if not here and not self._knows(incident):
+            raise ControlError(f"there is no incident {incident}; {WHERE_IDS}")
+        self._recorder.judge(incident, verdict, _text(request, "note"), _who(request))
+        return {
+            "incident": str(incident),
+            "verdict": verdict.value,
             "in_memory_only": self._dispatcher.stored(),
         }
 
@@ -121,11 +162,15 @@ class OperatorCommands:
 
     def retry(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send again what was refused, of `alerts` (a list of ids) or, without, all of it."""
-        return {"count": self._dispatcher.send_again(self._refused(request))}
+        chosen = self._refused(request)
+        self._audit("outbox-retry", request, _named(chosen))
+        return {"count": self._dispatcher.send_again(chosen)}
 
     def drop(self, request: dict[str, Any]) -> dict[str, Any]:
         """Delete what was refused, of `alerts` (a list of ids) or, without, all of it."""
-        count = self._dispatcher.drop_refused(self._refused(request))
+        chosen = self._refused(request)
+        self._audit("outbox-drop", request, _named(chosen))
+        count = self._dispatcher.drop_refused(chosen)
         return {"count": count, "in_memory_only": self._dispatcher.stored()}
 
     def silence(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -134,6 +179,9 @@ class OperatorCommands:
         camera = request.get("camera")
         until = self._dispatcher.silence(camera, _duration_s(request))
         log.warning("silenced", camera=camera or "all", until=until.isoformat())
+        self._audit(
+            "silence", request, camera or "", f"until {until.isoformat(timespec='seconds')}"
+        )
         return {
             "camera": camera,
             "until": until.isoformat(timespec="seconds"),
@@ -148,6 +196,7 @@ class OperatorCommands:
         if camera not in self._dispatcher.silences():  # a camera that is gone may be silenced still
             self._camera(request)
         ended = self._dispatcher.unsilence(camera)
+        self._audit("unsilence", request, camera or "")
         return {"ended": ended, "in_memory_only": self._dispatcher.stored()}
 
     def recalibrate(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -155,6 +204,7 @@ class OperatorCommands:
         camera = self._camera({"camera": request.get("camera") or ""})
         assert camera is not None
         camera.recalibrate()
+        self._audit("recalibrate", request, camera.camera.name)
         stored = self._calibrations.flush(FLUSH_S)
         return {"camera": camera.camera.name, "in_memory_only": stored}
 
@@ -168,6 +218,12 @@ class OperatorCommands:
             named = unknown[0] if isinstance(chosen, list) else chosen
             raise ControlError(f"{named!r} is no alert that was refused; see `jikimi outbox list`")
         return [UUID(one) for one in chosen]
+
+    def _audit(self, action: str, request: dict[str, Any], target: str, reason: str = "") -> None:
+        """Keep who asked for it, on what."""
+        given = _text(request, "reason")
+        why = "; ".join(part for part in (reason, given) if part)
+        self._recorder.audit(_who(request), action, target, why)
 
     def _camera(self, request: dict[str, Any]) -> WatchedCamera | None:
         """The camera that is named, None where none is."""
@@ -193,6 +249,24 @@ def _message(
         "exercise": alert.exercise,
         "reason": reason,
     }
+
+
+def _named(alerts: list[UUID] | None) -> str:
+    """Those of `outbox-retry` and `outbox-drop`, as the audit has them."""
+    return "" if alerts is None else ", ".join(str(one) for one in alerts)
+
+
+def _who(request: dict[str, Any]) -> str:
+    """Who asks, as whoever may open the socket says."""
+    return _text(request, "by") or "somebody at the control socket"
+
+
+def _text(request: dict[str, Any], key: str) -> str:
+    """A text that people wrote; ControlError where it is none, or too long."""
+    value = request.get(key) or ""
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise ControlError(f"{key} must be a text of at most {MAX_TEXT} characters")
+    return value.encode(errors="replace").decode()
 
 
 def _wrong_name(name: object) -> ControlError:

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from structlog import get_logger
 
@@ -54,7 +55,13 @@ from detector.inference.second_look.weights import second_look_rules
 from detector.inference.second_look.worker import SecondLookWorker
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
+from detector.journal.feeder import JournalFeeder
+from detector.journal.recorder import Recorder
+from detector.journal.records import JOURNAL, STOPPED, CameraStateRecord
 from detector.types import CameraState, Phase
+
+if TYPE_CHECKING:
+    from detector.journal.reading import JournalReader
 
 TICK_S = 0.5
 """How often the supervisor looks round."""
@@ -115,10 +122,19 @@ class Daemon:
         )
         self._journal = Journal(self._dispatcher.store)
         self._reporter = IncidentReporter(self._journal, self._dispatcher.submit)
+        self._recorder = Recorder(self._dispatcher.store)
+        url = settings.journal.url
+        self._journal_at: Path | str = url.get_secret_value() if url else state_dir / JOURNAL
+        self._feeder = JournalFeeder(self._dispatcher.store, state_dir / OUTBOX, self._journal_at)
         self._calibrations = CalibrationStore(state_dir / "calibration", sidecar, faults)
         self._calibration_saver = CalibrationSaver(self._cameras.all, self._calibrations)
         commands = OperatorCommands(
-            self._cameras, self._dispatcher, sidecar.labels[0], self._reporter, self._calibrations
+            self._cameras,
+            self._dispatcher,
+            sidecar.labels[0],
+            self._reporter,
+            self._calibrations,
+            lambda key: self.journal_reader.incident(key) is not None,
         )
         self._dispatcher.on_command(commands.by_sink)
         self._control = ControlServer(
@@ -172,6 +188,13 @@ class Daemon:
         rules |= {label: look.incident for label, look in looks.items()}
         return {label: rule.open_threshold for label, rule in rules.items()}
 
+    @cached_property
+    def journal_reader(self) -> JournalReader:
+        """The journal, with what it lacks yet; safe from any thread."""
+        from detector.journal.reading import JournalReader  # noqa: PLC0415 - loads SQLAlchemy
+
+        return JournalReader(self._journal_at, self._dispatcher.store.read)
+
     def _threads(self) -> Iterator[LiveThread]:
         """All that an alarm, or word of one, passes; they come and go with cameras and sinks."""
         yield self._worker.thread
@@ -181,6 +204,7 @@ class Daemon:
         yield from self._dispatcher.threads()
         yield from self._cameras.threads()
         yield self._calibration_saver.thread
+        yield self._feeder.thread
         yield self._control.thread
         yield self._http.thread
         yield self._log_writer.thread
@@ -197,6 +221,7 @@ class Daemon:
         self._control.start()
         self._http.start()
         notify("READY=1")
+        self._feeder.start()  # last: it takes a second of what the cameras need to begin
 
     def _supervise(self, for_s: float | None, on_settled: Callable[[], None] | None) -> None:
         started_s = time.monotonic()
@@ -236,6 +261,9 @@ class Daemon:
         self._reporter.stop(deadline)  # in milliseconds: it waits for no disk and no sink
         if self._second_look:
             self._second_look.request_stop()
+        for camera in cameras:
+            self._note_stopped(camera.camera)
+        self._feeder.request_stop()
         self._dispatcher.request_stop()
         self._calibration_saver.request_stop()
         self._control.stop()
@@ -243,6 +271,7 @@ class Daemon:
         # From here on one that hangs takes no time from another: all have been asked.
         self._dispatcher.stop(deadline)
         self._calibration_saver.stop(deadline)
+        self._feeder.stop(deadline)
         self._worker.stop(deadline.left_s())
         for camera in cameras:
             camera.join(deadline)
@@ -282,6 +311,11 @@ class Daemon:
 
     def _show_state(self, camera: CameraSettings, state: CameraState, since: datetime) -> None:
         self._dispatcher.show_camera(CameraNotice(camera.name, camera.site, state.value, since))
+        self._recorder.record(CameraStateRecord(camera.name, camera.site, state.value, since))
+
+    def _note_stopped(self, camera: CameraSettings) -> None:
+        now = datetime.now(UTC)
+        self._recorder.record(CameraStateRecord(camera.name, camera.site, STOPPED, now))
 
     def _close_left_open(self, now: datetime) -> None:
         """A crash left these open: whoever was told of them hears that they are over.
@@ -322,6 +356,7 @@ class Daemon:
         )
         shown = {(camera.name, camera.site) for camera in settings.cameras}
         for camera in gone:
+            self._note_stopped(camera)
             if (camera.name, camera.site) not in shown:
                 self._dispatcher.forget_camera(camera.name, camera.site)
         if settings.sinks != self._settings.sinks:

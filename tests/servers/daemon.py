@@ -190,7 +190,7 @@ class DaemonProcess:
             text=True,
         )
 
-    def jikimi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def jikimi(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run another `jikimi` command against this daemon."""
         return subprocess.run(
             [*COMMAND, *arguments],

@@ -16,7 +16,9 @@ from uuid_utils.compat import uuid7
 from alerts.deadline import Deadline
 from detector.daemon.journal import OUTBOX
 from detector.daemon.observability.columns import columns
+from detector.journal.records import Verdict
 from detector.types import Incident, Phase
+from journal_feeding import Feeding
 from journals import StoredJournal, kept
 
 Run = Callable[..., tuple[int, str, str]]
@@ -187,3 +189,50 @@ def test_a_disk_that_was_full_from_the_beginning_is_said(run: Run, tmp_path: Pat
     code, out, err = run("incidents", "--state-dir", tmp_path)
     assert (code, out) == (1, "")
     assert "outbox.sqlite is empty, for nothing could be written to it; is the disk full?" in err
+
+
+def test_a_verdict_is_asked_of_the_daemon_and_shown_with_the_incident(
+    run: Run, serve: Serve, write: Callable[..., None], tmp_path: Path
+) -> None:
+    one, other = incident(), incident(3600)
+    write((one, None), (other, None))
+    asked: list[dict[str, object]] = []
+
+    def judge(request: dict[str, object]) -> dict[str, object]:
+        asked.append(request)
+        return {**request, "in_memory_only": "disk full"}
+
+    serve(judge=judge)
+    code, out, _ = run("incidents", "judge", one.id, "false-alarm", "--note", "welders")
+    assert code == 0
+    assert out == f"incident {one.id}: false-alarm\naccepted, in memory only: disk full\n"
+    assert asked[0] == {
+        "command": "judge",
+        "incident": str(one.id),
+        "verdict": "false-alarm",
+        "note": "welders",
+        "by": asked[0]["by"],
+    }
+    assert asked[0]["by"]
+
+
+@pytest.mark.parametrize("fed", [True, False])
+def test_verdicts_are_listed_whether_the_journal_has_them_yet_or_not(
+    run: Run, write: Callable[..., None], tmp_path: Path, fed: bool
+) -> None:
+    at = datetime.now(UTC).replace(microsecond=250_000) - timedelta(days=1)
+    kept_one = Incident(uuid7(), "gate", "violence", at, at, 0.9, Phase.CLOSED)
+    write((kept_one, None))
+    made = Feeding(tmp_path, tmp_path / "journal.sqlite")
+    made.feeder.start()
+    made.wait_fed()
+    if not fed:
+        made.feeder.stop(Deadline.after(30))
+    made.recorder.judge(kept_one.id, Verdict.REAL, "two men", "kim")
+    if fed:
+        made.wait_fed()
+    assert made.store.file.flush() is None
+    [found] = [json.loads(line) for line in run("incidents", "--json")[1].splitlines()]
+    assert (found["id"], found["verdict"], found["note"]) == (str(kept_one.id), "real", "two men")
+    made.stop()
+    assert run("incidents")[1].endswith("gate  violence 0.90  real\n")

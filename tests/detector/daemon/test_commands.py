@@ -35,7 +35,9 @@ from detector.daemon.reporter import IncidentReporter
 from detector.daemon.supervisor import Supervisor
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
-from detector.types import CameraState
+from detector.journal import local
+from detector.journal.records import AuditEntry, Judgement, Verdict
+from detector.types import CameraState, Incident, Phase
 
 NOTHING = {"after_ms": None, "error": None, "remark": None}
 NO_ID = "0191fe00-0000-7000-8000-000000000000"
@@ -254,3 +256,63 @@ def test_by_a_sink_come_the_commands_of_one_camera_alone(running: Running) -> No
         with pytest.raises(ControlError):
             running.by_sink(command, request)
     assert running.dispatcher.silences() == {}
+
+
+def test_a_verdict_is_kept_with_who_gave_it_and_every_change_is_in_the_audit(
+    running: Running,
+) -> None:
+    opened = make_alert()
+    incident = Incident(
+        opened.incident_id, "gate", "violence", opened.opened_at, None, 0.8, Phase.OPENED
+    )
+    Journal(running.dispatcher.store).record(incident)
+    key = str(incident.id)
+    answer = running.ask("judge", incident=key, verdict="real", note="two men", by="kim")
+    assert answer == {"incident": key, "verdict": "real", "in_memory_only": None}
+    running.ask("silence", camera="gate", for_s=60, by="lee", reason="welding")
+    running.ask("unsilence")
+    running.ask("recalibrate", camera="yard")
+    running.ask("drill")
+    found = local.waiting(running.dispatcher.store.read, "", 100)
+    records = [record for _, record in found.pending]
+    [judgement] = [one for one in records if isinstance(one, Judgement)]
+    assert (judgement.verdict, judgement.note, judgement.by) == (Verdict.REAL, "two men", "kim")
+    audit = [one for one in records if isinstance(one, AuditEntry)]
+    assert [(one.action, one.target, one.who) for one in audit] == [
+        ("judge", key, "kim"),
+        ("silence", "gate", "lee"),
+        ("unsilence", "", "somebody at the control socket"),
+        ("recalibrate", "yard", "somebody at the control socket"),
+        ("drill", "gate", "somebody at the control socket"),
+    ]
+    assert audit[0].reason == "real"
+    assert audit[1].reason.endswith("; welding")
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ({"incident": "the last one", "verdict": "real"}, "jikimi incidents --json"),
+        ({"incident": None, "verdict": "real"}, "is no incident"),
+        ({"incident": NO_ID, "verdict": "real"}, "there is no incident"),
+        ({"incident": NO_ID, "verdict": "maybe"}, "give one of real, false-alarm, exercise"),
+    ],
+)
+def test_a_verdict_on_nothing_is_refused(
+    running: Running, request_: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ControlError, match=said):
+        running.ask("judge", **request_)
+
+
+def test_a_note_that_no_database_takes_is_kept_all_the_same(running: Running) -> None:
+    incident = Incident(
+        make_alert().incident_id, "gate", "violence", datetime.now(UTC), None, 0.8, Phase.OPENED
+    )
+    Journal(running.dispatcher.store).record(incident)
+    answer = running.ask(
+        "judge", incident=str(incident.id), verdict="exercise", note="a\ud800b", by="김"
+    )
+    assert answer["in_memory_only"] is None
+    with pytest.raises(ControlError, match="at most 2000 characters"):
+        running.ask("judge", incident=str(incident.id), verdict="exercise", note="x" * 9999)
