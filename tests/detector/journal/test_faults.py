@@ -212,6 +212,7 @@ def test_what_the_stores_own_disk_has_not_is_in_no_file_but_on_a_server(
     last = fight(at)
     if isinstance(where, Path):
         wait_for(lambda: at.feeder._held)
+        wait_rounds(at, 2)
         assert last.id not in journalled(where)
     else:
         wait_for(lambda: last.id in journalled(where))
@@ -219,6 +220,13 @@ def test_what_the_stores_own_disk_has_not_is_in_no_file_but_on_a_server(
     at.wait_fed()
     assert_whole(where, first, *fights, last)
     at.stop()
+
+
+def wait_rounds(at: Feeding, count: int) -> None:
+    """Wait until the feeder has come round so often."""
+    for _ in range(count):
+        before_s = at.feeder.thread.progress_s
+        wait_for(lambda before_s=before_s: at.feeder.thread.progress_s > before_s)
 
 
 class Killed(BaseException):
