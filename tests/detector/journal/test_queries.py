@@ -173,3 +173,15 @@ def test_migrations_make_just_the_tables_that_are_asked(feeding: Make) -> None:
     at.wait_fed()
     assert at.asked(lambda c: compare_metadata(MigrationContext.configure(c), metadata)) == []
     assert at.asked(lambda c: MigrationContext.configure(c).get_current_revision()) == HEAD
+
+
+def test_an_incident_is_found_by_a_verdict_that_waits(feeding: Make) -> None:
+    at = feeding()
+    one = opened()
+    at.incidents.record(closed(one))
+    at.wait_fed()
+    at.feeder.stop(Deadline.after(30))
+    at.recorder.judge(one.id, Verdict.REAL, "", "kim")
+    found = at.reader.incidents(IncidentFilter(verdict=Verdict.REAL))
+    assert [each.id for each in found] == [one.id]
+    assert at.reader.incidents(IncidentFilter(judged=False)) == []
