@@ -126,6 +126,8 @@ def test_what_is_stated_as_a_secret_is_scrubbed_and_no_representation_shows_it(
             document["sinks"]["it"]["username"] = "jikimi"
         if StreamUrl in kinds:
             document["cameras"]["gate"]["url"] = f"http://{CANARY}@h/s?{CANARY}"
+        if key[0] == "journal":
+            document["journal"]["url"] = f"postgresql://jikimi:{CANARY}@h/jikimi"
         path.write_text(written(document))
         settings = load_settings(path, {}, [], OPTIONS)
         found += 1
