@@ -42,7 +42,9 @@ def add_commands(commands: Any) -> None:
     )
     judge = actions.add_parser("judge", help="say what an incident was")
     judge.add_argument("incident", metavar="ID", help="as `jikimi incidents --json` shows it")
-    judge.add_argument("verdict", choices=[verdict.value for verdict in Verdict])
+    judge.add_argument(
+        "verdict", choices=[verdict.value for verdict in Verdict], help="the newest one counts"
+    )
     judge.add_argument("--note", default="", metavar="TEXT", help="kept with the verdict")
     add_state_dir(judge)
     judge.set_defaults(run=_judge)
