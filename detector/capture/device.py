@@ -56,6 +56,7 @@ class DeviceStream:
     """One open local camera; `url.url` is its path, /dev/video0."""
 
     codec = None
+    template = None
     decode_errors = 0
     keeps_unread = False
 

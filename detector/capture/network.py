@@ -20,6 +20,7 @@ from config.urls import StreamUrl
 from detector.capture.decoder import LIMITED, MAX_PIXELS, RESET_AFTER_ERRORS, Decoder
 from detector.capture.errors import read_failure, stalled, too_large
 from detector.capture.frames import AvFrame
+from detector.capture.kept.template import template_of
 from detector.capture.opening.container import is_rtsp, open_container, video_of
 from detector.capture.packets import GopBuffer, demuxed
 from detector.capture.reordering import Reordering
@@ -85,6 +86,7 @@ class AvStream:
         try:
             self._video = video_of(url, self._container)
             self._decoder = Decoder(self._video, hardware=capture.hardware_decoding)
+            self.template = template_of(self._video)
         except BaseException:
             self._container.close()
             raise
@@ -126,6 +128,7 @@ class AvStream:
                     fresh=now_s - asked_s > FRESH_WAIT_S,
                     key=packet.is_keyframe,
                     pts_s=self._seconds(packet.pts),
+                    packet=packet,
                 )
             if now_s - asked_s > self._timeout_s:  # sound alone does not make a live camera
                 raise stalled(self._url, self._timeout_s)

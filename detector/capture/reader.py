@@ -23,6 +23,8 @@ from detector.capture.backlog import Backlog
 from detector.capture.backoff import Backoff
 from detector.capture.errors import StalledError
 from detector.capture.idle.sleep import IdleSleep, SleepCallbacks
+from detector.capture.kept.keeper import PacketKeeper
+from detector.capture.kept.ring import PacketRing
 from detector.capture.observer import CaptureObserver
 from detector.capture.sampler import Sampler
 from detector.capture.source import open_stream
@@ -70,11 +72,13 @@ class CameraReader:
         observer: CaptureObserver,
         *,
         on_sleep: SleepCallbacks | None = None,
+        ring: PacketRing | None = None,
     ) -> None:
         """The callbacks run in the camera's thread and must return quickly.
 
         `on_sample` returns whether anything moves in the sample's view, None without a view.
         With `on_sleep` the camera goes undecoded while nothing moves, where its stream allows.
+        `ring`: where what is received is kept for a while.
         """
         self._camera = camera
         self._name = camera.name
@@ -86,6 +90,7 @@ class CameraReader:
         self._pictures_to_s = 0.0
         self._broke_off = False
         self._on_sleep = on_sleep
+        self._ring = ring
         self._state: tuple[CameraState, str] | None = None
         self._stop = threading.Event()
         capture = camera.capture
@@ -147,6 +152,7 @@ class CameraReader:
         sampler = Sampler(self._name, self._observer, check_clock=checked)
         backlog = Backlog()
         idle = self._idle(sampler)
+        keeper = PacketKeeper(self._ring, stream) if self._ring is not None else None
         connected_s = time.monotonic()
         while not self._stop.is_set():
             self.thread.beat()
@@ -157,13 +163,15 @@ class CameraReader:
                 raise self._ended()
             self._observer.packet(self._name, arrival.size)
             sampler.received(arrival)
+            if keeper:
+                keeper.received(arrival, believed=not sampler.clock_fault)
             if idle and idle.sleeps(arrival, stream):
                 self._shows(arrival.at_s)
             elif backlog.skip(lag_s=sampler.lag_s, fresh=arrival.fresh, now_s=arrival.at_s):
                 sampler.late = True
                 self._shows(arrival.at_s)
             else:
-                self._decode(stream, sampler, idle)
+                self._decode(stream, sampler, idle, keeper)
             if sampler.jumped():
                 # The one place where all is let go that remembers a stream time of before.
                 self._forget(stream, idle)
@@ -174,7 +182,13 @@ class CameraReader:
                     f"for {NO_PICTURE_S:g} s; check its codec settings"
                 )
 
-    def _decode(self, stream: Stream, sampler: Sampler, idle: IdleSleep | None) -> None:
+    def _decode(
+        self,
+        stream: Stream,
+        sampler: Sampler,
+        idle: IdleSleep | None,
+        keeper: PacketKeeper | None,
+    ) -> None:
         """Decode what is kept and hand out its samples."""
         self._observer.frames(self._name, 1)
         errors = stream.decode_errors
@@ -191,6 +205,8 @@ class CameraReader:
                 continue
             if sample := sampler.take(picture):
                 moving = self._on_sample(sample)
+                if keeper:
+                    keeper.sampled(sample)
                 if idle and moving is not None:
                     idle.seen(moving, picture.arrived_s)
         if idle and pictures:

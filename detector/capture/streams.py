@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from detector.types import FrameHandle, Grey
 
@@ -20,7 +23,7 @@ class Arrival:
 
     `at_s`: `time.monotonic()`; `size`: bytes; `fresh`: the reader had to wait for it, so
     nothing else lies unread. `key`: whether decoding can start here, None where a source
-    gives no packets; `pts_s`: stream time of its picture.
+    gives no packets; `pts_s`: stream time of its picture. `packet`: to be kept, not changed.
     """
 
     at_s: float
@@ -28,6 +31,7 @@ class Arrival:
     fresh: bool
     key: bool | None = None
     pts_s: float | None = None
+    packet: Packet[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,13 @@ class Stream(Protocol):
     @property
     def codec(self) -> Codec | None:
         """How its packets are encoded; None where it gives pictures instead of packets."""
+
+    @property
+    def template(self) -> VideoStream | None:
+        """What a file of its packets is made from; None where it gives none that MP4 can hold.
+
+        Outlives the connection.
+        """
 
     @property
     def keeps_unread(self) -> bool:

@@ -24,9 +24,19 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - vers
 
 LAUNCH = (
     "( appsrc name=source is-live=false format=time block=false max-bytes=2000000 "
-    "caps=video/x-h264,stream-format=byte-stream,alignment=au "
-    "! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+    "caps={caps} ! {payloader} name=pay0 )"
 )
+CODECS = {
+    "h264": (
+        "video/x-h264,stream-format=byte-stream,alignment=au",
+        "rtph264pay pt=96 config-interval=-1",
+    ),
+    "hevc": (
+        "video/x-h265,stream-format=byte-stream,alignment=au",
+        "rtph265pay pt=96 config-interval=-1",
+    ),
+    "mjpeg": ("image/jpeg,width={width},height={height},framerate=25/1", "rtpjpegpay pt=26"),
+}
 HEADER = struct.Struct("<qqI?")
 ROLE = "viewer"
 
@@ -80,7 +90,10 @@ class Factory(GstRtspServer.RTSPMediaFactory):
         super().__init__()
         self.units, self.length = read_units(Path(plan["file"]))
         self.silent_after = plan["silent_after"]
-        self.set_launch(LAUNCH)
+        caps, payloader = CODECS[plan["codec"]]
+        width, height = plan["size"]
+        caps = caps.format(width=width, height=height)
+        self.set_launch(LAUNCH.format(caps=caps, payloader=payloader))
         self.set_shared(False)
 
     def do_configure(self, media: GstRtspServer.RTSPMedia) -> None:

@@ -1,4 +1,4 @@
-"""A real RTSP server with endless H.264 streams, as its own process, and clips for it.
+"""A real RTSP server with endless streams, as its own process, and clips for it.
 
 GStreamer's RTSP server serves them where Debian's `gir1.2-gst-rtsp-server-1.0` and
 `python3-gi` are installed; elsewhere aio-rtsp-toolkit does, which can do less.
@@ -43,7 +43,7 @@ _PROBE = (
 
 @dataclass(frozen=True)
 class Feed:
-    """A stream of H.264 files played one after the other, then again from the first.
+    """A stream of files (H.264, H.265 or JPEG) played one after the other, then from the first.
 
     The files may differ in size: the picture's size then changes in mid-stream.
     `silent_after`: pictures after which the server stays connected but sends nothing.
@@ -161,12 +161,22 @@ class RtspServer:
             if feed.files not in prepared:
                 prepared[feed.files] = _prepare(feed.files, folder / f"{len(prepared)}.units")
         streams = {
-            name: {"file": str(prepared[feed.files]), "silent_after": feed.silent_after}
+            name: {
+                "file": str(prepared[feed.files]),
+                "silent_after": feed.silent_after,
+                **_described(feed.files[0]),
+            }
             for name, feed in self._feeds.items()
         }
         return json.dumps(
             {"port": self.port, "user": self.user, "password": self.password, "streams": streams}
         )
+
+
+def _described(file: Path) -> dict[str, object]:
+    with av.open(str(file), metadata_errors="ignore") as container:
+        context = container.streams.video[0].codec_context
+        return {"codec": context.name, "size": (context.width, context.height)}
 
 
 def _prepare(files: tuple[Path, ...], target: Path) -> Path:
@@ -184,9 +194,12 @@ def _prepare(files: tuple[Path, ...], target: Path) -> Path:
 def _write_units(file: Path, start_ns: int, out: BinaryIO) -> int:
     with av.open(str(file), metadata_errors="ignore") as container:
         video = container.streams.video[0]
-        assert video.codec_context.name == "h264", f"{file} is no H.264"
-        to_annexb = av.BitStreamFilterContext("h264_mp4toannexb", video)
-        packets = [p for packet in container.demux(video) for p in to_annexb.filter(packet)]
+        codec = video.codec_context.name
+        assert codec in ("h264", "hevc", "mjpeg"), f"{file} is {codec}"
+        packets = [packet for packet in container.demux(video) if packet.size]
+        if codec != "mjpeg":
+            to_annexb = av.BitStreamFilterContext(f"{codec}_mp4toannexb", video)
+            packets = [p for packet in packets for p in to_annexb.filter(packet)]
         tick_ns = float(video.time_base * 1_000_000_000)
     first = packets[0].dts
     step = packets[1].dts - first
@@ -207,8 +220,9 @@ def make_clip(
     seed: int = 0,
     rest_s: float = 0.0,
     b_frames: int = 0,
+    codec: str = "libx264",
 ) -> Path:
-    """Write an H.264 clip of a drifting texture with a bright square that wanders over it.
+    """Write a clip of a drifting texture with a bright square that wanders over it, by `codec`.
 
     Before that, for `rest_s` seconds, nothing moves but a camera's noise. A key frame every `gop`
     pictures, and no B-frames unless asked for, like a camera.
@@ -218,10 +232,16 @@ def make_clip(
     scene = np.kron(noise.integers(40, 160, (height // 8 + 8, width // 8 + 8)), np.ones((8, 8)))
     scene = scene.astype(np.uint8)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps)
+        stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         shape = {"bf": str(b_frames), "g": str(gop)}
         stream.options = {"preset": "veryfast", "threads": "1", **shape}
+        if codec == "libx265":
+            quiet = f"log-level=none:pools=1:frame-threads=1:keyint={gop}:bframes={b_frames}"
+            stream.options = {"preset": "ultrafast", "x265-params": quiet}
+        elif codec == "mjpeg":
+            stream.pix_fmt = "yuvj420p"
+            stream.options = {"huffman": "default"}  # RTP has no room for other tables (RFC 2435)
         side = height // 4
         for _ in range(round(rest_s * fps)):
             grain = noise.normal(0, 1, (height, width))

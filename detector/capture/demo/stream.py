@@ -106,6 +106,7 @@ class PatternStream:
     """
 
     codec = None
+    template = None
     decode_errors = 0
     keeps_unread = False
 
