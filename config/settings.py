@@ -167,6 +167,32 @@ class SinkSettings(Section):
     options: SerializeAsAny[BaseModel]
 
 
+class EvidenceSettings(Section):
+    """What is kept of an incident: a clip from before it opened until after its end, and stills.
+
+    `off` stands for `enabled: false`.
+    """
+
+    enabled: bool = True
+    days: int = Field(default=30, ge=1, le=3650, description="older evidence is deleted")
+    max_gb: float = Field(
+        default=20.0, gt=0, le=1_000_000, description="beyond, the oldest evidence is deleted"
+    )
+    pre_roll_s: float = Field(
+        default=10.0, ge=0, le=60, description="a clip begins so long before its incident opened"
+    )
+    post_roll_s: float = Field(
+        default=20.0, ge=0, le=120, description="and ends so long after it was last seen"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if value in ("off", False):
+            return {"enabled": False}
+        return value
+
+
 class HttpSettings(Section):
     """Where /metrics, /livez and /healthz are served."""
 
@@ -237,6 +263,7 @@ class Settings(Section):
     detection: DetectionSettings = DetectionSettings()
     cameras: list[CameraSettings] = []
     sinks: list[SinkSettings] = []
+    evidence: EvidenceSettings = EvidenceSettings()
     http: HttpSettings = HttpSettings()
     journal: JournalSettings = JournalSettings()
     log: LogSettings = LogSettings()

@@ -28,6 +28,7 @@ from detector.daemon.alerting import IncidentReport, camera_alert
 from detector.daemon.calibration_store import CalibrationStore
 from detector.daemon.camera_loss import LossTracker, Notice, SampleCounts
 from detector.daemon.observability.metrics import CaptureMetrics, DetectorMetrics
+from detector.evidence.recorder import CameraEvidence
 from detector.incidents.judge import CameraJudge, calibrators_for, rules_for
 from detector.inference.second_look.worker import Candidate, Looked, SecondLookWorker
 from detector.inference.weights import Classifier
@@ -84,8 +85,10 @@ class WatchedCamera:
         callbacks: CameraCallbacks,
         store: CalibrationStore,
         second_look: SecondLookWorker | None = None,
+        evidence: CameraEvidence | None = None,
     ) -> None:
         self.camera = camera
+        self.evidence = evidence
         self._store = store
         self._worker = worker
         self._metrics = metrics
@@ -257,6 +260,7 @@ class WatchedCamera:
             self._on_state,
             self._observer,
             on_sleep=SleepCallbacks(self._on_rest, self._on_past, self._on_look) if gated else None,
+            ring=self.evidence.ring if self.evidence else None,
         )
         reader.thread.renew = reader.thread.replace = self._read_anew
         return reader
@@ -319,6 +323,9 @@ class WatchedCamera:
             self._report(incident, sampled, None)
         for score in scores:
             self._metrics.observe_score(score)
+        if self.evidence:
+            sample, box = (sampled.sample, sampled.view.box) if sampled else (None, None)
+            self.evidence.scored(at_s, scores, sample, box)
         self._scores = {score.label: score.smoothed for score in scores}
         if self._second_look:
             self._look_again(self._second_look, sampled)
@@ -423,4 +430,6 @@ class WatchedCamera:
         open_now = incident.phase is not Phase.CLOSED
         self._metrics.incidents_open.labels(incident.camera, incident.label).set(open_now)
         sample, box = (sampled.sample, sampled.view.box) if sampled else (self._newest, None)
+        if self.evidence:
+            self.evidence.changed(incident, sample, reason, time.monotonic())
         self._callbacks.report(IncidentReport(incident, self.camera, sample, box, reason))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ from detector.daemon.commands import OperatorCommands
 from detector.daemon.control import ControlServer
 from detector.daemon.health import Health
 from detector.daemon.journal import OUTBOX, Journal
+from detector.daemon.observability.evidence_metrics import EvidenceMetrics
 from detector.daemon.observability.free_space import FreeSpace
 from detector.daemon.observability.http import HttpServer
 from detector.daemon.observability.log_writer import LogWriter
@@ -50,6 +52,8 @@ from detector.daemon.observability.thread_metrics import ThreadMetrics
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.signals import Signals
 from detector.daemon.supervisor import Supervisor
+from detector.evidence.collector import Origin
+from detector.evidence.recorder import EvidenceRecorder
 from detector.inference.second_look.looking import loaded
 from detector.inference.second_look.weights import second_look_rules
 from detector.inference.second_look.worker import SecondLookWorker
@@ -112,6 +116,7 @@ class Daemon:
         )
         self._second_look = self._new_second_look()
         self._supervisor = supervisor = Supervisor(self._threads)
+        self._evidence = self._evidence_recorder() if settings.evidence.enabled else None
         self._health = health = Health(
             self._cameras,
             self._worker,
@@ -119,6 +124,7 @@ class Daemon:
             supervisor,
             log_writer,
             self._second_look,
+            self._evidence,
         )
         self._journal = Journal(self._dispatcher.store)
         self._reporter = IncidentReporter(self._journal, self._dispatcher.submit)
@@ -150,6 +156,8 @@ class Daemon:
         age.labels("reporter").set_function(self._reporter.thread.age_s)
         age.labels("supervisor").set_function(lambda: time.monotonic() - supervisor.looked_s)
         registry.register(ThreadMetrics(self._threads, supervisor, log_writer))
+        if self._evidence:
+            registry.register(EvidenceMetrics(self._evidence, self._cameras))
         metrics.disk_free.set_function(FreeSpace(state_dir))
 
     def run(self, for_s: float | None = None, on_settled: Callable[[], None] | None = None) -> None:
@@ -205,6 +213,8 @@ class Daemon:
         yield from self._cameras.threads()
         yield self._calibration_saver.thread
         yield self._feeder.thread
+        if self._evidence:
+            yield self._evidence.thread
         yield self._control.thread
         yield self._http.thread
         yield self._log_writer.thread
@@ -214,6 +224,8 @@ class Daemon:
         self._reporter.start()
         self._worker.start()
         self._look_again()
+        if self._evidence:
+            self._evidence.start()
         self._close_left_open(datetime.now(UTC))
         for camera in self._settings.cameras:
             self._cameras.add(camera)
@@ -266,12 +278,16 @@ class Daemon:
         self._feeder.request_stop()
         self._dispatcher.request_stop()
         self._calibration_saver.request_stop()
+        if self._evidence:
+            self._evidence.request_stop()
         self._control.stop()
         self._http.stop()
         # From here on one that hangs takes no time from another: all have been asked.
         self._dispatcher.stop(deadline)
         self._calibration_saver.stop(deadline)
         self._feeder.stop(deadline)
+        if self._evidence:
+            self._evidence.stop(deadline)
         self._worker.stop(deadline.left_s())
         for camera in cameras:
             camera.join(deadline)
@@ -307,7 +323,15 @@ class Daemon:
             callbacks,
             self._calibrations,
             self._second_look,
+            self._evidence.camera(camera) if self._evidence else None,
         )
+
+    def _evidence_recorder(self) -> EvidenceRecorder:
+        settings = self._settings
+        shown = settings.model_dump_json()  # which shows no secret
+        digest = hashlib.sha256(shown.encode()).hexdigest()
+        origin = Origin(version("jikimi"), self._classifier.sidecar.name, digest)
+        return EvidenceRecorder(settings.evidence, settings.state_dir / "evidence", origin)
 
     def _show_state(self, camera: CameraSettings, state: CameraState, since: datetime) -> None:
         self._dispatcher.show_camera(CameraNotice(camera.name, camera.site, state.value, since))
@@ -343,7 +367,7 @@ class Daemon:
         except ConfigError as error:
             log.warning("reload refused, everything stays as it was", error=scrub(str(error)))
             return
-        fixed = ("state_dir", "weights", "engine", "http", "journal", "log")
+        fixed = ("state_dir", "weights", "engine", "evidence", "http", "journal", "log")
         if changed := [
             key for key in fixed if getattr(settings, key) != getattr(self._settings, key)
         ]:

@@ -11,6 +11,7 @@ from detector.daemon.camera import CameraStatus
 from detector.daemon.cameras import Cameras
 from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.supervisor import Supervisor
+from detector.evidence.recorder import EvidenceRecorder
 from detector.inference.second_look.worker import SecondLookWorker
 from detector.inference.worker import InferenceWorker
 from detector.types import CameraState
@@ -65,6 +66,7 @@ class Health:
         supervisor: Supervisor,
         log_writer: LogWriter,
         second_look: SecondLookWorker | None = None,
+        evidence: EvidenceRecorder | None = None,
     ) -> None:
         self._cameras = cameras
         self._worker = worker
@@ -72,6 +74,7 @@ class Health:
         self._supervisor = supervisor
         self._log_writer = log_writer
         self._second_look = second_look
+        self._evidence = evidence
 
     def liveness(self) -> tuple[bool, list[str]]:
         """Whether it is alive, and which threads are stuck, dead or were started anew.
@@ -99,6 +102,8 @@ class Health:
         if trouble := self._log_writer.trouble():
             reasons.append(trouble)
         reasons += self._dispatcher.trouble()
+        if self._evidence:
+            reasons += self._evidence.trouble()
         if self._worker.overloaded:
             reasons.append(OVERLOADED)
         return {

@@ -14,9 +14,9 @@ BOX_COLOUR = (0, 200, 255)
 """Amber, BGR: visible on grey pictures by day and night."""
 
 
-def snapshot(frame: FrameHandle, box: Box | None) -> bytes:
-    """JPEG of `frame` with `box` drawn round what moves."""
-    picture = frame.bgr(SNAPSHOT_SIDE)
+def snapshot(frame: FrameHandle, box: Box | None, max_side: int = SNAPSHOT_SIDE) -> bytes:
+    """JPEG of `frame` with `box` drawn round what moves; longer side at most `max_side` pixels."""
+    picture = frame.bgr(max_side)
     height, width = picture.shape[:2]
     if box is not None:
         corner = (round(box.left * width), round(box.top * height))
