@@ -105,7 +105,11 @@ def _as_written(section: Schema) -> Schema:
         clock = {"type": "string", "pattern": r"^\d\d?:\d\d$"}
         spelt = _section(dict.fromkeys(properties, clock), list(properties))
         return {"title": "Hours", "description": section["description"], "anyOf": [span, spelt]}
-    return {**section, "properties": properties}
+    whole = {**section, "properties": properties}
+    if section.get("title") == "EvidenceSettings":
+        off = {"enum": ["off", False]}  # which of them it is depends on who reads the YAML
+        return {"description": section["description"], "anyOf": [whole, off]}
+    return whole
 
 
 def _with_references(value: Schema) -> Schema:

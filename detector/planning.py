@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from detector.capture.kept.bounds import BOX_BYTES, MOST_BYTES, SLACK_S
+
 MEASURED_ON = "AMD EPYC (Zen 4), 2 virtual cores, H.264 at 25 pictures a second"
 
 LOAD = 0.7
@@ -39,17 +41,24 @@ LOOKS_AN_HOUR: Final = {"ordinary": 111, "busy": 1363}
 """Second looks that a camera asks for: at entrances, corridors and yards (49 minutes of 30
 cameras), and on squares and streets where people walk all the time (19 minutes of 21)."""
 
+CLIP_S = 10.0 + SLACK_S + 2.0
+"""Of each camera's packets are kept in memory for clips: the pre-roll, and a GOP of 2 s."""
+
 BASE_MEMORY_MB = 150.0
 """The daemon with its network and no camera."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is needed: `load_cores` on average, `cores` to buy with room left."""
+    """What is needed: `load_cores` on average, `cores` to buy with room left.
+
+    `clips_mb`: the part of the memory that keeps packets, from which clips of incidents are cut.
+    """
 
     load_cores: float
     cores: int
     memory_mb: float
+    clips_mb: float
     mbit: float
 
 
@@ -89,9 +98,12 @@ def plan(cameras: int, resolution: str, busy: float) -> Plan:
     costs = COSTS[resolution]
     each_ms = busy * costs.busy_ms + (1 - busy) * costs.asleep_ms
     load = cameras * each_ms / CORE_MS
+    most = min(MOST_BYTES, BOX_BYTES / cameras)
+    clips_mb = cameras * min(costs.mbit * 1e6 / 8 * CLIP_S, most) / 1e6
     return Plan(
         load_cores=load,
         cores=max(1, math.ceil(load / LOAD)),
-        memory_mb=BASE_MEMORY_MB + cameras * costs.memory_mb,
+        memory_mb=BASE_MEMORY_MB + cameras * costs.memory_mb + clips_mb,
+        clips_mb=clips_mb,
         mbit=cameras * costs.mbit,
     )

@@ -47,7 +47,7 @@ class Filmed:
     def __init__(self, recorder: EvidenceRecorder, name: str, url: str) -> None:
         self.name = name
         self._news = threading.Condition()
-        self._samples: list[Sample] = []
+        self.samples: list[Sample] = []
         self._open: Incident | None = None
         self._opened_s = self._lasted_s = 0.0
         camera = CameraSettings(
@@ -71,7 +71,7 @@ class Filmed:
         """Until it has been sampled for so long from now on, by its samples' own times."""
         with self._news:
             begun_s = time.monotonic()
-            within = lambda: bool(self._samples) and self._samples[-1].at_s - begun_s >= seconds  # noqa: E731
+            within = lambda: bool(self.samples) and self.samples[-1].at_s - begun_s >= seconds  # noqa: E731
             assert self._news.wait_for(within, 30 + seconds), f"{self.name}: {self.states}"
 
     def wait_state(self, state: str) -> None:
@@ -81,7 +81,7 @@ class Filmed:
     def open(self) -> Incident:
         """An incident opens with the newest sample."""
         with self._news:
-            sample = self._samples[-1]
+            sample = self.samples[-1]
             self._open = Incident(
                 uuid7(), self.name, "violence", sample.utc, None, 0.9, Phase.OPENED
             )
@@ -112,11 +112,11 @@ class Filmed:
         """Samples of the last `seconds` before the incident was closed."""
         with self._news:
             ended_s = self._opened_s + self._lasted_s
-            return sum(ended_s - seconds < sample.at_s <= ended_s for sample in self._samples)
+            return sum(ended_s - seconds < sample.at_s <= ended_s for sample in self.samples)
 
     def _sampled(self, sample: Sample) -> None:
         with self._news:
-            self._samples.append(sample)
+            self.samples.append(sample)
             self._score(sample)
             self._news.notify_all()
 
@@ -188,6 +188,15 @@ class Evidence:
         with self._news:
             self.deleted.append(incident)
             self._news.notify_all()
+
+
+def wait_for(found: Callable[[], object]) -> None:
+    """Until `found` gives something true, or 30 s."""
+    deadline_s = time.monotonic() + 30
+    never = threading.Event()
+    while not found():
+        assert time.monotonic() < deadline_s
+        never.wait(0.02)
 
 
 def check_hashes(folder: Path, record: EvidenceRecord) -> None:

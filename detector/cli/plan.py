@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from detector.capture.kept.bounds import BOX_BYTES, MOST_BYTES
 from detector.planning import COSTS, LOAD, MEASURED_ON, plan, told_looks
 
 
@@ -46,6 +47,10 @@ def _plan(chosen: argparse.Namespace) -> int:
     )
     print(f"           {worst.cores} core(s) if something moved in all of them at once")
     print(f"memory     {found.memory_mb / 1000:.1f} GB")
+    print(
+        f"           {found.clips_mb / 1000:.2f} GB of it for clips of incidents, at most "
+        f"{MOST_BYTES / 1e6:.0f} MB a camera and {BOX_BYTES / 1e6:.0f} MB in all"
+    )
     print(f"network    {found.mbit:.0f} Mbit/s")
     print(f"measured   {MEASURED_ON}")
     if (look_s := look_time(None)) is not None:

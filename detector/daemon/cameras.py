@@ -9,6 +9,7 @@ from alerts.deadline import Deadline
 from alerts.liveness import LiveThread
 from config.errors import ControlError
 from config.settings import CameraSettings
+from detector.capture.kept.ring import PacketRing
 from detector.daemon.camera import WatchedCamera
 from detector.inference.second_look.worker import Looked
 from detector.inference.worker import ScoredView
@@ -64,6 +65,12 @@ class Cameras:
             camera.join(deadline)
             camera.save_calibration()  # before the same camera, changed, begins from it
             camera.remove_metrics()
+
+    def rings(self) -> dict[str, PacketRing]:
+        """By name, where the newest packets of each are kept."""
+        return {
+            camera.camera.name: camera.evidence.ring for camera in self.all() if camera.evidence
+        }
 
     @property
     def settled(self) -> bool:

@@ -157,7 +157,7 @@ class Daemon:
         age.labels("supervisor").set_function(lambda: time.monotonic() - supervisor.looked_s)
         registry.register(ThreadMetrics(self._threads, supervisor, log_writer))
         if self._evidence:
-            registry.register(EvidenceMetrics(self._evidence, self._cameras))
+            registry.register(EvidenceMetrics(self._evidence, self._cameras.rings))
         metrics.disk_free.set_function(FreeSpace(state_dir))
 
     def run(self, for_s: float | None = None, on_settled: Callable[[], None] | None = None) -> None:

@@ -125,7 +125,7 @@ class Collector:
     def _end(self) -> None:
         self._end_part()
         self._write_scores()
-        if not self._parts:
+        if self._next is None:
             self._miss(Kind.CLIP, "no clip: no key frame came that an MP4 can begin with")
 
     def _write_stills(self, now_s: float, *, at_once: bool) -> None:

@@ -21,7 +21,8 @@ from structlog import get_logger
 from alerts.deadline import Deadline
 from alerts.liveness import LiveThread
 from config.settings import CameraSettings, EvidenceSettings
-from detector.capture.kept.ring import SLACK_S, PacketRing, RingBudget
+from detector.capture.kept.bounds import SLACK_S
+from detector.capture.kept.ring import PacketRing, RingBudget
 from detector.evidence.collector import Collector, CollectorCallbacks, Origin
 from detector.evidence.feed import IncidentFeed
 from detector.evidence.record import EvidenceFile, Kind

@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import UUID
 
 from config.errors import JikimiError
-from detector.evidence.files import write_file
+from detector.evidence.files import record_of, write_file
 from detector.evidence.record import (
     KEEP,
     RECORD,
@@ -90,7 +90,10 @@ def _cut_short(folder: Path) -> None:
         return  # damaged: it stays as it is until its time has come
     if record.state is State.COLLECTING:
         missing = [*record.missing, "what came after the daemon ended"]
-        cut = record.model_copy(update={"state": State.CUT_SHORT, "missing": missing})
+        # A still may have been renewed since it was last recorded.
+        files = [record_of(folder / file.name, file.kind) for file in record.files]
+        update = {"state": State.CUT_SHORT, "missing": missing, "files": files}
+        cut = record.model_copy(update=update)
         write_file(folder / RECORD, cut.model_dump_json(indent=1).encode())
 
 

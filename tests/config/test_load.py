@@ -7,15 +7,19 @@ from datetime import time
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel, SecretStr
 
 from config.errors import ConfigError
 from config.load import load_settings
+from config.schema import settings_schema
 from config.secrets import scrub
 from config.settings import (
     CameraSettings,
     CaptureSettings,
     DetectionSettings,
+    EvidenceSettings,
     Hours,
     HttpSettings,
     Location,
@@ -275,7 +279,14 @@ def test_city_shows_every_key(examples: Path) -> None:
 
     text = (examples / "city.yaml").read_text("utf-8")
     general, cameras, sinks = re.split("(?m)^(?:cameras|sinks):\n", text)
-    for model in (Settings, CaptureSettings, DetectionSettings, HttpSettings, LogSettings):
+    for model in (
+        Settings,
+        CaptureSettings,
+        DetectionSettings,
+        EvidenceSettings,
+        HttpSettings,
+        LogSettings,
+    ):
         for key in set(model.model_fields) - {"open_threshold", "watch", "ignore"}:
             assert re.search(rf"(?m)^\s*(# )?{key}:", text), f"{model.__name__}.{key}"
     for model in (CameraSettings, Location, DetectionSettings):
@@ -287,3 +298,13 @@ def test_city_shows_every_key(examples: Path) -> None:
         (block,) = (part for part in sinks.split("\n\n") if f"type: {kind}" in part)
         for key in options.model_fields:
             assert re.search(rf"\b{key}\b", block), f"{kind}: {key}"
+
+
+@pytest.mark.parametrize("text", ["evidence: off", "evidence: {enabled: no}"])
+def test_evidence_is_switched_off_in_a_word(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "jikimi.yaml"
+    path.write_text(text)
+    assert not load_settings(path, {}, [], {}).evidence.enabled
+    schema = Draft202012Validator(settings_schema({}))
+    assert schema.is_valid(yaml.safe_load(text))
+    assert not schema.is_valid({"evidence": "sometimes"})

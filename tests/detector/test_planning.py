@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from detector.capture.kept.bounds import BOX_BYTES
 from detector.cli import main
 from detector.planning import COSTS, LOAD, looked_at, plan, told_looks
 
@@ -62,3 +63,10 @@ def test_what_makes_no_sense_is_refused(
         main(["plan", *wrong])
     assert ended.value.code == 64
     assert capsys.readouterr().err
+
+
+def test_memory_for_clips_is_part_of_the_whole_and_bounded() -> None:
+    one, many = plan(1, "720p", 0.2), plan(1000, "1080p", 0.2)
+    assert one.clips_mb == pytest.approx(2.8e6 / 8 * 14 / 1e6)
+    assert many.clips_mb <= BOX_BYTES / 1e6
+    assert many.memory_mb > many.clips_mb

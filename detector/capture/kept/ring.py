@@ -17,17 +17,10 @@ from weakref import WeakSet
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-MOST_BYTES = 16 * 2**20
-"""One camera: 20 s at 6 Mbit/s; 12 s with a key frame every 2 s take 7 MB at 4 Mbit/s."""
-
-BOX_BYTES = 512 * 2**20
-"""All cameras together; beyond 32 of them each gets an even share."""
+from detector.capture.kept.bounds import BOX_BYTES, MOST_BYTES
 
 PACKET_BYTES = 1024
 """What a packet takes beside its data: its objects, and room that the allocator rounds up to."""
-
-SLACK_S = 2.0
-"""Whoever writes a clip begins at most so long after its incident has opened."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from alerts.metric_families import PREFIX
-from detector.daemon.cameras import Cameras
+from detector.capture.kept.ring import PacketRing
 from detector.evidence.record import Kind
 from detector.evidence.recorder import EvidenceRecorder
 
@@ -16,9 +16,12 @@ from detector.evidence.recorder import EvidenceRecorder
 class EvidenceMetrics(Collector):
     """A collector for a registry."""
 
-    def __init__(self, recorder: EvidenceRecorder, cameras: Cameras) -> None:
+    def __init__(
+        self, recorder: EvidenceRecorder, rings: Callable[[], Mapping[str, PacketRing]]
+    ) -> None:
+        """`rings`: of each camera, by its name."""
         self._recorder = recorder
-        self._cameras = cameras
+        self._rings = rings
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         """What holds now."""
@@ -27,9 +30,8 @@ class EvidenceMetrics(Collector):
             "Memory that a camera's newest packets take, kept for clips",
             labels=["camera"],
         )
-        for camera in self._cameras.all():
-            if camera.evidence:
-                ring.add_metric([camera.camera.name], camera.evidence.ring.bytes)
+        for camera, kept in self._rings().items():
+            ring.add_metric([camera], kept.bytes)
         yield ring
         yield GaugeMetricFamily(
             f"{PREFIX}evidence_stored_bytes",

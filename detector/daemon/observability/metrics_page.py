@@ -6,15 +6,21 @@ The daemon does not import this.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from alerts.liveness import LiveThread
 from alerts.metrics import AlertMetrics
+from config.settings import EvidenceSettings
+from detector.capture.kept.ring import PacketRing, RingBudget
+from detector.daemon.observability.evidence_metrics import EvidenceMetrics
 from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import DetectorMetrics
 from detector.daemon.observability.thread_metrics import ThreadMetrics
 from detector.daemon.supervisor import Supervisor
+from detector.evidence.collector import Origin
+from detector.evidence.recorder import EvidenceRecorder
 
 DOCUMENT_HEAD = """\
 # Metrics
@@ -56,6 +62,9 @@ def example() -> CollectorRegistry:
     threads = [LiveThread("", lambda: None)]
     supervisor = Supervisor(lambda: threads)
     registry.register(ThreadMetrics(lambda: threads, supervisor, LogWriter(None, None)))
+    evidence = EvidenceRecorder(EvidenceSettings(), Path(), Origin("", "", ""))
+    rings = {"gate": PacketRing(0.0, RingBudget())}
+    registry.register(EvidenceMetrics(evidence, lambda: rings))
     alerts = AlertMetrics(registry)
     alerts.add_sink("police", lambda: 0.0, lambda: 0.0, lambda: False)
     alerts.show_expiry("police", lambda: 0.0)

@@ -178,7 +178,7 @@ def test_a_reader_that_hangs_is_left_behind_and_another_reads_on(street: Street)
 class LeftReader:
     """A reader that says what it is told to, also when it was left behind."""
 
-    def __init__(self, *callbacks: Any, on_sleep: SleepCallbacks) -> None:
+    def __init__(self, *callbacks: Any, on_sleep: SleepCallbacks, ring: None) -> None:
         _, self._on_sample, self._on_state, _ = callbacks
         self._on_sleep = on_sleep
         self.thread = LiveThread("capture-gate", lambda: None)

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.capture.kept.ring import MOST_BYTES, PACKET_BYTES, PacketRing, RingBudget
+from detector.capture.kept.bounds import MOST_BYTES
+from detector.capture.kept.ring import PACKET_BYTES, PacketRing, RingBudget
 
 TEMPLATE: Any = SimpleNamespace()
 
