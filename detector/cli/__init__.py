@@ -63,7 +63,6 @@ def build_parser() -> Parser:
     from detector.cli import (  # noqa: PLC0415
         check,
         completion,
-        incidents,
         operate,
         outbox,
         plan,
@@ -72,6 +71,7 @@ def build_parser() -> Parser:
         status,
     )
     from detector.cli.cameras import discover, probe  # noqa: PLC0415
+    from detector.cli.incidents import command as incidents  # noqa: PLC0415
 
     parser = Parser(
         prog="jikimi",

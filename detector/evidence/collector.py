@@ -6,7 +6,6 @@ file is tried all the same, so a disk that was full for a while costs what fell 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,10 @@ from detector.evidence.feed import STILLS, IncidentFeed
 from detector.evidence.files import FOLDER_MODE, record_of, write_file
 from detector.evidence.record import (
     RECORD,
+    SCORES,
     ClipRecord,
+    Corners,
+    Curve,
     EvidenceFile,
     EvidenceRecord,
     FileRecord,
@@ -29,6 +31,7 @@ from detector.evidence.record import (
     folder_of,
 )
 from detector.motion.snapshot import snapshot
+from detector.types import Box
 
 STILL_SIDE = 3840
 """Longer side of a still, pixels: whole up to 4K."""
@@ -136,10 +139,11 @@ class Collector:
             if (seen := self.feed.take(still)) is None:
                 continue
             self._stills_s = now_s
-            self._store(f"{still}.jpg", Kind.STILL, snapshot(seen.frame, None, STILL_SIDE))
+            clean = snapshot(seen.frame, None, STILL_SIDE)
+            self._store(f"{still}.jpg", Kind.STILL, clean, seen.box)
             if seen.box is not None:
                 marked = snapshot(seen.frame, seen.box, STILL_SIDE)
-                self._store(f"{still}-marked.jpg", Kind.MARKED, marked)
+                self._store(f"{still}-marked.jpg", Kind.MARKED, marked, seen.box)
 
     def _write_clip(self, now_s: float) -> None:
         if now_s < self._retry_s:
@@ -204,25 +208,26 @@ class Collector:
         self._miss(Kind.CLIP, f"part of the clip: {_reason(error)}")
 
     def _write_scores(self) -> None:
-        points = [
-            [round(score.at_s - self.feed.opened_s, 3), round(score.probability, 4),
-             round(score.smoothed, 4)]
-            for score in self.feed.scores()
-        ]  # fmt: skip
-        curve = {
-            "label": self.feed.incident.label,
-            "opened_at": self.feed.utc(self.feed.opened_s).isoformat(timespec="milliseconds"),
-            "columns": ["seconds since it opened", "probability", "smoothed"],
-            "points": points,
-        }
-        self._store("scores.json", Kind.SCORES, json.dumps(curve).encode())
+        curve = Curve(
+            label=self.feed.incident.label,
+            points=[
+                (
+                    round(score.at_s - self.feed.opened_s, 3),
+                    round(score.probability, 4),
+                    round(score.smoothed, 4),
+                    _corners(box),
+                )
+                for score, box in self.feed.scores()
+            ],
+        )
+        self._store(SCORES, Kind.SCORES, curve.model_dump_json().encode())
 
-    def _store(self, name: str, kind: Kind, data: bytes) -> None:
+    def _store(self, name: str, kind: Kind, data: bytes, box: Box | None = None) -> None:
         path = self.folder / name
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
             write_file(path, data)
-            record = record_of(path, kind)
+            record = record_of(path, kind, _corners(box))
         except OSError as error:
             self._miss(kind, f"{name}: {_reason(error)}")
         else:
@@ -271,6 +276,10 @@ class Collector:
             return False
         self._recorded = stands
         return True
+
+
+def _corners(box: Box | None) -> Corners | None:
+    return None if box is None else (box.left, box.top, box.width, box.height)
 
 
 def _reason(error: Exception) -> str:

@@ -42,7 +42,7 @@ class IncidentFeed:
         self._reason: str | None = None
         self._peak = 0.0
         self._seen: dict[str, Seen] = {}
-        self._scores: list[Score] = []
+        self._scores: list[tuple[Score, Box | None]] = []
 
     @property
     def incident(self) -> Incident:
@@ -89,18 +89,19 @@ class IncidentFeed:
                 self._seen["peak"] = seen
             self._seen["latest"] = seen
 
-    def scored(self, scores: Iterable[Score]) -> None:
-        """More of its label's scores, in order; those before it opened and after it closed, too."""
+    def scored(self, scores: Iterable[Score], box: Box | None) -> None:
+        """A sample's scores, in order of time; also from before it opened and after it closed."""
         with self._lock:
-            room = MOST_SCORES - len(self._scores)
-            self._scores += [s for s in scores if s.label == self._incident.label][:room]
+            if len(self._scores) < MOST_SCORES:
+                own = [score for score in scores if score.label == self._incident.label]
+                self._scores += [(score, box) for score in own]
 
     def take(self, still: str) -> Seen | None:
         """The newest picture for `still`, one of `STILLS`, if it was not taken before."""
         with self._lock:
             return self._seen.pop(still, None)
 
-    def scores(self) -> list[Score]:
-        """All scores so far."""
+    def scores(self) -> list[tuple[Score, Box | None]]:
+        """All scores of its label so far, each with the place that was scored."""
         with self._lock:
             return list(self._scores)

@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from detector.evidence.record import UNFINISHED, FileRecord, Kind
+from detector.evidence.record import UNFINISHED, Corners, FileRecord, Kind
 
 FOLDER_MODE = 0o750
 
@@ -38,9 +38,9 @@ def finish_file(path: Path) -> None:
     temporary.replace(path)
 
 
-def record_of(path: Path, kind: Kind) -> FileRecord:
+def record_of(path: Path, kind: Kind, box: Corners | None = None) -> FileRecord:
     """The file's size and hash; 20 MB take 15 ms."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = os.fstat(file.fileno()).st_size
-    return FileRecord(name=path.name, kind=kind, bytes=size, sha256=digest)
+    return FileRecord(name=path.name, kind=kind, bytes=size, sha256=digest, box=box)

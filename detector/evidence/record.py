@@ -21,10 +21,16 @@ RECORD = "evidence.json"
 KEEP = "keep"
 """A file of this name in an incident's folder: it is never deleted by age or size."""
 
+SCORES = "scores.json"
+
 UNFINISHED = ".unfinished"
 """Ends the name of a file that is being written."""
 
 FORMAT = 1
+
+
+Corners = tuple[float, float, float, float]
+"""A box: left, top, width and height, relative to the picture (0…1)."""
 
 
 class Kind(StrEnum):
@@ -60,12 +66,16 @@ class _Part(BaseModel):
 
 
 class FileRecord(_Part):
-    """One file: its SHA-256 in hexadecimal digits."""
+    """One file: its SHA-256 in hexadecimal digits.
+
+    `box`: where in a still something moved.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9-]+\.[a-z0-9]+$")
     kind: Kind
     bytes: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    box: Corners | None = None
 
 
 class ClipRecord(_Part):
@@ -106,6 +116,17 @@ class EvidenceRecord(_Part):
     clips: Sequence[ClipRecord]
     missing: Sequence[str]
     files: Sequence[FileRecord]
+
+
+class Curve(_Part):
+    """`scores.json`: how the score went.
+
+    `points`: seconds since the incident opened, probability, smoothed probability, and the box that
+    was scored, None where nothing moved.
+    """
+
+    label: str
+    points: Sequence[tuple[float, float, float, Corners | None]]
 
 
 def read_record(folder: Path) -> EvidenceRecord:

@@ -62,7 +62,9 @@ class CameraEvidence:
         self._camera = camera
         self._recorder = recorder
         before_s = recorder.settings.pre_roll_s + SLACK_S
-        self._before: deque[Sequence[Score]] = deque(maxlen=math.ceil(before_s * SAMPLE_RATE_HZ))
+        self._before: deque[tuple[Sequence[Score], Box | None]] = deque(
+            maxlen=math.ceil(before_s * SAMPLE_RATE_HZ)
+        )
         self._feeds: list[IncidentFeed] = []
 
     def changed(
@@ -71,8 +73,8 @@ class CameraEvidence:
         """An incident has opened, been updated or closed at `now_s` (monotonic)."""
         if incident.phase is Phase.OPENED:
             feed = IncidentFeed(incident, self._camera, self.ring, sample.at_s if sample else now_s)
-            for scores in self._before:
-                feed.scored(scores)
+            for scores, box in self._before:
+                feed.scored(scores, box)
             self._feeds.append(feed)
             self._recorder.begin(feed)
         for feed in self._feeds:
@@ -84,12 +86,12 @@ class CameraEvidence:
     ) -> None:
         """A sample's scores at `at_s`, one a label, after what has `changed` with them."""
         for feed in list(self._feeds):
-            feed.scored(scores)
+            feed.scored(scores, box)
             if not feed.closed:
                 feed.saw(scores, sample, box)
             elif at_s > feed.ended_s + self._recorder.settings.post_roll_s:
                 self._feeds.remove(feed)
-        self._before.append(scores)
+        self._before.append((scores, box))
 
 
 class EvidenceRecorder:

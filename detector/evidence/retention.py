@@ -91,7 +91,7 @@ def _cut_short(folder: Path) -> None:
     if record.state is State.COLLECTING:
         missing = [*record.missing, "what came after the daemon ended"]
         # A still may have been renewed since it was last recorded.
-        files = [record_of(folder / file.name, file.kind) for file in record.files]
+        files = [record_of(folder / file.name, file.kind, file.box) for file in record.files]
         update = {"state": State.CUT_SHORT, "missing": missing, "files": files}
         cut = record.model_copy(update=update)
         write_file(folder / RECORD, cut.model_dump_json(indent=1).encode())

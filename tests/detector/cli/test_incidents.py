@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from uuid_utils.compat import uuid7
 
 from alerts.deadline import Deadline
+from config.settings import CameraSettings, EvidenceSettings
+from config.urls import StreamUrl
+from detector.capture.frames import ArrayFrame
 from detector.daemon.journal import OUTBOX
 from detector.daemon.observability.columns import columns
+from detector.evidence.collector import Origin
+from detector.evidence.recorder import EvidenceRecorder
 from detector.journal.records import Verdict
-from detector.types import Incident, Phase
+from detector.types import Box, Incident, Phase, Sample, Score
 from journal_feeding import Feeding
 from journals import StoredJournal, kept
 
@@ -236,3 +243,78 @@ def test_verdicts_are_listed_whether_the_journal_has_them_yet_or_not(
     assert (found["id"], found["verdict"], found["note"]) == (str(kept_one.id), "real", "two men")
     made.stop()
     assert run("incidents")[1].endswith("gate  violence 0.90  real\n")
+
+
+@pytest.fixture
+def evidence(tmp_path: Path, write: Callable[..., None]) -> tuple[Incident, Path]:
+    """An incident in the journal, and what a daemon has kept of it."""
+    fight = incident()
+    write((fight, None))
+    settings = EvidenceSettings(post_roll_s=0)
+    recorder = EvidenceRecorder(settings, tmp_path / "evidence", Origin("0.1.0", "tiny", "0" * 64))
+    gate = CameraSettings(name="gate", url=StreamUrl.parse("pattern://calm"), site="yard")
+    sample = Sample(
+        "gate", OPENED_AT, 5.0, 0.0, np.zeros((9, 16), np.uint8),
+        ArrayFrame(np.zeros((90, 160, 3), np.uint8)),
+    )  # fmt: skip
+    camera = recorder.camera(gate)
+    camera.changed(replace(fight, closed_at=None, phase=Phase.OPENED), sample, None, 5.0)
+    score = Score("gate", 5.0, OPENED_AT, "violence", 0.9, 0.9)
+    camera.scored(5.0, [score], sample, Box(0.1, 0.1, 0.5, 0.5))
+    camera.changed(fight, None, None, 5.0)
+    recorder.start()
+    recorder.stop(Deadline.after(10))
+    return fight, tmp_path
+
+
+def test_export_writes_an_archive_and_the_reason_into_the_audit_log(
+    run: Run, evidence: tuple[Incident, Path]
+) -> None:
+    fight, folder = evidence
+    out = folder / "fight.zip"
+    code, told, err = run(
+        "incidents", "export", fight.id, "--out", out, "--reason", "police request 7"
+    )
+    assert (code, err) == (0, "")
+    assert str(out) in told
+    with zipfile.ZipFile(out) as archive:
+        assert archive.testzip() is None
+        journal = json.loads(archive.read(f"{fight.id}/journal.json"))
+        assert f"{fight.id}/first.jpg" in archive.namelist()
+    assert journal[0]["id"] == str(fight.id)
+    [entry] = (folder / "evidence/exports.jsonl").read_text().splitlines()
+    assert json.loads(entry)["reason"] == "police request 7"
+    assert json.loads(entry)["incident"] == str(fight.id)
+
+
+@pytest.mark.parametrize("reason", [[], ["--reason", " "]])
+def test_nothing_is_exported_without_a_reason(
+    run: Run, evidence: tuple[Incident, Path], reason: list[str]
+) -> None:
+    fight, folder = evidence
+    code, _, err = run("incidents", "export", fight.id, "--out", folder / "fight.zip", *reason)
+    assert code == 64
+    assert "--reason" in err
+    assert not (folder / "fight.zip").exists()
+
+
+def test_a_short_passphrase_is_refused_and_a_good_one_never_shown(
+    run: Run, evidence: tuple[Incident, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyzipper = pytest.importorskip("pyzipper")
+    fight, folder = evidence
+    out = folder / "fight.zip"
+    asked = ("incidents", "export", fight.id, "--out", out, "--reason", "court", "--encrypt")
+    for said, expected in (("short", 64), ("correct horse battery", 0)):
+        with (folder / "said").open("w+") as said_file:
+            said_file.write(said + "\n")
+            said_file.seek(0)
+            monkeypatch.setattr("sys.stdin", said_file)
+            monkeypatch.setattr("os.isatty", lambda _: False)
+            code, told, err = run(*asked)
+        assert code == expected, err
+        assert said not in told + err
+    with pyzipper.AESZipFile(out) as archive:
+        archive.setpassword(b"correct horse battery")
+        assert archive.testzip() is None
+    assert "correct horse" not in (folder / "evidence/exports.jsonl").read_text()

@@ -84,9 +84,10 @@ def test_stills_show_the_place_and_scores_tell_the_course(
     times = [point[0] for point in curve["points"]]
     assert times == sorted(times)
     assert times[0] <= -0.3
-    high = [at_s for at_s, _, smoothed in curve["points"] if smoothed > 0.5]
+    high = [at_s for at_s, _, smoothed, _ in curve["points"] if smoothed > 0.5]
     assert min(high) == 0
     assert times[-1] > max(high)
+    assert curve["points"][-1][3] == [BOX.left, BOX.top, BOX.width, BOX.height]
     assert {file.kind for file in record.files} == set(Kind)
 
 

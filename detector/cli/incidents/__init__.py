@@ -1,0 +1,1 @@
+"""`jikimi incidents`: what has happened, judged and handed out."""

@@ -1,0 +1,105 @@
+"""`jikimi incidents`: what has happened, newest first, and what an operator has found it to be."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from config.errors import ControlError
+from detector.cli.asking import add_state_dir, ask_daemon, state_dir
+from detector.cli.incidents.export import add_export
+from detector.cli.incidents.reading import entries
+from detector.cli.settings import CONFIG_HELP
+from detector.cli.terminal import NAME_COLUMNS, flow, padded
+from detector.daemon.observability.columns import columns
+from detector.journal.records import Verdict
+
+
+def add_commands(commands: Any) -> None:
+    """Add `incidents`, and `judge` and `export` below it."""
+    incidents = commands.add_parser(
+        "incidents",
+        help="what has happened, newest first; judge, export",
+        description="What has happened, newest first, also while the daemon is stopped.",
+    )
+    incidents.add_argument("--json", action="store_true", help="one object a line, times in UTC")
+    incidents.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="at most so many (default: 50)"
+    )
+    incidents.add_argument(
+        "--config", type=Path, metavar="FILE", help=f"names the journal; {CONFIG_HELP}"
+    )
+    add_state_dir(incidents)
+    incidents.set_defaults(run=_incidents)
+    actions = incidents.add_subparsers(
+        title="actions", metavar="ACTION", help="left out: list them"
+    )
+    judge = actions.add_parser("judge", help="say what an incident was")
+    judge.add_argument("incident", metavar="ID", help="as `jikimi incidents --json` shows it")
+    judge.add_argument(
+        "verdict", choices=[verdict.value for verdict in Verdict], help="the newest one counts"
+    )
+    judge.add_argument("--note", default="", metavar="TEXT", help="kept with the verdict")
+    add_state_dir(judge)
+    judge.set_defaults(run=_judge)
+    add_export(actions)
+
+
+def _judge(chosen: argparse.Namespace) -> int:
+    answer = ask_daemon(
+        chosen, "judge", incident=chosen.incident, verdict=chosen.verdict, note=chosen.note
+    )
+    print(f"incident {answer['incident']}: {answer['verdict']}")
+    if reason := answer.get("in_memory_only"):
+        print(f"accepted, in memory only: {reason}")
+    return 0
+
+
+def _incidents(chosen: argparse.Namespace) -> int:
+    found = entries(chosen, state_dir(chosen), chosen.limit)
+    if chosen.json:
+        for entry in found:
+            print(json.dumps(entry, ensure_ascii=False))
+        return 0
+    if not found:
+        print("no incidents yet")
+        return 0
+    running = any(entry["closed_at"] is None for entry in found) and _runs(chosen)
+    width = min(NAME_COLUMNS, max(columns(entry["camera"]) for entry in found))
+    for entry in found:
+        print(_line(entry, width, running))
+    return 0
+
+
+def _line(entry: dict[str, Any], camera_width: int, running: bool) -> str:
+    """`2026-11-27 12:03:41    12 s  gate  violence 0.87  camera offline`, in local time."""
+    opened_at = datetime.fromisoformat(entry["opened_at"]).astimezone()
+    length, reason = "now", entry["reason"]
+    if entry["closed_at"] is not None:
+        length = _length((datetime.fromisoformat(entry["closed_at"]) - opened_at).total_seconds())
+    elif not running:
+        length, reason = "open", "no daemon answers"
+    what = [padded(entry["camera"], camera_width), f"{entry['label']} {entry['peak']:.2f}"]
+    what += [reason] if reason else []
+    what += [entry["verdict"]] if "verdict" in entry else []
+    return flow(f"{opened_at:%Y-%m-%d %H:%M:%S}  {length:>6}", what, indent=4)
+
+
+def _length(seconds: float) -> str:
+    """`12 s`, `2 min`, `3 h`: at most six letters below 1000 h."""
+    for unit, unit_s in (("s", 1), ("min", 60)):
+        if (count := round(seconds / unit_s)) < 100:
+            return f"{count} {unit}"
+    return f"{round(seconds / 3600)} h"
+
+
+def _runs(chosen: argparse.Namespace) -> bool:
+    """Whether a daemon runs: after a crash, what is open in the journal is not under way."""
+    try:
+        ask_daemon(chosen, "status")
+    except ControlError:
+        return False
+    return True
