@@ -19,8 +19,8 @@ from av.video.stream import VideoStream
 
 from detector.capture.kept.bounds import BOX_BYTES, MOST_BYTES
 
-PACKET_BYTES = 1024
-"""What a packet takes beside its data: its objects, and room that the allocator rounds up to."""
+PACKET_BYTES = 3072
+"""What a packet takes beside its data, measured: its objects, and what libav allocates ahead."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from filming import BOX, Evidence, played
 
 from detector.evidence.record import Kind
+from detector.motion.orientation import orientation_of
+from footage import PHONE, show_turned
 from servers.rtsp import Feed, RtspServer, make_clip, needs_rtsp_server
 
 GOP_S = 1.0
@@ -181,3 +184,22 @@ def test_a_rendered_camera_has_a_clip_too(evidence: Callable[..., Evidence]) -> 
     assert clip.pre_roll_s >= 1.0
     frames = played(kept.of(incident) / clip.name)
     assert len(frames) == pytest.approx(film.sampled_within(clip.seconds), abs=2)
+
+
+def test_a_clip_of_a_turned_video_says_how_it_is_to_be_shown(
+    evidence: Callable[..., Evidence], clips: dict[str, Path], tmp_path: Path
+) -> None:
+    turned = show_turned(Path(shutil.copy(clips["h264"], tmp_path / "phone.mp4")), PHONE)
+    kept = evidence(pre_roll_s=0, post_roll_s=0)
+    film = kept.film(str(turned))
+    film.watch(0.5)
+    incident = film.open()
+    film.watch(0.5)
+    film.close()
+    clip = kept.whole(incident).clips[0]
+    frames = played(kept.of(incident) / clip.name)
+    with av.open(str(turned)) as original:
+        expected = orientation_of(next(original.decode(video=0)))
+    assert expected.transposed
+    assert orientation_of(frames[0]) == expected
+    assert cv2.imread(str(kept.of(incident) / "first.jpg")).shape == (640, 360, 3)

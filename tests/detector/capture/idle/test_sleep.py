@@ -12,6 +12,7 @@ import pytest
 
 from config.settings import CameraSettings, CaptureSettings
 from detector.capture.idle.sleep import SleepCallbacks
+from detector.capture.kept.ring import PacketRing, RingBudget
 from detector.capture.reader import CameraReader
 from detector.motion.view import MotionTracker
 from detector.types import Grey, Sample
@@ -58,6 +59,7 @@ class Listener:
         self.asleep = threading.Event()
         self.went_on = threading.Semaphore(0)
         self._started: datetime | None = None
+        self.ring = PacketRing(60, RingBudget())
         camera = CameraSettings(name="wall", url=str(clip), site="yard", capture=CaptureSettings())
         self.reader = CameraReader(
             camera,
@@ -65,6 +67,7 @@ class Listener:
             lambda change: self.ended.set() if change.reason else None,
             self,
             on_sleep=SleepCallbacks(self._rest, self._past, self._look) if asleep else None,
+            ring=self.ring,
         )
 
     def _at(self, utc: datetime) -> float:
@@ -132,6 +135,13 @@ def test_a_still_camera_is_not_decoded(both: tuple[Listener, Listener]) -> None:
     assert awake.slept_s == 0
     assert sleeping.slept_s > 4
     assert sum(what == "live" for what, _ in sleeping.heard) < 8 * (QUIET_S + BUSY_S - 4)
+
+
+def test_what_is_slept_through_is_kept_for_clips(both: tuple[Listener, Listener]) -> None:
+    for listener in both:
+        kept = listener.ring.since(0)
+        assert len(kept) == FPS * (QUIET_S + BUSY_S)
+        assert kept[0].packet.is_keyframe
 
 
 def test_asleep_counts_as_watched(both: tuple[Listener, Listener]) -> None:
