@@ -36,10 +36,10 @@ def add(ring: PacketRing, packet: Packet, at_s: float) -> None:
 
 def test_a_clip_begins_with_the_last_key_frame_before_its_pre_roll() -> None:
     ring = filled(30)
-    key = ring.begin(19.5)
+    key = ring.begin(24.5)
     assert key is not None
     assert key.packet.is_keyframe
-    assert key.arrived_s == 19
+    assert key.arrived_s == 24
 
 
 def test_no_more_is_kept_than_the_span_and_one_gop() -> None:
