@@ -7,9 +7,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import av
 from uuid_utils.compat import uuid7
@@ -22,6 +23,8 @@ from detector.evidence.record import (
     RECORD,
     EvidenceFile,
     EvidenceRecord,
+    FileRecord,
+    Kind,
     State,
     folder_of,
     read_record,
@@ -114,6 +117,11 @@ class Filmed:
             ended_s = self._opened_s + self._lasted_s
             return sum(ended_s - seconds < sample.at_s <= ended_s for sample in self.samples)
 
+    @property
+    def closed(self) -> bool:
+        """Whether no incident is open."""
+        return self._open is None
+
     def _sampled(self, sample: Sample) -> None:
         with self._news:
             self.samples.append(sample)
@@ -188,6 +196,25 @@ class Evidence:
         with self._news:
             self.deleted.append(incident)
             self._news.notify_all()
+
+
+def stored_incident(
+    evidence: Path, days_old: int, size: int = 1000, state: State = State.WHOLE
+) -> Path:
+    """An incident's folder as the daemon leaves it."""
+    opened_at = datetime.now(UTC) - timedelta(days=days_old)
+    incident: UUID = uuid7()
+    folder = folder_of(evidence, incident, opened_at)
+    folder.mkdir(parents=True)
+    (folder / "clip-1.mp4").write_bytes(bytes(size))
+    record = EvidenceRecord(
+        incident=incident, camera="gate", site="yard", label="violence", opened_at=opened_at,
+        closed_at=opened_at, peak=0.9, reason=None, state=state, version="", weights="",
+        configuration="", clips=[], missing=[],
+        files=[FileRecord(name="clip-1.mp4", kind=Kind.CLIP, bytes=size, sha256="0" * 64)],
+    )  # fmt: skip
+    (folder / RECORD).write_text(record.model_dump_json())
+    return folder
 
 
 def wait_for(found: Callable[[], object]) -> None:

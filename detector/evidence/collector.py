@@ -107,6 +107,8 @@ class Collector:
         if not self._over:
             self._write_stills(now_s, at_once=ending or self.feed.closed)
             self._write_clip(now_s)
+            if now_s >= self._until_s + SETTLE_S:
+                self._end_part()
             self._over = ending or (self.feed.closed and now_s >= self._until_s + SETTLE_S)
             if self._over:
                 self._end()
@@ -130,6 +132,8 @@ class Collector:
         self._write_scores()
         if self._next is None:
             self._miss(Kind.CLIP, "no clip: no key frame came that an MP4 can begin with")
+        if self.feed.ended_s > self.feed.opened_s + LONGEST_S:
+            self._missing.append(f"the clip's end: it goes on for {LONGEST_S / 60:g} min at most")
 
     def _write_stills(self, now_s: float, *, at_once: bool) -> None:
         due = at_once or now_s - self._stills_s >= STILL_EVERY_S

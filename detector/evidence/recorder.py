@@ -26,7 +26,7 @@ from detector.capture.kept.ring import PacketRing, RingBudget
 from detector.evidence.collector import Collector, CollectorCallbacks, Origin
 from detector.evidence.feed import IncidentFeed
 from detector.evidence.record import EvidenceFile, Kind
-from detector.evidence.retention import delete, expired, mend, stored
+from detector.evidence.retention import delete, expired, mend, room, stored
 from detector.types import SAMPLE_RATE_HZ, Box, Incident, Phase, Sample, Score
 
 ROUND_S = 1.0
@@ -34,6 +34,9 @@ ROUND_S = 1.0
 
 TIDY_S = 600.0
 """How often what is too old or too much is deleted."""
+
+TIDY_SOON_S = 30.0
+"""After an incident whose evidence is whole."""
 
 MOST_AT_ONCE = 128
 """Incidents collected at once; each holds up to three pictures in memory."""
@@ -194,6 +197,7 @@ class EvidenceRecorder:
             self.thread.beat()
             if self._is_done(collector, ending=ending):
                 self._collectors.remove(collector)
+                self._tidy_s = min(self._tidy_s, time.monotonic() + TIDY_SOON_S)
         if not ending and time.monotonic() >= self._tidy_s:
             self._tidy_s = time.monotonic() + TIDY_S
             self._tidy()
@@ -215,15 +219,18 @@ class EvidenceRecorder:
                 mend(self._folder, busy)
                 self._mended = True
             found = [each for each in stored(self._folder) if each.incident not in busy]
-            most_bytes = round(self.settings.max_gb * 1e9)
+            self.stored_bytes = sum(each.bytes for each in found)
+            if not found:
+                return
+            stated_bytes = round(self.settings.max_gb * 1e9)
+            most_bytes = room(self._folder, self.stored_bytes, stated_bytes)
             today = datetime.now(UTC).date()
             for each in list(expired(found, today, self.settings.days, most_bytes)):
                 self.thread.beat()
                 delete(each.folder)
                 self._on_deleted(each.incident)
                 log.info("evidence deleted", incident=str(each.incident), day=str(each.day))
-                found.remove(each)
-            self.stored_bytes = sum(each.bytes for each in found)
+                self.stored_bytes -= each.bytes
         except OSError as error:
             log.warning("evidence not tidied", folder=str(self._folder), reason=str(error))
 

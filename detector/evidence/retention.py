@@ -23,6 +23,9 @@ from detector.evidence.record import (
     read_record,
 )
 
+RESERVE_BYTES = 10**9
+"""So much of the disk is left free, or a tenth of a small one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -57,6 +60,16 @@ def expired(found: Sequence[Stored], today: date, days: int, most_bytes: int) ->
         if not each.keep and (each.day < oldest or total > most_bytes):
             total -= each.bytes
             yield each
+
+
+def room(evidence: Path, taken_bytes: int, most_bytes: int) -> int:
+    """How much evidence may take, so that the disk, which alerts need, too, does not get full.
+
+    `taken_bytes`: what it takes now. Raises OSError.
+    """
+    disk = shutil.disk_usage(evidence)
+    spare_bytes = disk.free - min(RESERVE_BYTES, disk.total // 10)
+    return min(most_bytes, taken_bytes + spare_bytes)
 
 
 def delete(folder: Path) -> None:

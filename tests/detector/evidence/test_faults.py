@@ -7,11 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pytest
-from filming import Evidence, Filmed, check_hashes, played, wait_for
+from filming import Evidence, Filmed, check_hashes, played, stored_incident, wait_for
 
-from detector.evidence import files
+from detector.evidence import collector, files
 from detector.evidence.record import RECORD, State, read_record
 from detector.types import Incident
 
@@ -61,6 +62,38 @@ def test_what_a_full_disk_did_not_take_is_said_and_the_rest_counts(
         assert record.missing == []
         played(kept.of(after) / record.clips[0].name)
         kept.stop()
+
+
+def test_evidence_leaves_room_on_the_disk_for_alerts(
+    evidence: Callable[..., Evidence], tmp_path: Path
+) -> None:
+    folder = tmp_path / "evidence"
+    with small_disk(folder, "20m"):
+        old, middle, new = (stored_incident(folder, days, size=6_500_000) for days in (9, 8, 7))
+        running = evidence(folder)
+        wait_for(lambda: running.deleted)
+        assert not old.exists()
+        assert middle.exists()
+        assert new.exists()
+        assert running.deleted == [UUID(old.name)]
+        running.stop()
+
+
+def test_a_clip_of_an_incident_that_does_not_end_is_finished_meanwhile(
+    evidence: Callable[..., Evidence], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "LONGEST_S", 1.0)
+    kept = evidence()
+    film = kept.film(CAMERA)
+    film.watch(1.5)
+    incident = film.open()
+    wait_for((kept.of(incident) / "clip-1.mp4").exists)
+    assert not film.closed
+    film.close()
+    record = kept.whole(incident)
+    [clip] = record.clips
+    assert clip.seconds - clip.pre_roll_s <= 1.2
+    assert any("at most" in missing for missing in record.missing)
 
 
 @pytest.mark.slow

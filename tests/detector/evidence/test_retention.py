@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from filming import Evidence, wait_for
+from filming import Evidence, stored_incident, wait_for
 from uuid_utils.compat import uuid7
 
 from detector.evidence.record import (
     KEEP,
     RECORD,
-    EvidenceRecord,
-    FileRecord,
-    Kind,
     State,
     folder_of,
     read_record,
@@ -26,25 +23,10 @@ from detector.evidence.retention import expired, mend, stored
 NOW = datetime.now(UTC)
 
 
-def kept(evidence: Path, days_old: int, size: int = 1000, state: State = State.WHOLE) -> Path:
-    """An incident's folder as the daemon leaves it."""
-    opened_at = NOW - timedelta(days=days_old)
-    incident: UUID = uuid7()
-    folder = folder_of(evidence, incident, opened_at)
-    folder.mkdir(parents=True)
-    (folder / "clip-1.mp4").write_bytes(bytes(size))
-    record = EvidenceRecord(
-        incident=incident, camera="gate", site="yard", label="violence", opened_at=opened_at,
-        closed_at=opened_at, peak=0.9, reason=None, state=state, version="", weights="",
-        configuration="", clips=[], missing=[],
-        files=[FileRecord(name="clip-1.mp4", kind=Kind.CLIP, bytes=size, sha256="0" * 64)],
-    )  # fmt: skip
-    (folder / RECORD).write_text(record.model_dump_json())
-    return folder
-
-
 def test_the_oldest_go_first_by_age_and_by_size_and_what_is_marked_stays(tmp_path: Path) -> None:
-    old, marked, middle, new = (kept(tmp_path, days, size=100_000) for days in (40, 35, 2, 0))
+    old, marked, middle, new = (
+        stored_incident(tmp_path, days, size=100_000) for days in (40, 35, 2, 0)
+    )
     (marked / KEEP).touch()
 
     def gone(days: int, most_bytes: int) -> list[Path]:
@@ -60,7 +42,7 @@ def test_the_oldest_go_first_by_age_and_by_size_and_what_is_marked_stays(tmp_pat
 
 def test_a_recorder_deletes_and_tells(evidence: Callable[..., Evidence], tmp_path: Path) -> None:
     folder = tmp_path / "evidence"
-    old, new = kept(folder, 31), kept(folder, 1)
+    old, new = stored_incident(folder, 31), stored_incident(folder, 1)
     other = folder / "2020-01-01" / "somebody-elses"
     other.mkdir(parents=True)
     running = evidence(folder, days=30)
@@ -72,7 +54,11 @@ def test_a_recorder_deletes_and_tells(evidence: Callable[..., Evidence], tmp_pat
 
 
 def test_after_a_crash_nothing_half_written_counts(tmp_path: Path) -> None:
-    whole, half, bare = kept(tmp_path, 0), kept(tmp_path, 0, state=State.COLLECTING), uuid7()
+    whole, half, bare = (
+        stored_incident(tmp_path, 0),
+        stored_incident(tmp_path, 0, state=State.COLLECTING),
+        uuid7(),
+    )
     (half / "clip-2.mp4.unfinished").write_bytes(b"half")
     nothing = folder_of(tmp_path, bare, NOW)
     nothing.mkdir()
@@ -90,7 +76,10 @@ def test_after_a_crash_nothing_half_written_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\xff\x00", b'{"format": 2}'])
 def test_a_damaged_record_harms_no_other(tmp_path: Path, damage: bytes) -> None:
-    broken, half = kept(tmp_path, 1), kept(tmp_path, 0, state=State.COLLECTING)
+    broken, half = (
+        stored_incident(tmp_path, 1),
+        stored_incident(tmp_path, 0, state=State.COLLECTING),
+    )
     (broken / RECORD).write_bytes(damage)
     mend(tmp_path)
     assert broken.exists()
