@@ -13,6 +13,7 @@ from pathlib import Path
 
 from detector.cli import command
 from detector.daemon import calibration_store
+from detector.evidence import recorder
 
 POLL_S = 0.1
 
@@ -40,7 +41,8 @@ def kill_by(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    calibration_store.SAVE_EVERY_S = 0.5  # else it may wait five minutes before it dies
+    # Else they may wait for minutes before they die.
+    calibration_store.SAVE_EVERY_S = recorder.TIDY_S = 0.5
     kill_by(Path(sys.argv[1]))
     del sys.argv[1]
     command()

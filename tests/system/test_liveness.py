@@ -44,6 +44,7 @@ THREADS = (
     "write-outbox",
     "sync-outbox",
     "calibration",
+    "evidence",
     "control",
     "http",
     "log",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,9 +162,9 @@ def test_another_picture_size_in_mid_stream_begins_a_second_part(
     sizes = []
     for clip in record.clips:
         path = kept.of(incident) / clip.name
-        with av.open(str(path)) as container:
-            context = container.streams.video[0].codec_context
-            stated = context.width, context.height
+        data = path.read_bytes()
+        at = data.rindex(b"tkhd") + 80  # ISO 14496-12, version 0: 16.16 bits each
+        stated = tuple(side >> 16 for side in struct.unpack_from(">II", data, at))
         frames = played(path)
         assert {(frame.width, frame.height) for frame in frames} == {stated}
         sizes.append(stated)
