@@ -81,13 +81,14 @@ class Filmed:
         with self._news:
             assert self._news.wait_for(lambda: self.states and self.states[-1] == state, 30)
 
-    def open(self) -> Incident:
-        """An incident opens with the newest sample."""
+    def open(self, before: Callable[[Incident], None] = lambda _: None) -> Incident:
+        """An incident opens with the newest sample; `before` it is told."""
         with self._news:
             sample = self.samples[-1]
             self._open = Incident(
                 uuid7(), self.name, "violence", sample.utc, None, 0.9, Phase.OPENED
             )
+            before(self._open)
             self._opened_s = sample.at_s
             self.evidence.changed(self._open, sample, None, sample.at_s)
             self._score(sample)

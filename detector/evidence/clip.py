@@ -59,7 +59,17 @@ class PartWriter:
         self._begins_s = first.arrived_s
         self._timeline = Timeline()
         self._until_ticks = 0
-        container = av.open(str(unfinished(path)), "w", format="mp4", container_options=MUXER)
+        # By a file of Python's: libav would wait for the disk with the interpreter locked, at
+        # opening and at the end, and with it every thread.
+        self._file = unfinished(path).open("wb")
+        try:
+            self._begin(first)
+        except WRITE_ERRORS:
+            self._leave()
+            raise
+
+    def _begin(self, first: KeptPacket) -> None:
+        container = av.open(self._file, "w", format="mp4", container_options=MUXER)
         assert isinstance(container, OutputContainer)
         self._container = container
         self._stream = container.add_stream_from_template(first.template, opaque=True)
@@ -91,11 +101,14 @@ class PartWriter:
         packet.is_keyframe = own.is_keyframe
         self._until_ticks = packet.dts + packet.duration
         self._container.mux_one(packet)
+        if packet.is_keyframe:
+            self._file.flush()  # for who watches it growing
 
     def finish(self) -> ClipPart:
         """Make it a plain file, under its name."""
         codec, shown = _codec(self._stream), self._stream.codec_context.pix_fmt
         self._container.close()
+        self._file.close()
         finish_file(self._path)
         return ClipPart(
             self._path,
@@ -107,8 +120,13 @@ class PartWriter:
 
     def abandon(self) -> None:
         """Leave nothing behind, where the disk refuses."""
+        self._leave()
         with suppress(*WRITE_ERRORS):
             self._container.close()
+
+    def _leave(self) -> None:
+        with suppress(*WRITE_ERRORS):
+            self._file.close()
         with suppress(OSError):
             unfinished(self._path).unlink(missing_ok=True)
 

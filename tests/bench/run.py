@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 import contenders
+import evidence
 import latency
 import measure
 import numpy as np
@@ -163,6 +164,16 @@ class Bench:
                     age_p99_s=quantile(found, 0.99, LOOK_AGE_EDGES),
                 )
 
+    def evidence(self) -> list[report.Row]:
+        """What clips of incidents cost, on 16 busy cameras of 640×360."""
+        clip = scenes.busy(self.folder, SUB)
+        costs = evidence.compare(
+            self.folder, clip, cameras=ALARM_CAMERAS, seconds=self.seconds, rounds=self.rounds
+        )
+        floor = costs["evidence: off"]
+        where = f"clips of incidents, {ALARM_CAMERAS} cameras"
+        return [self._row(where, name, cost, floor) for name, cost in costs.items()]
+
     def soak(self, cameras: int, seconds: float) -> dict[str, object]:
         """Watch busy streams of 640×360 for long: what is scored, how old, and memory."""
         clip = scenes.busy(self.folder, SUB)
@@ -269,6 +280,7 @@ def main() -> None:
     )
     parser.add_argument("--latency", action="store_true", help="how late alerts are, nothing else")
     parser.add_argument("--looks", action="store_true", help="the second look, nothing else")
+    parser.add_argument("--evidence", action="store_true", help="what clips cost, nothing else")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="16 cameras for so long")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="growth over cameras, a picture")
@@ -288,6 +300,10 @@ def main() -> None:
             late = bench.latency(ALARM_CAMERAS, ALERTS)
             print(report.latency_table(late))
             report.write({"latency": [asdict(part) for part in late]}, chosen.json)
+            return
+        if chosen.evidence:
+            for row in bench.evidence():
+                print(f"{row.who:20} {row.against_floor:.3f} × {row.cpu_ms} {row.memory_mb:.0f} MB")
             return
         floors = ["receive and decode", "Jikimi", "careful loop"]
         rows = bench.compare(scenes.busy, HD, BUSY_CAMERAS, floors)

@@ -6,7 +6,7 @@ import pytest
 
 from detector.capture.kept.bounds import BOX_BYTES
 from detector.cli import main
-from detector.planning import COSTS, LOAD, looked_at, plan, told_looks
+from detector.planning import BASE_MEMORY_MB, COSTS, LOAD, looked_at, plan, told_looks
 
 
 @pytest.mark.parametrize("resolution", list(COSTS))
@@ -69,4 +69,4 @@ def test_memory_for_clips_is_part_of_the_whole_and_bounded() -> None:
     one, many = plan(1, "720p", 0.2), plan(1000, "1080p", 0.2)
     assert one.clips_mb == pytest.approx(2.8e6 / 8 * 14 / 1e6)
     assert many.clips_mb <= BOX_BYTES / 1e6
-    assert many.memory_mb > many.clips_mb
+    assert one.memory_mb == pytest.approx(BASE_MEMORY_MB + COSTS["720p"].memory_mb + one.clips_mb)

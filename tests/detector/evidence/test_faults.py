@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 from filming import Evidence, Filmed, check_hashes, played, stored_incident, wait_for
 
 from detector.evidence import collector, files
-from detector.evidence.record import RECORD, State, read_record
+from detector.evidence.record import RECORD, UNFINISHED, State, read_record
 from detector.types import Incident
 
 CAMERA = "pattern://calm"
@@ -94,6 +95,29 @@ def test_a_clip_of_an_incident_that_does_not_end_is_finished_meanwhile(
     [clip] = record.clips
     assert clip.seconds - clip.pre_roll_s <= 1.2
     assert any("at most" in missing for missing in record.missing)
+
+
+def test_a_disk_that_does_not_even_open_a_file_holds_up_nobody(
+    evidence: Callable[..., Evidence],
+) -> None:
+    kept = evidence(pre_roll_s=1, post_roll_s=0)
+    film = kept.film(CAMERA)
+    film.watch(1.5)
+
+    def hang(incident: Incident) -> None:
+        folder = kept.of(incident)
+        folder.mkdir(parents=True)
+        os.mkfifo(folder / f"clip-1.mp4{UNFINISHED}")  # opening it waits for somebody who reads
+
+    incident = film.open(hang)
+    wait_for((kept.of(incident) / "first.jpg").exists)
+    film.watch(2.0)
+    film.close()
+    pipe = kept.of(incident) / f"clip-1.mp4{UNFINISHED}"
+    with pipe.open("rb") as reader:
+        pipe.unlink()
+        reader.read()
+    assert kept.whole(incident).missing
 
 
 @pytest.mark.slow

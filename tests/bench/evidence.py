@@ -1,0 +1,71 @@
+"""What evidence costs: 16 busy cameras with none kept, with it, and with four clips at once.
+
+The network is left out and gives what a script says, so the share is a little too high.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import measure
+from contenders import WARM_UP_S
+from measure import Cost, Pids
+
+from servers import fighting
+from servers.daemon import DaemonProcess, wait_until
+from servers.rtsp import RtspServer
+
+AT_ONCE = 4
+"""Cameras on which an incident is open all the time."""
+
+SCORED = 0.999
+
+
+def compare(
+    folder: Path, clip: Path, *, cameras: int, seconds: float, rounds: int
+) -> dict[str, Cost]:
+    """Watch `clip` on so many cameras; fails where a turn has lost samples."""
+    with RtspServer({f"cam{i}": clip for i in range(cameras)}) as server:
+        urls = {f"cam{i}": server.url(f"cam{i}") for i in range(cameras)}
+        contenders = {
+            "evidence: off": partial(_daemon, folder / "off", urls, "off", fights=False),
+            "no incident": partial(_daemon, folder / "on", urls, "{}", fights=False),
+            "four clips at once": partial(_daemon, folder / "clips", urls, "{}", fights=True),
+        }
+        return measure.take_turns(contenders, cameras=cameras, seconds=seconds, rounds=rounds)
+
+
+@contextmanager
+def _daemon(
+    folder: Path, urls: Mapping[str, str], evidence: str, *, fights: bool
+) -> Iterator[Pids]:
+    folder.mkdir(parents=True, exist_ok=True)
+    run = folder / f"run-{sum(1 for _ in folder.iterdir())}"
+    run.mkdir()
+    script = run / "script"
+    script.write_text("0 1")
+    lines = [f"evidence: {evidence}", "cameras:"]
+    for number, (name, url) in enumerate(urls.items()):
+        after_s = 0 if number < AT_ONCE else 10**6
+        lines.append(f"  {name}: {{url: '{url}', detection: {{min_duration_s: {after_s}}}}}")
+    command = (sys.executable, fighting.__file__, str(script))
+    with DaemonProcess(run, "\n".join(lines), command=command) as daemon:
+        for name in urls:
+            daemon.wait_state(name, "live", 60)
+        measure.pause(WARM_UP_S)
+        if fights:
+            script.write_text("10 10")
+            wait_until(lambda: _open(daemon) == AT_ONCE, "incidents to open")
+        assert daemon.process
+        yield [daemon.process.pid]
+        assert _open(daemon) == AT_ONCE * fights
+        share = min(map(daemon.scored_share, urls))
+        assert share >= SCORED, f"only {share:.1%} of the samples scored"
+
+
+def _open(daemon: DaemonProcess) -> float:
+    return daemon.metric("jikimi_incidents_open")
