@@ -91,6 +91,7 @@ class Collector:
         self._files: dict[str, FileRecord] = {}
         self._clips: list[ClipRecord] = []
         self._missing: list[str] = []
+        self._missed: set[Kind] = set()
         self._stills_s = float("-inf")
         self._part: PartWriter | None = None
         self._parts = 0
@@ -132,6 +133,8 @@ class Collector:
         self._write_scores()
         if self._next is None:
             self._miss(Kind.CLIP, "no clip: no key frame came that an MP4 can begin with")
+        elif not self._parts and Kind.CLIP not in self._missed:
+            self._miss(Kind.CLIP, "no clip: it was not kept until it could be written")
         if self.feed.ended_s > self.feed.opened_s + LONGEST_S:
             self._missing.append(f"the clip's end: it goes on for {LONGEST_S / 60:g} min at most")
 
@@ -193,6 +196,8 @@ class Collector:
             return
         self._part = None
         self._parts += 1
+        if self._parts == 1 and part.begins_s > self.feed.opened_s:
+            self._miss(Kind.CLIP, "the clip's beginning: no key frame of then was left")
         self._clips.append(
             ClipRecord(
                 name=part.path.name,
@@ -248,6 +253,7 @@ class Collector:
     def _miss(self, kind: Kind, what: str) -> None:
         if what not in self._missing:
             self._missing.append(what)
+        self._missed.add(kind)
         self._callbacks.lost(kind, what)
 
     def _write_record(self, state: State) -> bool:
