@@ -12,11 +12,15 @@ from config.settings import default_state_dir
 from detector.cli.settings import config_file
 
 
-def add_state_dir(command: argparse.ArgumentParser) -> None:
-    """Add `--state-dir`, which says which daemon is meant."""
+def add_state_dir(command: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Add `--state-dir`, which says which daemon is meant.
+
+    `default`: `argparse.SUPPRESS` for a command below one that has it, whose word then counts.
+    """
     command.add_argument(
         "--state-dir",
         type=Path,
+        default=default,
         metavar="DIR",
         help="state directory of the daemon (default: JIKIMI_STATE_DIR, else what the "
         "configuration file says, else the user's own)",

@@ -43,7 +43,7 @@ def add_commands(commands: Any) -> None:
         "verdict", choices=[verdict.value for verdict in Verdict], help="the newest one counts"
     )
     judge.add_argument("--note", default="", metavar="TEXT", help="kept with the verdict")
-    add_state_dir(judge)
+    add_state_dir(judge, default=argparse.SUPPRESS)
     judge.set_defaults(run=_judge)
     add_export(actions)
 

@@ -53,9 +53,13 @@ def add_export(commands: Any) -> None:
         "opens it)",
     )
     export.add_argument(
-        "--config", type=Path, metavar="FILE", help=f"names the journal; {CONFIG_HELP}"
+        "--config",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help=f"names the journal; {CONFIG_HELP}",
     )
-    add_state_dir(export)
+    add_state_dir(export, default=argparse.SUPPRESS)
     export.set_defaults(run=_export)
 
 

@@ -287,6 +287,18 @@ def test_export_writes_an_archive_and_the_reason_into_the_audit_log(
     assert json.loads(entry)["incident"] == str(fight.id)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_the_state_directory_may_be_named_before_or_behind_export(
+    run: Run, evidence: tuple[Incident, Path], monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    fight, folder = evidence
+    monkeypatch.setenv("JIKIMI_STATE_DIR", str(folder / "elsewhere"))
+    named = ("--state-dir", folder)
+    asked = ("export", fight.id, "--out", folder / "fight.zip", "--reason", "court")
+    code, _, err = run("incidents", *(named + asked if first else asked + named))
+    assert (code, err) == (0, "")
+
+
 @pytest.mark.parametrize("reason", [[], ["--reason", " "]])
 def test_nothing_is_exported_without_a_reason(
     run: Run, evidence: tuple[Incident, Path], reason: list[str]
