@@ -148,7 +148,7 @@ class Evidence:
         self.folder = folder
         self._news = threading.Condition()
         self.told: list[EvidenceFile] = []
-        self.deleted: list[Any] = []
+        self.deleted: list[Path] = []
         self.recorder = EvidenceRecorder(
             EvidenceSettings.model_validate(given), folder, ORIGIN, self._stored, self._deleted
         )
@@ -193,9 +193,9 @@ class Evidence:
         with self._news:
             self._news.notify_all()
 
-    def _deleted(self, incident: Any) -> None:
+    def _deleted(self, folder: Path) -> None:
         with self._news:
-            self.deleted.append(incident)
+            self.deleted.append(folder)
             self._news.notify_all()
 
 

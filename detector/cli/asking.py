@@ -45,7 +45,7 @@ def state_dir(chosen: argparse.Namespace) -> Path:
 
 def ask_daemon(chosen: argparse.Namespace, command: str, **details: Any) -> Any:
     """The daemon's answer to `command`; raises ControlError where none answers."""
-    from detector.daemon.control import ask  # noqa: PLC0415 - only who asks waits for it
+    from detector.daemon.operators.control import ask  # noqa: PLC0415 - only who asks waits for it
 
     return ask(state_dir(chosen) / "control.sock", command, by=_user(), **details)
 

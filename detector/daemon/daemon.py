@@ -33,8 +33,7 @@ from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.cameras import Cameras
-from detector.daemon.commands import OperatorCommands
-from detector.daemon.control import ControlServer
+from detector.daemon.evidence_journal import EvidenceJournal
 from detector.daemon.health import Health
 from detector.daemon.journal import OUTBOX, Journal
 from detector.daemon.observability.evidence_metrics import EvidenceMetrics
@@ -49,10 +48,13 @@ from detector.daemon.observability.metrics import (
 )
 from detector.daemon.observability.systemd import notify, watchdog_interval_s
 from detector.daemon.observability.thread_metrics import ThreadMetrics
+from detector.daemon.operators.commands import OperatorCommands
+from detector.daemon.operators.control import ControlServer
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.signals import Signals
 from detector.daemon.supervisor import Supervisor
 from detector.evidence.collector import Origin
+from detector.evidence.record import EVIDENCE
 from detector.evidence.recorder import EvidenceRecorder
 from detector.inference.second_look.looking import loaded
 from detector.inference.second_look.weights import second_look_rules
@@ -116,6 +118,7 @@ class Daemon:
         )
         self._second_look = self._new_second_look()
         self._supervisor = supervisor = Supervisor(self._threads)
+        self._recorder = Recorder(self._dispatcher.store)
         self._evidence = self._evidence_recorder() if settings.evidence.enabled else None
         self._health = health = Health(
             self._cameras,
@@ -128,7 +131,6 @@ class Daemon:
         )
         self._journal = Journal(self._dispatcher.store)
         self._reporter = IncidentReporter(self._journal, self._dispatcher.submit)
-        self._recorder = Recorder(self._dispatcher.store)
         url = settings.journal.url
         self._journal_at: Path | str = url.get_secret_value() if url else state_dir / JOURNAL
         self._feeder = JournalFeeder(self._dispatcher.store, state_dir / OUTBOX, self._journal_at)
@@ -331,7 +333,9 @@ class Daemon:
         shown = settings.model_dump_json()  # which shows no secret
         digest = hashlib.sha256(shown.encode()).hexdigest()
         origin = Origin(version("jikimi"), self._classifier.sidecar.name, digest)
-        return EvidenceRecorder(settings.evidence, settings.state_dir / "evidence", origin)
+        folder = settings.state_dir / EVIDENCE
+        journal = EvidenceJournal(self._recorder, folder)
+        return EvidenceRecorder(settings.evidence, folder, origin, journal.stored, journal.deleted)
 
     def _show_state(self, camera: CameraSettings, state: CameraState, since: datetime) -> None:
         self._dispatcher.show_camera(CameraNotice(camera.name, camera.site, state.value, since))

@@ -246,7 +246,11 @@ class Collector:
         self._files[record.name] = record
         self._callbacks.stored(
             EvidenceFile(
-                self.feed.incident.id, record.kind, record.name, record.bytes, record.sha256
+                self.feed.incident.id,
+                record.kind,
+                self.folder / record.name,
+                record.bytes,
+                record.sha256,
             )
         )
 

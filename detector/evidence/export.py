@@ -29,10 +29,10 @@ from detector.evidence.record import (
     RECORD,
     SCORES,
     ClipRecord,
-    Curve,
     EvidenceRecord,
     FileRecord,
     Kind,
+    read_curve,
     read_record,
 )
 
@@ -168,7 +168,7 @@ def _pixelated(folder: Path, file: FileRecord, record: EvidenceRecord, work: Pat
 def _places(folder: Path, clip: ClipRecord) -> list[Place]:
     """The boxes of a clip; none where the curve was not kept, so that all of it is hidden."""
     try:
-        curve = Curve.model_validate_json((folder / SCORES).read_bytes())
-    except (OSError, ValueError):
+        curve = read_curve(folder / SCORES)
+    except JikimiError:
         return []
     return [(at_s + clip.pre_roll_s, box) for at_s, _, _, box in curve.points if box is not None]

@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from config.errors import JikimiError
 
+EVIDENCE = "evidence"
+"""The folder in the state directory."""
+
 RECORD = "evidence.json"
 
 KEEP = "keep"
@@ -52,11 +55,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
-    """A file of `incident` as it was written, for the journal; one of the same name replaces it."""
+    """A file of `incident` as it was written, for the journal; one at the same path replaces it."""
 
     incident: UUID
     kind: Kind
-    name: str
+    path: Path
     bytes: int
     sha256: str
 
@@ -134,6 +137,15 @@ def read_record(folder: Path) -> EvidenceRecord:
     path = folder / RECORD
     try:
         return EvidenceRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        why = error.strerror if isinstance(error, OSError) else "damaged"
+        raise JikimiError(f"{path}: cannot be read ({why})") from None
+
+
+def read_curve(path: Path) -> Curve:
+    """The scores in a file that `Curve` tells of; raises JikimiError where it cannot be read."""
+    try:
+        return Curve.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         why = error.strerror if isinstance(error, OSError) else "damaged"
         raise JikimiError(f"{path}: cannot be read ({why})") from None

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
 
 from structlog import get_logger
 
@@ -106,9 +105,13 @@ class EvidenceRecorder:
         folder: Path,
         origin: Origin,
         on_stored: Callable[[EvidenceFile], None] = lambda _: None,
-        on_deleted: Callable[[UUID], None] = lambda _: None,
+        on_deleted: Callable[[Path], None] = lambda _: None,
     ) -> None:
-        """`on_stored`, `on_deleted`: called from the thread; files that are whole, incidents."""
+        """Callbacks come from the thread.
+
+        `on_stored` is told of files that are whole, `on_deleted` of an incident's folder that is
+        about to be deleted.
+        """
         self.settings = settings
         self._folder = folder
         self._origin = origin
@@ -227,8 +230,8 @@ class EvidenceRecorder:
             today = datetime.now(UTC).date()
             for each in list(expired(found, today, self.settings.days, most_bytes)):
                 self.thread.beat()
+                self._on_deleted(each.folder)
                 delete(each.folder)
-                self._on_deleted(each.incident)
                 log.info("evidence deleted", incident=str(each.incident), day=str(each.day))
                 self.stored_bytes -= each.bytes
         except OSError as error:

@@ -18,7 +18,7 @@ from alerts.storage.write_behind import Change
 from detector.cli import command
 from detector.daemon import state_dir
 from detector.daemon.calibration_store import CalibrationStore
-from detector.daemon.control import ControlServer
+from detector.daemon.operators.control import ControlServer
 
 POLL_S = 0.1
 

@@ -10,6 +10,8 @@ import pytest
 from filming import check_hashes, played
 
 from detector.evidence.record import RECORD, UNFINISHED, State, read_record
+from detector.journal import queries
+from journal_feeding import asked
 from servers import fighting
 from servers.daemon import DaemonProcess, wait_until
 
@@ -66,3 +68,13 @@ def test_kill_9_while_a_clip_is_written_leaves_nothing_half_written(tmp_path: Pa
         played(folder / record.clips[0].name)
         assert daemon.metric("jikimi_evidence_ring_bytes", camera="gate") > 10_000
         assert daemon.metric("jikimi_evidence_files_total", kind="clip") == 1
+        hashes = {f"{folder.parent.name}/{folder.name}/{file.name}": file.sha256
+                  for file in record.files}  # fmt: skip
+
+        def journalled() -> bool:
+            journal = daemon.state_dir / "journal.sqlite"
+            found = asked(journal, lambda c: queries.incident(c, record.incident))
+            curves = [len(curve.scores) > 0 for curve in found.scores] if found else []
+            return curves == [True] and {f.name: f.sha256 for f in found.evidence} == hashes
+
+        wait_until(journalled, "the journal to have the hashes")

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from config.errors import ControlError
-from detector.daemon.control import ask
+from detector.daemon.operators.control import ask
 from servers import killing
 from servers.daemon import DaemonProcess, wait_until
 from servers.faults import SilentServer

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import ControlError
-from detector.daemon.control import ask
+from detector.daemon.operators.control import ask
 from servers import lingering
 from servers.daemon import DaemonProcess, wait_until
 from servers.faults import SilentServer

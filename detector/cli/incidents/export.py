@@ -17,6 +17,7 @@ from config.secrets import register_secret
 from detector.cli.asking import add_state_dir, state_dir
 from detector.cli.incidents.reading import entries
 from detector.cli.settings import CONFIG_HELP
+from detector.evidence.record import EVIDENCE
 
 if TYPE_CHECKING:
     from detector.evidence.export import Request
@@ -67,14 +68,14 @@ def _export(chosen: argparse.Namespace) -> int:
     from detector.evidence.export import Request, export, find  # noqa: PLC0415 - loads NumPy
 
     state = state_dir(chosen)
-    folder = find(state / "evidence", chosen.incident)
+    folder = find(state / EVIDENCE, chosen.incident)
     passphrase = _passphrase() if chosen.encrypt else None
     key = str(chosen.incident)
     known = [entry for entry in entries(chosen, state, MOST_ENTRIES) if entry["id"] == key]
     journal = json.dumps(known, ensure_ascii=False, indent=1)
 
     def audit(incident: UUID, request: Request) -> None:
-        _note_export(state / "evidence" / EXPORTS, incident, request)
+        _note_export(state / EVIDENCE / EXPORTS, incident, request)
 
     export(
         folder,

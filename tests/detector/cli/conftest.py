@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from detector.daemon.control import ControlServer
+from detector.daemon.operators.control import ControlServer
 
 Serve = Callable[..., Path]
 

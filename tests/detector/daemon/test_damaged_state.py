@@ -47,8 +47,8 @@ from config.errors import DeliveryError
 from config.settings import CameraSettings, SinkSettings
 from config.urls import StreamUrl
 from detector.daemon.calibration_store import CalibrationStore
-from detector.daemon.control import ControlServer, ask
 from detector.daemon.journal import OUTBOX, Journal, read_entries
+from detector.daemon.operators.control import ControlServer, ask
 from detector.daemon.state_dir import claimed
 from detector.incidents.calibration import LEVELS, Day, Learnt
 from detector.inference.weights import Classifier

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from filming import Evidence, Filmed, check_hashes, played, stored_incident, wait_for
@@ -72,11 +71,11 @@ def test_evidence_leaves_room_on_the_disk_for_alerts(
     with small_disk(folder, "20m"):
         old, middle, new = (stored_incident(folder, days, size=6_500_000) for days in (9, 8, 7))
         running = evidence(folder)
-        wait_for(lambda: running.deleted)
+        wait_for(lambda: running.deleted and not old.parent.exists())
         assert not old.exists()
         assert middle.exists()
         assert new.exists()
-        assert running.deleted == [UUID(old.name)]
+        assert running.deleted == [old]
         running.stop()
 
 

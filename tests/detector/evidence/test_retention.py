@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from filming import Evidence, stored_incident, wait_for
@@ -46,8 +45,8 @@ def test_a_recorder_deletes_and_tells(evidence: Callable[..., Evidence], tmp_pat
     other = folder / "2020-01-01" / "somebody-elses"
     other.mkdir(parents=True)
     running = evidence(folder, days=30)
-    wait_for(lambda: running.deleted)
-    assert running.deleted == [UUID(old.name)]
+    wait_for(lambda: running.deleted and not old.parent.exists())
+    assert running.deleted == [old]
     assert not old.parent.exists()
     assert new.exists()
     assert other.exists()

@@ -22,15 +22,15 @@ from alerts.sinks.recording import RecordingSink
 from config.errors import ControlError, DeliveryError
 from config.settings import CameraSettings, RouteSettings
 from config.urls import StreamUrl
-from detector.daemon import commands
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.cameras import Cameras
-from detector.daemon.commands import OperatorCommands
 from detector.daemon.health import Health
 from detector.daemon.journal import Journal
 from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
+from detector.daemon.operators import commands
+from detector.daemon.operators.commands import OperatorCommands
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.supervisor import Supervisor
 from detector.inference.weights import Classifier

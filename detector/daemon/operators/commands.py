@@ -19,7 +19,7 @@ from config.errors import ControlError
 from detector.daemon.calibration_store import CalibrationStore
 from detector.daemon.camera import WatchedCamera
 from detector.daemon.cameras import Cameras
-from detector.daemon.control import Commands
+from detector.daemon.operators.control import Commands
 from detector.daemon.reporter import IncidentReporter
 from detector.journal.recorder import Recorder
 from detector.journal.records import Verdict

@@ -18,8 +18,8 @@ from alerting import wait_for
 from alerts.storage.faults import StorageFaults
 from config.errors import ControlError
 from config.secrets import register_secret
-from detector.daemon import control
-from detector.daemon.control import MAX_PATH_BYTES, ControlServer, ask
+from detector.daemon.operators import control
+from detector.daemon.operators.control import MAX_PATH_BYTES, ControlServer, ask
 
 DEADLINE_S = 10.0
 

@@ -1,0 +1,68 @@
+"""What is kept of an incident as files, told to the journal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from structlog import get_logger
+
+from config.errors import JikimiError
+from detector.evidence.record import EvidenceFile, Kind, read_curve, read_record
+from detector.journal.recorder import Recorder
+from detector.journal.records import EvidenceFile as FileRow
+from detector.journal.records import ScoreCurve
+
+log = get_logger()
+
+
+class EvidenceJournal:
+    """Called from the thread that writes evidence, which lies in `evidence`."""
+
+    def __init__(self, recorder: Recorder, evidence: Path) -> None:
+        self._recorder = recorder
+        self._evidence = evidence
+
+    def stored(self, file: EvidenceFile) -> None:
+        """A file is whole, or was renewed."""
+        self._recorder.record(self._row(file, None))
+        if file.kind is Kind.SCORES:
+            try:
+                curve = read_curve(file.path)
+            except JikimiError as error:
+                log.warning("scores not journalled", reason=str(error))
+                return
+            at_s = tuple(point[0] for point in curve.points)
+            smoothed = tuple(point[2] for point in curve.points)
+            self._recorder.record(ScoreCurve(file.incident, curve.label, at_s, smoothed))
+
+    def deleted(self, folder: Path) -> None:
+        """An incident's folder goes for its age or size."""
+        try:
+            record = read_record(folder)
+        except JikimiError as error:
+            log.warning("evidence deleted, the journal still names it", reason=str(error))
+            return
+        now = datetime.now(UTC)
+        for file in record.files:
+            path = folder / file.name
+            whole = EvidenceFile(record.incident, file.kind, path, file.bytes, file.sha256)
+            self._recorder.record(self._row(whole, now))
+
+    def _row(self, file: EvidenceFile, deleted_at: datetime | None) -> FileRow:
+        return FileRow(
+            incident_id=file.incident,
+            name=file.path.relative_to(self._evidence).as_posix(),
+            kind=file.kind.value,
+            sha256=file.sha256,
+            size_bytes=file.bytes,
+            created_at=_written_at(file.path),
+            deleted_at=deleted_at,
+        )
+
+
+def _written_at(path: Path) -> datetime:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError:  # somebody else has deleted it
+        return datetime.now(UTC)
