@@ -1,0 +1,58 @@
+"""Pages from templates: HTML escaped by itself, in the language of whoever asks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from detector.console.words import LANGUAGES, Language, text
+
+LANGUAGE_COOKIE = "language"
+
+_pages = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def language_of(request: Request) -> Language:
+    """What was chosen, else the first of Accept-Language that there is, else English."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    asked = request.headers.get("accept-language", "")
+    for wanted in [chosen, *(part.strip()[:2].lower() for part in asked.split(","))]:
+        if wanted in LANGUAGES:
+            return wanted
+    return "en"
+
+
+def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """The page; templates see `t` (words), `user` (None: nobody), `lang`, `local` and `values`."""
+    language = language_of(request)
+    body = _pages.get_template(template).render(
+        t=partial(_text, language),
+        lang=language,
+        user=request.scope.get("user"),
+        csrf=request.scope.get("csrf", ""),
+        path=request.url.path,
+        local=local,
+        **values,
+    )
+    return HTMLResponse(body, status)
+
+
+def local(at: datetime) -> str:
+    """A point in time in the box's local time, as `2026-11-27 21:43:05`."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _text(language: Language, key: str, **values: object) -> str:
+    return text(key, language, **values)
