@@ -48,8 +48,8 @@ Listener = Callable[[Change], None]
 class CameraView:
     """A camera as it stands. `score`: smoothed, by label; `threshold`: by label.
 
-    `asleep`: nothing moves, so that nothing is decoded. `silent_until`: muted, by itself or with
-    all the others. `learnt`: by label, hours of ordinary footage behind its threshold.
+    `silent_until`: muted, by itself or with all the others. `learnt_hours`: by label, of ordinary
+    footage behind its threshold.
     """
 
     name: str
@@ -59,8 +59,6 @@ class CameraView:
     reason: str
     since: datetime
     lost: bool
-    asleep: bool
-    reconnects: int
     scores: Mapping[str, float]
     thresholds: Mapping[str, float]
     learnt_hours: Mapping[str, float]
@@ -84,14 +82,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Zones:
-    """Where motion counts (everywhere, where `watch` is empty) and where it never does.
-
-    `drawn`: whether they come from the console's overlay file, and not from the configuration.
-    """
+    """Where motion counts (everywhere, where `watch` is empty) and where it never does."""
 
     watch: list[Polygon] = field(default_factory=list)
     ignore: list[Polygon] = field(default_factory=list)
-    drawn: bool = False
 
 
 class Monitor(Protocol):
@@ -120,12 +114,6 @@ class Monitor(Protocol):
 
     def zones(self, camera: str) -> Zones:
         """Those in force; raises ControlError where there is no such camera."""
-
-    def set_zones(self, camera: str, zones: Zones | None, by: str) -> None:
-        """Write them to the overlay file and watch by them; None: as the configuration has it.
-
-        Raises ControlError where they cannot be written.
-        """
 
     def ask(self, command: str, by: str, **details: Any) -> dict[str, Any]:
         """Run a command of `daemon.operators.commands`, audited in the name of `by`.

@@ -24,6 +24,7 @@ from config.errors import ControlError
 from config.settings import CameraSettings
 from detector.capture.idle.sleep import SleepCallbacks
 from detector.capture.reader import CameraReader, StateChange
+from detector.console.monitor import Picture
 from detector.daemon.alerting import IncidentReport, camera_alert
 from detector.daemon.calibration_store import CalibrationStore
 from detector.daemon.camera_loss import LossTracker, Notice, SampleCounts
@@ -33,6 +34,7 @@ from detector.incidents.judge import CameraJudge, calibrators_for, rules_for
 from detector.inference.second_look.worker import Candidate, Looked, SecondLookWorker
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker, SampledView, ScoredView
+from detector.motion.snapshot import snapshot
 from detector.motion.view import MotionTracker
 from detector.motion.window import LastSecond, WindowTracker
 from detector.types import CameraState, Grey, Incident, MotionView, Phase, Sample
@@ -250,6 +252,14 @@ class WatchedCamera:
             "open_incidents": incidents,
             "calibration": calibration,
         }
+
+    def picture(self, max_side: int) -> Picture | None:
+        """The newest sample as a JPEG; None before the first."""
+        sample = self._newest
+        if sample is None or sample.frame is None:
+            return None
+        jpeg = snapshot(sample.frame, None, max_side)
+        return Picture(jpeg, sample.utc, round(sample.at_s * 1000), None)
 
     def _new_reader(self) -> CameraReader:
         camera = self.camera

@@ -29,6 +29,7 @@ from config.errors import ConfigError, ModelError
 from config.secrets import scrub
 from config.settings import CameraSettings, Settings
 from config.urls import StreamUrl
+from detector.console.monitor import Change, Topic
 from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
@@ -48,8 +49,10 @@ from detector.daemon.observability.metrics import (
 )
 from detector.daemon.observability.systemd import notify, watchdog_interval_s
 from detector.daemon.observability.thread_metrics import ThreadMetrics
+from detector.daemon.operators.changes import Changes
 from detector.daemon.operators.commands import OperatorCommands
 from detector.daemon.operators.control import ControlServer
+from detector.daemon.operators.monitor import DaemonMonitor, Parts
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.signals import Signals
 from detector.daemon.supervisor import Supervisor
@@ -64,7 +67,7 @@ from detector.inference.worker import InferenceWorker
 from detector.journal.feeder import JournalFeeder
 from detector.journal.recorder import Recorder
 from detector.journal.records import JOURNAL, STOPPED, CameraStateRecord
-from detector.types import CameraState, Phase
+from detector.types import CameraState, Incident, Phase
 
 if TYPE_CHECKING:
     from detector.journal.reading import JournalReader
@@ -130,7 +133,10 @@ class Daemon:
             self._evidence,
         )
         self._journal = Journal(self._dispatcher.store)
-        self._reporter = IncidentReporter(self._journal, self._dispatcher.submit)
+        self._changes = changes = Changes()
+        self._reporter = IncidentReporter(
+            self._journal, self._dispatcher.submit, self._tell_incident
+        )
         url = settings.journal.url
         self._journal_at: Path | str = url.get_secret_value() if url else state_dir / JOURNAL
         self._feeder = JournalFeeder(self._dispatcher.store, state_dir / OUTBOX, self._journal_at)
@@ -143,12 +149,26 @@ class Daemon:
             self._reporter,
             self._calibrations,
             lambda key: self.journal_reader.incident(key) is not None,
+            changes.tell,
         )
+        by_name = commands.by_name()
         self._dispatcher.on_command(commands.by_sink)
         self._control = ControlServer(
-            state_dir / "control.sock",
-            {**commands.by_name(), "status": lambda _: self.status()},
-            faults,
+            state_dir / "control.sock", {**by_name, "status": lambda _: self.status()}, faults
+        )
+        self.monitor = DaemonMonitor(
+            Parts(
+                lambda: self._settings,
+                lambda: self.journal_reader,
+                state_dir / EVIDENCE if self._evidence else None,
+                self._cameras,
+                self._dispatcher,
+                self._recorder,
+                health,
+                registry,
+                by_name,
+                changes,
+            )
         )
         self._http = HttpServer(
             settings.http, registry, health.liveness, lambda: dict(health.status())
@@ -340,6 +360,12 @@ class Daemon:
     def _show_state(self, camera: CameraSettings, state: CameraState, since: datetime) -> None:
         self._dispatcher.show_camera(CameraNotice(camera.name, camera.site, state.value, since))
         self._recorder.record(CameraStateRecord(camera.name, camera.site, state.value, since))
+        self._changes.tell(Change(Topic.CAMERA, camera.name, camera.name))
+
+    def _tell_incident(self, incident: Incident) -> None:
+        self._changes.tell(
+            Change(Topic.INCIDENT, str(incident.id), incident.camera, incident.phase.value)
+        )
 
     def _note_stopped(self, camera: CameraSettings) -> None:
         now = datetime.now(UTC)

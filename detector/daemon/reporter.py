@@ -20,7 +20,7 @@ from alerts.message import Alert, AlertContext
 from alerts.storage.write_behind import Change
 from detector.daemon.alerting import IncidentReport, incident_alert
 from detector.daemon.journal import Journal
-from detector.types import Phase
+from detector.types import Incident, Phase
 
 Submit = Callable[[Alert, AlertContext, Change | None], list[str]]
 """`Dispatcher.submit`."""
@@ -31,9 +31,13 @@ log = get_logger()
 class IncidentReporter:
     """Takes reports from any thread; submits the alert of each with its journal entry, in order."""
 
-    def __init__(self, journal: Journal, submit: Submit) -> None:
+    def __init__(
+        self, journal: Journal, submit: Submit, told: Callable[[Incident], None] = lambda _: None
+    ) -> None:
+        """`told`: called once an incident's news is in the store and with the sinks."""
         self._journal = journal
         self._submit = submit
+        self._told = told
         self._reports: queue.SimpleQueue[IncidentReport | threading.Event | None] = (
             queue.SimpleQueue()
         )
@@ -104,6 +108,8 @@ class IncidentReporter:
             **({"exercise": True} if report.exercise else {}),
             **({"reason": report.reason} if report.reason else {}),
         )
+        if not report.exercise:
+            self._told(incident)
 
     def _submitted(self, alert: Alert, context: AlertContext, entry: Change | None) -> list[str]:
         try:

@@ -16,6 +16,7 @@ from alerts.dispatcher import Dispatcher
 from alerts.message import Alert
 from alerts.storage.write_behind import FLUSH_S
 from config.errors import ControlError
+from detector.console.monitor import Change, Topic
 from detector.daemon.calibration_store import CalibrationStore
 from detector.daemon.camera import WatchedCamera
 from detector.daemon.cameras import Cameras
@@ -53,10 +54,12 @@ class OperatorCommands:
         reporter: IncidentReporter,
         calibrations: CalibrationStore,
         knows: Callable[[UUID], bool] = lambda _: False,
+        tell: Callable[[Change], None] = lambda _: None,
     ) -> None:
         """`drill_label`: the label under which an exercise goes out.
 
-        `knows`: whether there is an incident, beside those that the local store has.
+        `knows`: whether there is an incident, beside those that the local store has. `tell` hears
+        of verdicts and silences.
         """
         self._cameras = cameras
         self._dispatcher = dispatcher
@@ -65,6 +68,7 @@ class OperatorCommands:
         self._calibrations = calibrations
         self._recorder = Recorder(dispatcher.store)
         self._knows = knows
+        self._tell = tell
 
     def by_name(self) -> Commands:
         """For the control server."""
@@ -119,6 +123,7 @@ class OperatorCommands:
         if not here and not self._knows(incident):
             raise ControlError(f"there is no incident {incident}; {WHERE_IDS}")
         self._recorder.judge(incident, verdict, _text(request, "note"), _who(request))
+        self._tell(Change(Topic.VERDICT, str(incident), ""))
         return {
             "incident": str(incident),
             "verdict": verdict.value,
@@ -182,6 +187,7 @@ class OperatorCommands:
         self._audit(
             "silence", request, camera or "", f"until {until.isoformat(timespec='seconds')}"
         )
+        self._tell(Change(Topic.SILENCE, camera or "", camera or ""))
         return {
             "camera": camera,
             "until": until.isoformat(timespec="seconds"),
@@ -197,6 +203,7 @@ class OperatorCommands:
             self._camera(request)
         ended = self._dispatcher.unsilence(camera)
         self._audit("unsilence", request, camera or "")
+        self._tell(Change(Topic.SILENCE, camera or "", camera or ""))
         return {"ended": ended, "in_memory_only": self._dispatcher.stored()}
 
     def recalibrate(self, request: dict[str, Any]) -> dict[str, Any]:
