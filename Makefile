@@ -79,9 +79,9 @@ UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --
 
 .PHONY: lock
 lock: ## pin every requirement again (needs uv)
-	@$(UV_COMPILE) --extra tensorflow --extra gpio --extra onvif --group build --group dev -o requirements-train.txt
-	@$(UV_COMPILE) --extra onvif --group build --group dev -c requirements-train.txt -o requirements-dev.txt
-	@$(UV_COMPILE) --group build -c requirements-train.txt -o requirements.txt
+	@$(UV_COMPILE) --extra tensorflow --extra gpio --extra onvif --extra postgresql --group build --group dev -o requirements-train.txt
+	@$(UV_COMPILE) --extra onvif --extra postgresql --group build --group dev -c requirements-train.txt -o requirements-dev.txt
+	@$(UV_COMPILE) --extra postgresql --group build -c requirements-train.txt -o requirements.txt
 
 .PHONY: wheel
 wheel: $(VENV)/.run ## build the wheel, weights inside, into dist/
