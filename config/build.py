@@ -57,6 +57,10 @@ class Builder:
         if url := settings.journal.url:
             register_secret(url.get_secret_value())
             register_url_secrets(url.get_secret_value())
+        for account in settings.http.accounts.values():
+            register_secret(account.password.get_secret_value())
+        for token in settings.http.tokens.values():
+            register_secret(token.sha256.get_secret_value())
         self._check_thresholds(tree.children().get("detection"))
         cameras = self._each("cameras", tree, lambda node: self._camera(tree, node))
         sinks = self._each("sinks", tree, self._sink)
@@ -182,16 +186,24 @@ class Builder:
             )
 
     def _check_routes(self, tree: Node) -> None:
-        """A route to a camera or site that is not there would be silent for ever."""
+        """A route to a camera or site that is not there would be silent for ever.
+
+        So it is with an account that is limited to them.
+        """
         nothing = Node({}, tree.place)
         cameras = tree.children().get("cameras", nothing).children()
-        for sink in tree.children().get("sinks", nothing).children().values():
+        sinks = tree.children().get("sinks", nothing).children().values()
+        limited = [child for sink in sinks if (child := sink.children().get("route"))]
+        http = tree.children().get("http", nothing).children()
+        for group in ("accounts", "tokens"):
+            limited += http.get(group, nothing).children().values()
+        for section in limited:
             for name, what, known in (
                 ("cameras", "camera", list(cameras)),
                 ("sites", "site", sorted(self._sites)),
             ):
-                route = sink.find(("route", name))
-                if route.key[-1] != name or not isinstance(route.value, list):
+                route = section.children().get(name)
+                if route is None or not isinstance(route.value, list):
                     continue
                 for entry in route.value:
                     if len(self.mistakes) >= ENOUGH:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -41,3 +41,17 @@ def _checked(text: str) -> str:
 
 Host = Annotated[str, AfterValidator(_checked)]
 """A host as a setting."""
+
+
+def _checked_address(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError:
+        raise ValueError(
+            "is no address; write one or a network, e.g. 192.0.2.10 or 192.0.2.0/24"
+        ) from None
+    return text
+
+
+Address = Annotated[str, AfterValidator(_checked_address)]
+"""An IP address, or a network of them, as a setting."""

@@ -17,17 +17,21 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FilePath,
     SecretStr,
     SerializeAsAny,
     field_validator,
     model_validator,
 )
 
-from config.hosts import Host
+from config.hosts import Address, Host
 from config.urls import StreamUrl
 
 NAME_PATTERN = r"^\w[\w.-]{0,62}$"
 """Camera, site and sink names: they become MQTT topic levels, metric labels and file names."""
+
+ARGON2_PATTERN = r"\$argon2id\$v=19\$m=\d{1,8},t=\d{1,3},p=\d{1,3}\$[\w+/]{11,}\$[\w+/]{16,}"
+"""An encoded hash (RFC 9106; the PHC string format)."""
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -193,11 +197,75 @@ class EvidenceSettings(Section):
         return value
 
 
+class AccessSettings(Section):
+    """What somebody may do in the console, and of which cameras he sees anything.
+
+    `sites` and `cameras` limit as a route does: an empty list means all.
+    """
+
+    role: Literal["viewer", "operator", "admin"] = Field(
+        default="viewer",
+        description="viewer: sees; operator: judges, mutes, drills, too; admin: draws zones and "
+        "reads the audit, too",
+    )
+    sites: list[Name] = []
+    cameras: list[Name] = []
+
+
+class AccountSettings(AccessSettings):
+    """Somebody who logs in at the console."""
+
+    password: SecretStr = Field(description="what `jikimi password` prints: an argon2id hash")
+
+    @field_validator("password")
+    @classmethod
+    def _is_hash(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(ARGON2_PATTERN, value.get_secret_value()):
+            raise ValueError(
+                "is no argon2id hash, which begins with $argon2id$; run `jikimi password` and put "
+                "here, in quotes, what it prints"
+            )
+        return value
+
+
+class TokenSettings(AccessSettings):
+    """A program that asks the console's API."""
+
+    sha256: SecretStr = Field(description="what `jikimi password --token` prints for the token")
+
+    @field_validator("sha256")
+    @classmethod
+    def _is_hash(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[0-9a-f]{64}", value.get_secret_value()):
+            raise ValueError(
+                "is no SHA-256 in 64 hexadecimal digits; run `jikimi password --token` and put "
+                "here what it prints, not the token itself"
+            )
+        return value
+
+
 class HttpSettings(Section):
-    """Where /metrics, /livez and /healthz are served."""
+    """Where the console, /metrics, /livez and /healthz are served, and to whom."""
 
     host: Host = "127.0.0.1"
     port: int = Field(default=8780, ge=0, le=65535, description="0: any free port")
+    tls_certificate: FilePath | None = Field(
+        default=None, description="PEM file, with what leads to its root; left out: no TLS"
+    )
+    tls_key: FilePath | None = Field(
+        default=None, description="PEM file without passphrase; left out: in the certificate's file"
+    )
+    host_names: list[Host] = Field(
+        default=[],
+        description="names under which browsers reach the console, beside addresses and localhost",
+    )
+    trusted_proxies: list[Address] = Field(
+        default=[], description="whose X-Forwarded-For and X-Forwarded-Proto are believed"
+    )
+    accounts: dict[Name, AccountSettings] = Field(default={}, description="by name, who may log in")
+    tokens: dict[Name, TokenSettings] = Field(
+        default={}, description="by name, programs that may ask the API"
+    )
 
 
 class JournalSettings(Section):

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Final
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
+from detector.console.errors import LogFailures, failed, refused
 from detector.console.monitor import Monitor
-from detector.console.pages import observing
+from detector.console.pages import observing, static
 from detector.console.routing import GuardedRoute
 
-STATIC = Path(__file__).with_name("static")
+MAX_BODY_BYTES: Final = 1 << 20
+"""Of a request; zones and notes are a few kilobytes."""
 
 
-def build(monitor: Monitor) -> Starlette:
+def build(monitor: Monitor) -> ASGIApp:
     """The application over `monitor`; endpoints find it as `request.app.state.monitor`."""
-    routes: list[BaseRoute] = [*pages(), Mount("/static", StaticFiles(directory=STATIC))]
-    app = Starlette(routes=routes)
+    app = Starlette(
+        routes=pages(),
+        exception_handlers={HTTPException: refused, Exception: failed},
+        max_body_size=MAX_BODY_BYTES,
+    )
+    app.router.redirect_slashes = False
     app.state.monitor = monitor
-    return app
+    return LogFailures(app)
 
 
 def pages() -> list[GuardedRoute]:
-    """Every route but static files."""
-    return [*observing.routes()]
+    """Every route."""
+    return [*observing.routes(), *static.routes()]

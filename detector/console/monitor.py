@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from config.settings import CameraSettings, Polygon, Settings
-from detector.journal.reading import JournalReader
 from detector.types import Box
+
+if TYPE_CHECKING:  # loads SQLAlchemy
+    from detector.journal.reading import JournalReader
 
 
 class Topic(StrEnum):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from detector.console.access.user import Role
 
@@ -15,7 +17,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class GuardedRoute(Route):
-    """A route that knows who may use it; `role` None: everybody, without logging in."""
+    """A route that knows who may use it; `role` None: everybody, without logging in.
+
+    `public`: for programs and the page to log in. It is answered whatever the name under which it
+    is asked for, and knows of no session.
+    """
 
     def __init__(
         self,
@@ -24,7 +30,17 @@ class GuardedRoute(Route):
         *,
         role: Role | None,
         methods: tuple[str, ...] = ("GET",),
+        public: bool = False,
         **more: Any,
     ) -> None:
+        assert role is None or not public
         super().__init__(path, endpoint, methods=list(methods), **more)
         self.role = role
+        self.public = public
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer who may ask; raises HTTPException for anybody else."""
+        methods = self.methods or set()
+        if scope["method"] not in methods:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
+        await self.app(scope, receive, send)

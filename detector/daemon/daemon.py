@@ -30,6 +30,7 @@ from config.secrets import scrub
 from config.settings import CameraSettings, Settings
 from config.urls import StreamUrl
 from detector.console.monitor import Change, Topic
+from detector.console.server import ConsoleServer
 from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
@@ -39,7 +40,6 @@ from detector.daemon.health import Health
 from detector.daemon.journal import OUTBOX, Journal
 from detector.daemon.observability.evidence_metrics import EvidenceMetrics
 from detector.daemon.observability.free_space import FreeSpace
-from detector.daemon.observability.http import HttpServer
 from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import (
     DetectorMetrics,
@@ -170,9 +170,7 @@ class Daemon:
                 changes,
             )
         )
-        self._http = HttpServer(
-            settings.http, registry, health.liveness, lambda: dict(health.status())
-        )
+        self._http = ConsoleServer(settings.http, self.monitor)
         age = metrics.progress_age
         age.labels("inference").set_function(self._worker.thread.age_s)
         age.labels("reporter").set_function(self._reporter.thread.age_s)

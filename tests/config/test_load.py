@@ -16,6 +16,7 @@ from config.load import load_settings
 from config.schema import settings_schema
 from config.secrets import scrub
 from config.settings import (
+    AccountSettings,
     CameraSettings,
     CaptureSettings,
     DetectionSettings,
@@ -27,6 +28,7 @@ from config.settings import (
     RouteSettings,
     Settings,
     SinkSettings,
+    TokenSettings,
 )
 
 Options = Mapping[str, type[BaseModel]]
@@ -285,6 +287,8 @@ def test_city_shows_every_key(examples: Path) -> None:
         DetectionSettings,
         EvidenceSettings,
         HttpSettings,
+        AccountSettings,
+        TokenSettings,
         LogSettings,
     ):
         for key in set(model.model_fields) - {"open_threshold", "watch", "ignore"}:

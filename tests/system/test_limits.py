@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from detector.daemon.observability.http import MAX_CLIENTS
+from detector.console.connections import MAX_CONNECTIONS
 from servers import no_threads
 from servers.daemon import COMMAND, DaemonProcess, wait_until
 
@@ -65,7 +65,7 @@ def test_a_thousand_idle_clients_take_neither_threads_nor_descriptors(tmp_path: 
     prlimit = shutil.which("prlimit")
     if prlimit is None:
         pytest.skip("needs prlimit (util-linux)")
-    command = (prlimit, f"--nofile={MAX_CLIENTS + 60}", *COMMAND)
+    command = (prlimit, f"--nofile={MAX_CONNECTIONS + 60}", *COMMAND)
     cameras = {"gate": "pattern://calm"}
     with DaemonProcess(tmp_path / "jikimi", cameras=cameras, command=command) as daemon:
         daemon.wait_state("gate", "live")
@@ -75,7 +75,7 @@ def test_a_thousand_idle_clients_take_neither_threads_nor_descriptors(tmp_path: 
             assert livez(daemon) == "ok\n"
             assert daemon.process
             threads = list(Path(f"/proc/{daemon.process.pid}/task").iterdir())
-            assert len(threads) < MAX_CLIENTS + 40
+            assert len(threads) < MAX_CONNECTIONS + 40
             goes_on(daemon, "gate")
         daemon.stop()
 
@@ -88,6 +88,8 @@ def test_without_descriptors_it_answers_or_ends(tmp_path: Path) -> None:
     cameras = {"gate": "pattern://calm"}
     with DaemonProcess(tmp_path / "jikimi", cameras=cameras) as daemon, ExitStack() as clients:
         daemon.wait_state("gate", "live")
+        # its thread has loaded what it needs files for
+        wait_until((daemon.state_dir / "journal.sqlite").exists, "the journal")
         assert daemon.process
         pid = daemon.process.pid
         used = max(int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir())

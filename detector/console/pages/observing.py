@@ -13,9 +13,9 @@ from detector.console.routing import GuardedRoute
 def routes() -> list[GuardedRoute]:
     """These three, open to everybody who reaches the port."""
     return [
-        GuardedRoute("/metrics", metrics, role=None),
-        GuardedRoute("/livez", livez, role=None),
-        GuardedRoute("/healthz", healthz, role=None),
+        GuardedRoute("/metrics", metrics, role=None, public=True),
+        GuardedRoute("/livez", livez, role=None, public=True),
+        GuardedRoute("/healthz", healthz, role=None, public=True),
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -19,8 +19,10 @@ from detector.daemon.cameras import Cameras
 from detector.daemon.health import Health
 from detector.daemon.operators.changes import Changes
 from detector.daemon.operators.control import Commands
-from detector.journal.reading import JournalReader
 from detector.journal.recorder import Recorder
+
+if TYPE_CHECKING:  # loads SQLAlchemy
+    from detector.journal.reading import JournalReader
 
 
 @dataclass(frozen=True, slots=True)
