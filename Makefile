@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
+# Where Python keeps no compiled files, each of a hundred processes compiles all that it loads.
+unexport PYTHONDONTWRITEBYTECODE
+
 PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check
 
 # A stamp a lock file: an environment is made once, and again when its lock changes. pip shows

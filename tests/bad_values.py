@@ -80,8 +80,7 @@ def wrong_documents(sink_options: dict[str, type[BaseModel]]) -> Iterator[tuple[
         for value in _wrong(field):
             yield ("cameras", "gate", *key), _document(("cameras", "gate", *key), value, "log")
     for kind, options in sink_options.items():
-        shared = list(_fields(SinkSettings, ("name", "type", "options"))) if kind == "log" else []
-        for key, field in [*shared, *_fields(options, ())]:
+        for key, field in [*_shared(kind, ("name", "type", "options")), *_fields(options, ())]:
             for value in _wrong(field):
                 yield ("sinks", "it", *key), _document(("sinks", "it", *key), value, kind)
 
@@ -100,7 +99,7 @@ def stated_everywhere(
         document["cameras"]["gate"].setdefault("user", "viewer")
         yield ("cameras", "gate", name), {SecretStr}, document
     for kind, options in sink_options.items():
-        for part, field in [*_fields(SinkSettings, ("name", "options")), *_fields(options, ())]:
+        for part, field in [*_shared(kind, ("name", "options")), *_fields(options, ())]:
             key = ("sinks", "it", *part)
             yield key, set(_kinds(field.annotation)), _document(key, value, kind)
 
@@ -139,6 +138,12 @@ def _fields(model: type[BaseModel], without: Key) -> Iterator[tuple[Key, FieldIn
         if section is not None:
             for key, inner in _fields(section, ()):
                 yield (name, *key), inner
+
+
+def _shared(kind: str, without: Key) -> Iterator[tuple[Key, FieldInfo]]:
+    """The keys that sinks of all types have are the same for each: they are tried with one."""
+    if kind == "log":
+        yield from _fields(SinkSettings, without)
 
 
 def _is_section(kind: Any) -> bool:

@@ -35,7 +35,7 @@ class WebhookOptions(Section):
     headers: dict[str, SecretStr] = Field(default={})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sink_options() -> Mapping[str, type[BaseModel]]:
     return {
         "floodlight": RelayOptions,

@@ -23,9 +23,11 @@ from config.settings import Settings
 
 pytestmark = pytest.mark.timeout(60)
 
+OPTIONS = sink_options()  # looked up once: 10 ms each time
+
 CORPUS: dict[Key, list[Document]] = {
     key: [document for _, document in documents]
-    for key, documents in itertools.groupby(wrong_documents(sink_options()), lambda one: one[0])
+    for key, documents in itertools.groupby(wrong_documents(OPTIONS), lambda one: one[0])
 }
 CAMERA = "cameras: {gate: 'rtsp://192.0.2.1/s'}\n"
 
@@ -123,7 +125,7 @@ def test_a_wrong_value_is_one_line_with_its_key(key: Key, path: Path) -> None:
     for document in CORPUS[key]:
         text = written(document)
         path.write_text(text)
-        (line,) = refused(lambda: load_settings(path, {}, [], sink_options()))
+        (line,) = refused(lambda: load_settings(path, {}, [], OPTIONS))
         number = line.removeprefix(f"{path}:").partition(":")[0]
         assert text.splitlines()[int(number) - 1].strip().startswith(f"{key[-1]}:"), line
         assert key[-1] in line.partition(": ")[2], line
@@ -133,7 +135,7 @@ def test_a_wrong_value_is_one_line_with_its_key(key: Key, path: Path) -> None:
 @pytest.mark.parametrize("text", WHOLE.values(), ids=WHOLE)
 def test_a_wrong_file_is_told_in_few_lines(text: bytes | str, path: Path) -> None:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    lines = refused(lambda: load_settings(path, {}, [], sink_options()))
+    lines = refused(lambda: load_settings(path, {}, [], OPTIONS))
     assert len(lines) <= TOLD + 1
     assert all(line.startswith(str(path)) for line in lines)
 
@@ -157,20 +159,20 @@ def test_what_is_no_file_is_neither_waited_for_nor_read(what: str, path: Path) -
         case "socket":
             with socket.socket(socket.AF_UNIX) as bound:
                 bound.bind(str(path))
-    (line,) = refused(lambda: load_settings(path, {}, [], sink_options()))
+    (line,) = refused(lambda: load_settings(path, {}, [], OPTIONS))
     assert line.startswith(str(path))
     secret = path.with_name("site-2.yaml")
     secret.write_text(
         f"cameras: {{gate: {{url: rtsp://h/s, user: u, password: {{file: {path.name}}}}}}}\n"
     )
-    (line,) = refused(lambda: load_settings(secret, {}, [], sink_options()))
+    (line,) = refused(lambda: load_settings(secret, {}, [], OPTIONS))
     assert line.startswith(f"{secret}:1: cameras.gate.password: the file {path}")
 
 
 def test_a_secret_is_no_large_file(path: Path) -> None:
     (path.parent / "secret").write_text("x" * 70_000)
     path.write_text("cameras: {gate: {url: rtsp://h/s, user: u, password: {file: secret}}}\n")
-    (line,) = refused(lambda: load_settings(path, {}, [], sink_options()))
+    (line,) = refused(lambda: load_settings(path, {}, [], OPTIONS))
     assert "secret is larger than 64 kB; name the right file" in line
 
 
@@ -200,7 +202,7 @@ def test_a_secret_is_no_large_file(path: Path) -> None:
     ids=lambda environ: next(iter(environ))[:30].encode("ascii", "replace").decode(),
 )
 def test_wrong_variables(environ: Mapping[str, str]) -> None:
-    lines = refused(lambda: load_settings(None, environ, [], sink_options()))
+    lines = refused(lambda: load_settings(None, environ, [], OPTIONS))
     assert len(lines) <= TOLD + 1
     assert all(line.startswith("JIKIMI_") for line in lines)
 
@@ -219,7 +221,7 @@ FINE = {
 @pytest.mark.parametrize("text", FINE.values(), ids=FINE)
 def test_what_is_unusual_and_right(text: str, path: Path) -> None:
     path.write_bytes(text.encode())
-    assert load_settings(path, {}, [], sink_options()).cameras
+    assert load_settings(path, {}, [], OPTIONS).cameras
 
 
 def test_names_are_no_references(path: Path) -> None:
@@ -229,13 +231,13 @@ def test_names_are_no_references(path: Path) -> None:
             f"cameras: {{{name}: rtsp://h/s}}\nsinks: {{{name}: {{type: webhook, "
             f"url: 'https://h/x', headers: {{{name}: JIKIMI_X}}, route: {{cameras: [{name}]}}}}}}\n"
         )
-        settings = load_settings(path, {}, [], sink_options())
+        settings = load_settings(path, {}, [], OPTIONS)
         assert [camera.name for camera in settings.cameras] == [name]
         assert [sink.name for sink in settings.sinks] == [name]
         assert settings.sinks[0].options.model_dump()["headers"].keys() == {name}
         (path.parent / "url").write_text("rtsp://192.0.2.7/s\n")
         path.write_text(f"cameras: {{{name}: {{file: url}}}}\n")
-        settings = load_settings(path, {}, [], sink_options())
+        settings = load_settings(path, {}, [], OPTIONS)
         assert settings.cameras[0].url.url == "rtsp://192.0.2.7/s"
 
 
@@ -244,7 +246,7 @@ def test_names_are_no_references(path: Path) -> None:
 def test_a_long_text_that_is_nearly_a_url_takes_no_minute(piece: str, path: Path) -> None:
     for before in ("rtsp://u:p@h/", "rtsp://h/?", "rtsp://h/a?-=", ""):
         path.write_text(CAMERA + f"site: '{before}{piece * (60_000 // len(piece))}://'\n")
-        refused(lambda: load_settings(path, {}, [], sink_options()))
+        refused(lambda: load_settings(path, {}, [], OPTIONS))
 
 
 @pytest.mark.slow

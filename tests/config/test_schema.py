@@ -43,7 +43,7 @@ SEEN = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def schema(sink_options: Mapping[str, type[BaseModel]]) -> Draft202012Validator:
     document = settings_schema(sink_options)
     Draft202012Validator.check_schema(document)

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import dashboard_pictures
 import dashboards
 import pytest
 from dashboards import Period
@@ -261,4 +260,6 @@ def draw(
 ) -> None:
     """A picture for a person to look at."""
     folder = Path(os.environ.get("DASHBOARD_PICTURES", tmp_path))
+    import dashboard_pictures  # loads matplotlib, a second
+
     dashboard_pictures.draw(board, answers, run.period, folder / f"{path.stem}-{name}.png")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import models.report.plots
 from detector.inference.weights import load_classifier
 from models.weights.fitted import FittedOn, fitted_on
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed (make train-env)")
+pytestmark = pytest.mark.skipif(
+    find_spec("sklearn") is None, reason="scikit-learn is not installed (make train-env)"
+)
 
 Run = Callable[..., tuple[int, str, str]]
 

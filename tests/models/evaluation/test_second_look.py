@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 import models.report.plots
 from detector.cli import main
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed (make train-env)")
+pytestmark = pytest.mark.skipif(
+    find_spec("sklearn") is None, reason="scikit-learn is not installed (make train-env)"
+)
 
 
 @pytest.mark.slow

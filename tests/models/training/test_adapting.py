@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from models.training.head import probabilities_of
 from models.training.recipe import Recipe
 from models.weights.fitted import fitted_on
 
-pytest.importorskip("scipy", reason="SciPy is not installed (make train-env)")
+pytestmark = pytest.mark.skipif(
+    find_spec("scipy") is None, reason="SciPy is not installed (make train-env)"
+)
 
 ONE = np.ones(1, np.float32)
 

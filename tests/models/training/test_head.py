@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from models.training.examples import Example
 from models.training.head import calibrate, fit_head, out_of_fold_logits, probabilities_of
 from models.training.recipe import Recipe, fold_of
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed (make train-env)")
+pytestmark = pytest.mark.skipif(
+    find_spec("sklearn") is None, reason="scikit-learn is not installed (make train-env)"
+)
 
 EMPTY = np.zeros((0, 2), np.float32)
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from models.training.second_look import Windows, fit_fusion, fit_linear, fold_he
 from models.weights.second_look import exported_second_look, read_second_look
 from models.weights.video_sidecar import Seen, read_video_sidecar, write_video_sidecar
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed (make train-env)")
+pytestmark = pytest.mark.skipif(
+    find_spec("sklearn") is None, reason="scikit-learn is not installed (make train-env)"
+)
 
 Train = Callable[..., tuple[int, str]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from detector.inference.weights import load_classifier
 from models.training.recipe import FOLDS
 from servers.daemon import DaemonProcess, wait_until
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed (make train-env)")
+pytestmark = pytest.mark.skipif(
+    find_spec("sklearn") is None, reason="scikit-learn is not installed (make train-env)"
+)
 
 Train = Callable[..., tuple[int, str, str]]
 
