@@ -57,6 +57,7 @@ def _with_site(sink: SinkSettings, site: str) -> SinkSettings:
     return sink.model_copy(update={"options": sink.options.model_copy(update={"site": site})})
 
 
+@cache  # 10 ms
 def _entries() -> Sequence[EntryPoint]:
     return sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
 
