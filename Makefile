@@ -72,7 +72,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter
 
 .PHONY: check
 check: lint ## lint and the fast tests, in under a minute
-	@$(BIN)/python -m pytest -q -m "not slow" -n auto
+	@$(BIN)/python -m pytest -q -n auto -m "not slow" --hypothesis-profile quick
 
 .PHONY: train-env
 train-env: $(VENV)/.train ## add TensorFlow, for training and export

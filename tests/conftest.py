@@ -19,6 +19,7 @@ from footage import Picture, write_video
 
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("patient"), max_examples=20)  # make check
 settings.load_profile("patient")
 
 

@@ -15,6 +15,7 @@ PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check")
 VERSION = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
 
 
+@pytest.mark.slow
 def test_it_holds_the_weights_and_schema_and_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     weights = REPOSITORY / "models/weights"
@@ -27,6 +28,7 @@ def test_it_holds_the_weights_and_schema_and_no_tests(wheel: Path) -> None:
     assert not [name for name in names if name.startswith("test") or "/test" in name]
 
 
+@pytest.mark.slow
 def test_the_same_source_gives_the_same_wheel(source: Path, wheel: Path, tmp_path: Path) -> None:
     assert build_wheel(source, tmp_path).read_bytes() == wheel.read_bytes()
 

@@ -27,6 +27,7 @@ def test_the_cores_to_buy_leave_room() -> None:
         assert found.cores == 1 or found.load_cores > LOAD * (found.cores - 1)
 
 
+@pytest.mark.slow
 def test_the_command_says_it_in_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--cameras", "40", "--resolution", "720p"]) == 0
     said = capsys.readouterr().out

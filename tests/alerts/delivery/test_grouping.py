@@ -185,7 +185,11 @@ def test_what_is_too_large_goes_without_its_pictures(
 
 @pytest.mark.usefixtures("no_gap")
 @pytest.mark.parametrize(
-    "error", [RefusedError("no"), DeferredError("not now"), ValueError("fault"), UnclearError("?")]
+    "error",
+    [
+        *(RefusedError("no"), DeferredError("not now"), ValueError("fault")),
+        pytest.param(UnclearError("?"), marks=pytest.mark.slow),
+    ],
 )
 def test_the_one_to_blame_is_found_by_halves_and_holds_up_nobody(
     dispatching: Dispatching, error: Exception

@@ -114,7 +114,13 @@ def test_an_alert_under_suspicion_goes_without_its_picture_where_others_get_thro
                 break
 
 
-@pytest.mark.parametrize("answer", [SILENCE, disconnect(0x93), disconnect(0x96)])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        disconnect(0x93),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (SILENCE, disconnect(0x96))),
+    ],
+)
 def test_a_broker_that_fails_at_one_alert_gets_the_others(
     dispatching: Dispatching, answer: Answer
 ) -> None:
@@ -128,7 +134,13 @@ def test_a_broker_that_fails_at_one_alert_gets_the_others(
 
 
 @pytest.mark.parametrize(
-    "error", [DeliveryError("away"), BusyError("busy", 0.01), TimedOutError("s"), UnclearError("?")]
+    "error",
+    [
+        DeliveryError("away"),
+        pytest.param(BusyError("busy", 0.01), marks=pytest.mark.slow),
+        pytest.param(TimedOutError("s"), marks=pytest.mark.slow),
+        pytest.param(UnclearError("?"), marks=pytest.mark.slow),
+    ],
 )
 def test_what_an_outage_made_suspect_arrives_with_its_picture(
     dispatching: Dispatching, error: Exception

@@ -381,6 +381,7 @@ def noted(path: Path) -> str:
     return wait_for(lambda: path.exists() and path.read_text().endswith("\n") and path.read_text())
 
 
+@pytest.mark.slow
 def test_a_command_is_ended_with_its_children(tmp_path: Path, hasty: None) -> None:
     path = tmp_path / "pids"
     ignoring = "trap '' TERM; while :; do read -r _ </dev/zero; done"

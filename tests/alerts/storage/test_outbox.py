@@ -151,7 +151,9 @@ class OutboxModel(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-OutboxModel.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+OutboxModel.TestCase.settings = settings(
+    max_examples=settings.default.max_examples // 4, stateful_step_count=30
+)
 TestOutboxModel = OutboxModel.TestCase
 
 

@@ -192,6 +192,7 @@ def test_the_password_is_in_nothing_that_is_written(clip: Path) -> None:
         assert secret not in said
 
 
+@pytest.mark.slow
 def test_stopping_does_not_wait_for_a_silent_camera() -> None:
     """Neither `stop` nor the end of the process waits for a connection that hangs."""
     script = textwrap.dedent(

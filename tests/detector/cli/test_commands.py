@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,17 +90,6 @@ def test_durations(text: str, expected: float) -> None:
     assert seconds(text) == expected
 
 
-def test_asking_for_help_loads_no_video_library() -> None:
-    code = """
-import sys
-from detector.cli import build_parser
-build_parser()
-print(sorted({"av", "cv2", "ai_edge_litert", "matplotlib"} & set(sys.modules)))
-"""
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
-
-
 # --- score
 
 
@@ -152,6 +139,7 @@ def test_a_video_of_which_nothing_was_looked_at_is_not_told_as_a_quiet_one(
     assert str(brawl_video) in out
 
 
+@pytest.mark.slow
 def test_score_draws_what_it_is_asked_for(
     run: Run, tmp_path: Path, brawl_video: Path, make_weights: Any
 ) -> None:

@@ -177,6 +177,7 @@ def test_a_drill_on_no_such_camera_names_those_there_are(run: Run, serve: Serve)
     assert "cameras are gate" in err
 
 
+@pytest.mark.slow
 def test_the_control_c_that_ends_a_drill_leaves_no_traceback(serve: Serve) -> None:
     serve(**exercise([delivery("police", "delivered", 60), delivery("mqtt", "queued")]))
     with subprocess.Popen(
@@ -319,6 +320,7 @@ def on_a_terminal(*arguments: str) -> Iterator[Terminal]:
         terminal.close()
 
 
+@pytest.mark.slow
 def test_silence_on_a_terminal_asks_for_how_long_until_it_understands(
     silences: Silences,
 ) -> None:
@@ -334,6 +336,7 @@ def test_silence_on_a_terminal_asks_for_how_long_until_it_understands(
     assert asked["for_s"] == 7200
 
 
+@pytest.mark.slow
 def test_who_types_nothing_silences_nothing(silences: Silences) -> None:
     with on_a_terminal("silence") as terminal:
         terminal.read_until("For how long? (10m, 2h) ")

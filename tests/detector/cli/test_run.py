@@ -116,6 +116,7 @@ def test_cameras_of_the_command_line_come_on_top_of_the_files(tmp_path: Path) ->
 # --- one daemon a state directory
 
 
+@pytest.mark.slow
 def test_the_second_daemon_is_refused_before_it_does_anything(tmp_path: Path) -> None:
     with claimed(tmp_path / "state"):
         done = subprocess.run(
@@ -145,6 +146,7 @@ def test_a_folder_without_room_for_a_lock_does_not_stop_an_alarm(tmp_path: Path)
 # --- what it shows
 
 
+@pytest.mark.slow
 def test_without_a_terminal_every_line_is_json(tmp_path: Path) -> None:
     cameras = {"calm": "pattern://calm", "gone": "rtsp://viewer:s3cret-word@127.0.0.1:1/a"}
     auto = {"JIKIMI_LOG__FORMAT": "auto", "JIKIMI_LOG__LEVEL": "debug"}

@@ -111,6 +111,7 @@ def test_a_stopped_camera_closes_its_incident_and_hears_no_late_scores(street: S
     assert not street.metric('camera="gate"')
 
 
+@pytest.mark.slow
 def test_reports_of_one_incident_stay_in_order_though_two_threads_bring_them(
     street: Street,
 ) -> None:
@@ -291,6 +292,7 @@ def test_what_is_learnt_shows_in_status_and_metrics(street: Street) -> None:
     assert street.metric(f"jikimi_calibration_learning{at} 1.0")
 
 
+@pytest.mark.slow
 def test_the_next_daemon_goes_on_from_the_threshold_that_was_in_force(
     street: Street, classifier: Classifier, tmp_path: Path
 ) -> None:
@@ -303,6 +305,7 @@ def test_the_next_daemon_goes_on_from_the_threshold_that_was_in_force(
     assert status(again)["hours"] == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_camera_that_was_turned_starts_from_the_weights_again_for_good(
     street: Street, classifier: Classifier, tmp_path: Path
 ) -> None:

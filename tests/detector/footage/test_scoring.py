@@ -160,6 +160,7 @@ def test_a_head_that_looks_back_sees_the_views_one_by_one(
     )
 
 
+@pytest.mark.slow
 def test_five_lines_of_python_score_a_file(
     make_video: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -274,6 +275,7 @@ def test_a_phones_portrait_video_is_annotated_upright(
     assert shown[10:50, :100].max() < 60
 
 
+@pytest.mark.slow
 def test_a_raw_stream_is_scored_and_annotated(
     tmp_path: Path, brawl_video: Path, brawl_score: FileScore, classifier: Classifier
 ) -> None:
@@ -327,6 +329,7 @@ def test_the_drawing_marks_the_crop_and_the_score() -> None:
     assert (bare[60:200] == 0).all()
 
 
+@pytest.mark.slow
 def test_the_plot_is_a_picture_with_room_for_every_file(
     tmp_path: Path, brawl_score: FileScore
 ) -> None:

@@ -47,6 +47,7 @@ def test_a_draw_goes_to_the_first() -> None:
     assert quickest([Timed("litert", 0.01), Timed("litert-int8", 0.01)]).name == "litert"
 
 
+@pytest.mark.slow
 def test_shipped_weights_run_on_an_engine_of_litert() -> None:
     assert load_classifier(engine="auto").engine.name in {"litert", "litert-int8"}
 

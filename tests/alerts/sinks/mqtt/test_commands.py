@@ -167,6 +167,7 @@ def test_a_command_that_came_while_the_monitor_was_away_is_never_run(
     assert [command for command, _ in monitor.asked] == ["unsilence"]
 
 
+@pytest.mark.slow
 def test_a_flood_of_commands_is_bounded_and_said_once(
     dispatching: Dispatching, subscriber: Subscriber
 ) -> None:

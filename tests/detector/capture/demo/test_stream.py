@@ -86,6 +86,7 @@ def test_a_walker_stands_on_one_foot_while_the_other_swings() -> None:
     assert 1.0 < np.median(pace[walking]) < 1.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES)
 def test_nobody_jumps_when_the_scene_starts_over(scene: SceneName) -> None:
     for cycle in range(4):
@@ -109,6 +110,7 @@ def test_only_the_brawl_is_violent() -> None:
             assert _fastest(brawler, BRAWL_END_S + 1.5, fig.CYCLE_S) < 4
 
 
+@pytest.mark.slow
 def test_the_brawl_is_in_the_picture_and_as_large_as_on_a_camera() -> None:
     for cycle in range(3):
         for brawler in figures("scuffle", cycle)[-2:]:

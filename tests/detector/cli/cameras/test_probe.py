@@ -63,6 +63,7 @@ def test_a_picture_that_cannot_be_written_after_all_is_told_with_the_report(
     assert "folder.jpg: cannot be written" in err
 
 
+@pytest.mark.slow
 def test_a_terminal_is_told_what_is_going_on_and_standard_output_stays_the_report() -> None:
     url = f"rtsp://viewer:hunter2-at-the-gate@127.0.0.1:{free_port()}/gate"
     ours, theirs = pty.openpty()
