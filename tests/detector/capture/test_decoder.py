@@ -16,11 +16,10 @@ from servers.rtsp import make_clip
 GOP, PICTURES = 25, 100
 
 
-@pytest.fixture(params=["0", "2"], ids=["no B-frames", "B-frames"])
-def clip(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return make_clip(
-        tmp_path / "clip.mp4", size=(320, 192), seconds=4, gop=GOP, b_frames=int(request.param)
-    )
+@pytest.fixture(scope="module", params=["0", "2"], ids=["no B-frames", "B-frames"])
+def clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    return make_clip(path, size=(320, 192), seconds=4, gop=GOP, b_frames=int(request.param))
 
 
 def decoded(clip: Path, gop_at: Callable[[int], int]) -> list[tuple[int | None, np.ndarray]]:

@@ -109,6 +109,7 @@ def test_score_tells_people_what_it_found(run: Run, brawl_video: Path, make_weig
     assert f"{brawl_video}: 12.0 s, peak 1.00, violence" in out
 
 
+@pytest.mark.slow
 def test_one_broken_video_costs_the_others_nothing(
     run: Run, tmp_path: Path, brawl_video: Path, make_weights: Any
 ) -> None:

@@ -195,6 +195,7 @@ def test_a_damaged_file_stops_no_alarm_and_is_not_deleted(
     again.alarm()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "column", "value"),
     [
@@ -400,6 +401,7 @@ def test_a_link_to_itself_that_comes_while_running_is_got_rid_of(
     assert len(read_entries(folder)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", [OUTBOX, f"{OUTBOX}-wal", f"{OUTBOX}.lock", "", "replaced"])
 def test_what_is_removed_or_replaced_while_running_is_written_again(
     folder: Path, start: Callable[[], Started], what: str

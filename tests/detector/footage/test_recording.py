@@ -19,7 +19,7 @@ from detector.capture.decoder import Decoder
 from detector.capture.packets import demuxed
 from detector.footage import recording
 from detector.footage.recording import EPOCH, recorded_samples, recorded_seconds
-from footage import PHONE, show_turned, write_raw
+from footage import PHONE, show_turned, write_raw, write_video
 from servers.rtsp import make_clip
 
 
@@ -200,16 +200,27 @@ def test_a_phones_portrait_video_is_upright(make_video: Any) -> None:
         assert turned.frame.bgr(100).shape == (100, 60, 3)
 
 
-@pytest.mark.parametrize("name", ["clip.mp4", "clip.ts", "clip.mkv", "raw.h264"])
+CONTAINERS = ["clip.mp4", "clip.ts", "clip.mkv", "raw.h264"]
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Four seconds in each container: the file's name, and what is in it."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for name in CONTAINERS:
+        if name.endswith("h264"):
+            write_raw(folder / name, pictures(100), 25)
+        else:
+            write_video(folder / name, pictures(100), 25, gop=10)
+    return {name: (folder / name).read_bytes() for name in CONTAINERS}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_damaged_packet_costs_no_more_than_what_hangs_on_it(
-    make_video: Any, tmp_path: Path, name: str, seed: int
+    recordings: dict[str, bytes], tmp_path: Path, name: str, seed: int
 ) -> None:
-    if name.endswith("h264"):
-        path = write_raw(tmp_path / name, pictures(100), 25)
-    else:
-        path = make_video(pictures(100), name=name, gop=10)
-    content = bytearray(path.read_bytes())
+    path, content = tmp_path / name, bytearray(recordings[name])
     rng = np.random.default_rng(seed)
     at = int(rng.integers(len(content) // 3, len(content) // 2))
     content[at : at + 40] = rng.bytes(40)

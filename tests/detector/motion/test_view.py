@@ -96,7 +96,12 @@ def test_median_is_the_median() -> None:
 
 @pytest.mark.parametrize("square", [0.2, 0.8])  # small windows are enlarged, large ones averaged
 @pytest.mark.parametrize(
-    "size", [(320, 180), (320, 240), (180, 320), (96, 64), (64, 96), (320, 158), (24, 24)]
+    "size",
+    [
+        *((320, 180), (180, 320), (24, 24)),
+        *(pytest.param(more, marks=pytest.mark.slow) for more in ((320, 240), (96, 64))),
+        *(pytest.param(more, marks=pytest.mark.slow) for more in ((64, 96), (320, 158))),
+    ],
 )
 def test_view_follows_the_recipe(size: tuple[int, int], square: float) -> None:
     greys = walk(size, square=square, start=(0.1, 0.1))

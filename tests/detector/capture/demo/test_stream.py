@@ -59,6 +59,7 @@ def test_a_picture_depends_on_its_time_only(scene: SceneName) -> None:
         assert not np.array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_each_minute_has_a_brawl_of_its_own() -> None:
     first, second = (figures("scuffle", cycle)[-1].joints for cycle in (0, 1))
     rows = slice(int(BRAWL_START_S * fig.POSES_HZ), int(BRAWL_END_S * fig.POSES_HZ))
