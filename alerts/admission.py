@@ -21,11 +21,19 @@ class Stage(StrEnum):
     WITHHELD = "withheld"
     """A cooldown or an expiry kept its `opened` away: the rest is not sent either."""
 
+    DISMISSED = "dismissed"
+    """An operator dismissed it, or did not confirm it in time: nothing of it is sent."""
+
+    CONFIRMED = "confirmed"
+    """An operator has confirmed it already: its `opened`, once there is one, does not wait."""
+
 
 class Decision(StrEnum):
     """What to do with the alert."""
 
     SEND = "send"
+    HOLD = "hold"
+    """Send it once an operator has confirmed it."""
     SKIP = "skip"
     SILENCED = "silenced"
     COOLDOWN = "cooldown"
@@ -41,15 +49,22 @@ class Admission:
 
 
 def admit(
-    alert: Alert, *, stage: Stage | None, routed: bool, silenced: bool, in_cooldown: bool
+    alert: Alert,
+    *,
+    stage: Stage | None,
+    routed: bool,
+    silenced: bool,
+    in_cooldown: bool,
+    to_confirm: bool = False,
 ) -> Admission:
     """Judge `alert` for one sink.
 
     `routed`: it passes the sink's route; `silenced`: the operator asked for quiet; `in_cooldown`:
-    the sink's cooldown for this camera runs. Exercises and camera notices heed neither of
-    the last two. A silenced incident that outlasts the silence is told then. `closed` of an
-    incident that was told passes silence, for the receiver would wait for it for ever; an
-    incident of which it has heard nothing is not told by its `closed`.
+    the sink's cooldown for this camera runs; `to_confirm`: the sink is told of what an operator
+    has confirmed. Exercises and camera notices heed none of the last three. A silenced incident
+    that outlasts the silence is told then. `closed` of an incident that was told passes silence,
+    for the receiver would wait for it for ever; an incident of which it has heard nothing is not
+    told by its `closed`.
     """
     silenced = silenced and not alert.exercise
     in_cooldown = in_cooldown and not alert.exercise
@@ -60,12 +75,13 @@ def admit(
         over = phase is AlertPhase.CLOSED
         phase = AlertPhase.CLOSED if over else AlertPhase.UPDATED
         decision = Decision.SILENCED if silenced and not over else Decision.SEND
-    elif stage is None and routed and phase is not AlertPhase.CLOSED:
+    elif stage in {None, Stage.CONFIRMED} and routed and phase is not AlertPhase.CLOSED:
         phase = AlertPhase.OPENED
         if silenced:
             decision = Decision.SILENCED
         elif in_cooldown:
             decision, after = Decision.COOLDOWN, Stage.WITHHELD
         else:
-            decision, after = Decision.SEND, Stage.TOLD
+            is_held = to_confirm and stage is None and not alert.exercise
+            decision, after = Decision.HOLD if is_held else Decision.SEND, Stage.TOLD
     return Admission(decision, phase, after)

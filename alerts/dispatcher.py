@@ -22,7 +22,7 @@ from alerts.admission import Decision, Stage, admit
 from alerts.clock import SteadyClock
 from alerts.deadline import LEAVE_S, Deadline
 from alerts.delivery.deliveries import Delivery, ExerciseDeliveries
-from alerts.delivery.status import SinkState, SinkStatus
+from alerts.delivery.status import Awaiting, SinkState, SinkStatus
 from alerts.delivery.worker import SinkWorker
 from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
@@ -30,9 +30,10 @@ from alerts.metrics import AlertMetrics
 from alerts.routing import routes
 from alerts.sink import CommandHandler
 from alerts.sinks.certificates import first_end_s, tls_files
+from alerts.storage.confirming import Confirmations
 from alerts.storage.faults import StorageFaults
 from alerts.storage.listing import Queued
-from alerts.storage.outbox import ALL_CAMERAS, Outbox
+from alerts.storage.outbox import ALL_CAMERAS, Hold, Outbox
 from alerts.storage.set_aside import Refused
 from alerts.storage.store import Store
 from alerts.storage.write_behind import Change
@@ -68,6 +69,7 @@ class Dispatcher:
         self.faults = faults or StorageFaults(metrics)
         self.store = Store(outbox_path, self._clock, self.faults, self._wake)
         self._outbox = Outbox(self.store)
+        self._confirmations = Confirmations(self.store)
         self._running = False
         self._notices: dict[tuple[str, str], CameraNotice] = {}
         self._shown_silences: dict[str, float] = {}
@@ -100,6 +102,7 @@ class Dispatcher:
         now = self._clock.now()
         phases: dict[str, AlertPhase] = {}
         stages: dict[str, Stage] = {}
+        holds: dict[str, Hold] = {}
         with self._mutex:
             self._tidy(now)
             silences = self._outbox.silences(now).keys()
@@ -113,27 +116,73 @@ class Dispatcher:
                     routed=routes(worker.settings.route, alert, context, local_time),
                     silenced=silenced,
                     in_cooldown=self._in_cooldown(worker.settings, alert.camera, now),
+                    to_confirm=worker.settings.confirm is not None,
                 )
                 if admission.stage is not None:
                     stages[name] = admission.stage
                 if admission.decision in {Decision.SILENCED, Decision.COOLDOWN}:
                     worker.count(admission.decision.value)
                 elif (
-                    admission.decision is Decision.SEND
+                    admission.decision in {Decision.SEND, Decision.HOLD}
                     and admission.phase in worker.sink_class.phases
                 ):
                     phases[name] = admission.phase
+                    confirm = worker.settings.confirm
+                    if admission.decision is Decision.HOLD and confirm:
+                        holds[name] = Hold(now + confirm.within_s, confirm.then)
             if alert.exercise:
                 self._exercises.submitted(alert, phases)
             if phases or stages or also:
-                self._outbox.put(alert, phases, now - context.age_s, stages, also)
+                self._outbox.put(alert, phases, now - context.age_s, stages, also, holds)
             for name, phase in phases.items():
                 # A new alarm is worth an attempt even while the sink is backing off.
-                if phase is AlertPhase.OPENED:
+                if phase is AlertPhase.OPENED and name not in holds:
                     self._workers[name].retry_now()
                 else:
                     self._workers[name].wake()
         return list(phases)
+
+    def confirm(self, incident_id: UUID, *, is_open: bool = False) -> tuple[list[str], list[str]]:
+        """Tell the sinks that wait for an operator of this incident at once; which.
+
+        `is_open`: one that has not heard of it yet, or no more, is told without waiting as soon as
+        its route takes a message of it; those come second.
+        """
+        with self._mutex:
+            now, key = self._clock.now(), str(incident_id)
+            told = self._confirmations.confirm(key, now)
+            unheard: set[Stage | None] = {None, Stage.DISMISSED}
+            ahead = self._say_ahead(key, unheard, Stage.CONFIRMED, now) if is_open else []
+            for name in self._workers.keys() & set(told):
+                self._workers[name].retry_now()
+        return told, ahead
+
+    def dismiss(
+        self, incident_id: UUID, reason: str, *, is_open: bool = False
+    ) -> tuple[list[str], list[str]]:
+        """Have the sinks that wait for an operator told nothing of this incident; which.
+
+        `is_open`: nor one that has not heard of it yet; those come second. `reason` is kept in the
+        journal.
+        """
+        with self._mutex:
+            now, key = self._clock.now(), str(incident_id)
+            spared = self._confirmations.dismiss(key, now, reason)
+            unheard: set[Stage | None] = {None, Stage.CONFIRMED}
+            ahead = self._say_ahead(key, unheard, Stage.DISMISSED, now) if is_open else []
+            for name in self._workers.keys() & set(spared):
+                self._workers[name].count("dismissed")
+        return spared, ahead
+
+    def awaiting(self) -> dict[UUID, list[Awaiting]]:
+        """By incident, oldest first, the sinks that wait for an operator to confirm it."""
+        found: dict[UUID, list[Awaiting]] = {}
+        for one in self._confirmations.held():
+            if one.alert is not None:
+                until = self._clock.utc(one.hold.until)
+                awaiting = Awaiting(one.sink, one.alert.camera, until, one.hold.then)
+                found.setdefault(one.alert.incident_id, []).append(awaiting)
+        return found
 
     def on_command(self, handler: CommandHandler) -> None:
         """Have `handler` run what operators ask for by way of a sink."""
@@ -312,6 +361,19 @@ class Dispatcher:
         """Wait until the disk has all that was submitted; why not, where it does not take it."""
         return self.store.file.flush()
 
+    def _say_ahead(
+        self, key: str, at: Collection[Stage | None], stage: Stage, now: float
+    ) -> list[str]:
+        """Note it for each sink that waits for operators and stands `at` with the incident."""
+        found = [
+            name
+            for name, worker in self._workers.items()
+            if worker.settings.confirm and self._outbox.stage(name, key) in at
+        ]
+        for name in found:
+            self._confirmations.set_stage(name, key, stage, now)
+        return found
+
     def _wake(self) -> None:
         """What an earlier run left is there."""
         for worker in list(self._workers.values()):
@@ -329,7 +391,13 @@ class Dispatcher:
 
     def _worker(self, settings: SinkSettings) -> SinkWorker:
         worker = SinkWorker(
-            settings, self._outbox, self._metrics, self._exercises, self._clock, self._command
+            settings,
+            self._outbox,
+            self._confirmations,
+            self._metrics,
+            self._exercises,
+            self._clock,
+            self._command,
         )
         worker.thread.renew = partial(self._replace, worker)
         # What acts on hardware has an expiry; two of them would fight over one relay.
@@ -356,6 +424,7 @@ class Dispatcher:
             self._metrics.add_sink(
                 name,
                 partial(self._depth, name),
+                partial(self._confirmations.count, name),
                 partial(self._oldest_age_s, name),
                 partial(self._failing, name),
             )

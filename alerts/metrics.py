@@ -9,7 +9,17 @@ from prometheus_client import CollectorRegistry
 from alerts.metric_families import MetricFamilies
 from alerts.storage.faults import FILES, LOST
 
-RESULTS = ("delivered", "late", "expired", "refused", "failed", "cooldown", "silenced")
+RESULTS = (
+    "delivered",
+    "late",
+    "expired",
+    "refused",
+    "failed",
+    "cooldown",
+    "silenced",
+    "dismissed",
+    "unconfirmed",
+)
 """What can become of an alert at a sink; `failed` counts attempts, the others are final."""
 
 DELIVERY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -22,6 +32,11 @@ class AlertMetrics:
         self._families = declare = MetricFamilies(registry)
         self.depth = declare.gauge(
             "outbox_depth", "Alerts waiting to be acknowledged by the sink", ["sink"]
+        )
+        self.awaiting = declare.gauge(
+            "outbox_awaiting_confirmation",
+            "Alarms that wait for an operator before the sink is told",
+            ["sink"],
         )
         self.oldest_age = declare.gauge(
             "outbox_oldest_age_seconds",
@@ -77,6 +92,7 @@ class AlertMetrics:
         self,
         sink: str,
         depth: Callable[[], float],
+        awaiting: Callable[[], float],
         oldest_age_s: Callable[[], float],
         failing: Callable[[], bool],
     ) -> None:
@@ -84,6 +100,7 @@ class AlertMetrics:
         self.certificate_expiry.remove_by_labels({"sink": sink})  # it may have had some before
         self._families.create("sink", sink)
         self.depth.labels(sink).set_function(depth)
+        self.awaiting.labels(sink).set_function(awaiting)
         self.oldest_age.labels(sink).set_function(oldest_age_s)
         self.failing.labels(sink).set_function(failing)
 

@@ -107,7 +107,7 @@ May be called from any thread, and waits for the disk. Raises ControlError where
 
 @runtime_checkable
 class CommandedSink(Protocol):
-    """A sink by which operators ask something of the monitor: `silence`, `unsilence`, `drill`."""
+    """A sink by which operators ask something of the monitor, such as `silence` or `confirm`."""
 
     def on_command(self, handler: CommandHandler) -> None:
         """Run by `handler` what is asked; called once, before `start`."""

@@ -31,7 +31,7 @@ ADDRESS = ("url", *LOGIN)
 """The keys of a camera that say where it is and as whom to ask."""
 
 _INHERITED = ("site", "station", "capture", "detection")
-_SINK_KEYS = ("type", "route", "expiry_s", "cooldown_s")
+_SINK_KEYS = ("type", "route", "expiry_s", "cooldown_s", "confirm")
 _LINES = {
     "cameras": "e.g. gate: rtsp://user:password@host/stream1",
     "sinks": "e.g. log: {type: log}",

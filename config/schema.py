@@ -109,6 +109,8 @@ def _as_written(section: Schema) -> Schema:
     if section.get("title") == "EvidenceSettings":
         off = {"enum": ["off", False]}  # which of them it is depends on who reads the YAML
         return {"description": section["description"], "anyOf": [whole, off]}
+    if section.get("title") == "ConfirmSettings":
+        return {"description": section["description"], "anyOf": [whole, {"const": "operator"}]}
     return whole
 
 

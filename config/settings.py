@@ -150,6 +150,27 @@ class RouteSettings(Section):
     when: Literal["always", "dark"] = "always"
 
 
+class ConfirmSettings(Section):
+    """An alarm waits for somebody before the sink is told; `operator` stands for the defaults."""
+
+    by: Literal["operator"] = "operator"
+    within_s: float = Field(
+        default=60.0, gt=0, le=3600, description="how long an alarm waits for the operator"
+    )
+    then: Literal["send", "drop"] = Field(
+        default="send", description="what becomes of an alarm that nobody has confirmed by then"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if value == "operator":
+            return {}
+        if isinstance(value, str | bool):
+            raise ValueError("names nobody who can confirm; write confirm: operator")  # noqa: TRY004 - pydantic's
+        return value
+
+
 class SinkSettings(Section):
     """Where alerts go: a type (entry point of `jikimi.sinks`), its route and its delivery.
 
@@ -162,11 +183,15 @@ class SinkSettings(Section):
     route: RouteSettings = RouteSettings()
     expiry_s: Seconds | None = Field(
         default=None,
-        description="older alerts are dropped by siren and floodlight, marked late by the rest",
+        description="older alerts are dropped by siren and floodlight, marked late by the rest; "
+        "counts from the confirmation, where there is one to wait for",
     )
     cooldown_s: Seconds = Field(
         default=0.0,
         description="after a delivered alert, no new incident of that camera for so long",
+    )
+    confirm: ConfirmSettings | None = Field(
+        default=None, description="tell this sink only of what an operator has confirmed"
     )
     options: SerializeAsAny[BaseModel]
 

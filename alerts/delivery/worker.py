@@ -39,6 +39,7 @@ from alerts.sink import (
     TooLargeError,
     UnclearError,
 )
+from alerts.storage.confirming import Confirmations
 from alerts.storage.outbox import Message, Outbox
 from config.errors import DeliveryError
 from config.secrets import scrub
@@ -67,6 +68,7 @@ class SinkWorker:
         self,
         settings: SinkSettings,
         outbox: Outbox,
+        confirmations: Confirmations,
         metrics: AlertMetrics,
         exercises: ExerciseDeliveries,
         clock: SteadyClock,
@@ -75,6 +77,7 @@ class SinkWorker:
         """`command`: runs what operators ask for by way of the sink."""
         self.settings = settings
         self._outbox = outbox
+        self._confirmations = confirmations
         self._metrics = metrics
         self._exercises = exercises
         self._clock = clock
@@ -158,6 +161,7 @@ class SinkWorker:
             oldest_age_s=max(age_s, 0.0),
             last_error=self._thread_trouble() or self._sink.trouble() or self._standing.last_error,
             refused=self._outbox.refused_count(self.settings.name),
+            awaiting=self._confirmations.count(self.settings.name),
             counts=self._standing.counts(),
         )
 
@@ -200,6 +204,7 @@ class SinkWorker:
 
     def _step(self) -> float:
         """Do what is next; returns the seconds until there may be something to do again."""
+        self._time_out()
         self._drop_expired()
         if self._retry_now.is_set():
             self._retry_now.clear()
@@ -251,6 +256,17 @@ class SinkWorker:
             return float("-inf")
         expiry_s = default_s if self.settings.expiry_s is None else self.settings.expiry_s
         return self._clock.now() - expiry_s
+
+    def _time_out(self) -> None:
+        """No operator has confirmed these in time: what was stated is done."""
+        sent, dropped = self._confirmations.time_out(self.settings.name, self._clock.now())
+        if sent:
+            self._backoff.hurry()  # as a new alarm
+        for one in sent:
+            self._log.warning("not confirmed in time, sent", incident=one.incident_id)
+        for one in dropped:
+            self._standing.count("unconfirmed")
+            self._log.warning("not confirmed in time, dropped", incident=one.incident_id)
 
     def _drop_expired(self) -> None:
         if self.sink_class.default_expiry_s is None:  # not even a look into the outbox

@@ -22,6 +22,9 @@ WITH_POSITIONS = ("queue", "refused", "unreadable")
 EXPIRED_S = 3 * 86_400.0
 """So old counts what cannot be dated: no siren sounds for it, and it is told late."""
 
+LONGEST_HOLD_S = 86_400.0
+"""An alarm that would wait for an operator for longer is damaged: it waits no more."""
+
 LATEST_SILENCE_AT = 2.0**33
 """In the year 2242: a silence beyond is damaged, and would never end."""
 
@@ -31,7 +34,7 @@ CLOCK_SET_S = 1.0
 MAX_POSITION = 2**53
 """No queue has given so many: a position beyond is damaged, and none could be given behind it."""
 
-NEWER_COLUMNS = {"no_image": "0", "site": "NULL", "journalled": "0"}
+NEWER_COLUMNS = {"no_image": "0", "unconfirmed": "NULL", "site": "NULL", "journalled": "0"}
 """What stands for a column that an earlier release's file has not."""
 
 SET_BACK_S = 90.0
@@ -156,7 +159,16 @@ def _settle(memory: sqlite3.Connection, now: float, offset_s: float, set_back: b
             " THEN ?4 ELSE CAST(sent_at AS REAL) + ?2 END",
             (set_back, offset_s, now, over),
         )
-    memory.execute("UPDATE queue SET retry_at = 0, attempts = CAST(attempts AS INTEGER)")
+    memory.execute(
+        "UPDATE queue SET attempts = CAST(attempts AS INTEGER),"
+        " unconfirmed = CASE WHEN unconfirmed IN ('send', 'drop') THEN unconfirmed END"
+    )
+    memory.execute(
+        "UPDATE queue SET retry_at = CASE WHEN unconfirmed IS NULL THEN 0"
+        " WHEN ?1 OR CAST(retry_at AS REAL) + ?2 > ?3 + ?4 THEN ?3 - ?5"
+        " ELSE CAST(retry_at AS REAL) + ?2 END",
+        (set_back, offset_s, now, LONGEST_HOLD_S, EXPIRED_S),
+    )
     memory.execute("UPDATE stage SET at = min(CAST(at AS REAL) + ?, ?)", (offset_s, now))
     memory.execute("UPDATE delivered SET at = CAST(at AS REAL) + ?", (offset_s,))
     memory.execute("UPDATE silence SET until = CAST(until AS REAL) + ?", (offset_s,))

@@ -20,7 +20,8 @@ LOG_LIMIT = 4 * 2**20
 
 TABLES: Final = {
     "alert": "alert_id, image_bytes, body, image",
-    "queue": "position, sink, alert_id, incident_id, phase, sent_at, attempts, retry_at, no_image",
+    "queue": "position, sink, alert_id, incident_id, phase, sent_at, attempts, retry_at, no_image,"
+    " unconfirmed",
     "stage": "sink, incident_id, stage, at",
     "delivered": "sink, camera, at",
     "silence": "camera, until",
@@ -60,8 +61,17 @@ CREATE TABLE silence (camera TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWI
 PRAGMA user_version = {VERSION};
 """
 
+ADDED: Final = {"no_image", "unconfirmed"}
+"""Columns of `queue` that an earlier release's file has not."""
+
 _NO_IMAGE = "ALTER TABLE queue ADD COLUMN no_image INTEGER NOT NULL DEFAULT 0;"
 """Set where the sink takes the message, but not its picture."""
+
+_UNCONFIRMED = """
+ALTER TABLE queue ADD COLUMN unconfirmed TEXT;
+CREATE INDEX queue_unconfirmed ON queue (sink, incident_id) WHERE unconfirmed IS NOT NULL;
+"""
+"""What becomes of it where no operator confirms it by `retry_at`; NULL: it waits for none."""
 
 _SET_ASIDE = """
 CREATE TABLE IF NOT EXISTS {0} (
@@ -200,7 +210,7 @@ def _check_ours(connection: sqlite3.Connection) -> None:
     if version == 0 and made:
         raise NotOursError("a database of another program")
     for table in ("alert", "queue", "stage", "delivered", "silence") if version else ():
-        missing = set(TABLES[table].split(", ")) - _columns(connection, table) - {"no_image"}
+        missing = set(TABLES[table].split(", ")) - _columns(connection, table) - ADDED
         if missing:
             raise NotOursError(f"table {table} has no {', '.join(sorted(missing))}")
 
@@ -215,10 +225,12 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     """Make what is missing, at once or not at all; NotOursError where a table has other columns."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     made = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    if not made >= TABLES.keys() | {"clock"}:
+    if not (made >= TABLES.keys() | {"clock"} and "unconfirmed" in _columns(connection, "queue")):
         parts = [] if version else [_VERSION_1]
         if "no_image" not in _columns(connection, "queue"):
             parts.append(_NO_IMAGE)
+        if "unconfirmed" not in _columns(connection, "queue"):
+            parts.append(_UNCONFIRMED)
         parts += [_SET_ASIDE.format("refused"), _SET_ASIDE.format("unreadable"), _INCIDENTS, _CLOCK]
         if "journalled" not in _columns(connection, "incidents"):
             parts.append(_JOURNALLED)

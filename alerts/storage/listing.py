@@ -12,11 +12,15 @@ from alerts.storage.set_aside import stored_alert
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A message that waits for `sink`, without its picture, and for how long by now."""
+    """A message that waits for `sink`, without its picture, and for how long by now.
+
+    `is_held`: for an operator to confirm it, or its incident.
+    """
 
     sink: str
     alert: Alert
     age_s: float
+    is_held: bool = False
 
 
 def queued(database: sqlite3.Connection, at_most: int, now: float) -> list[Queued]:
@@ -28,12 +32,13 @@ def queued(database: sqlite3.Connection, at_most: int, now: float) -> list[Queue
     sinks = database.execute("SELECT DISTINCT sink FROM queue ORDER BY sink").fetchall()
     for (sink,) in sinks:
         rows = database.execute(
-            "SELECT phase, sent_at, body FROM queue JOIN alert USING (alert_id)"
-            " WHERE sink = ? ORDER BY position LIMIT ?",
+            "SELECT phase, sent_at, body, incident_id IN (SELECT incident_id FROM queue"
+            " WHERE sink = ?1 AND unconfirmed IS NOT NULL)"
+            " FROM queue JOIN alert USING (alert_id) WHERE sink = ?1 ORDER BY position LIMIT ?2",
             (sink, at_most),
         )
-        for phase, sent_at, body in rows:
+        for phase, sent_at, body, is_held in rows:
             with suppress(ValueError):
                 alert = stored_alert(body, phase)
-                found.append(Queued(sink, alert, max(0.0, now - sent_at)))
+                found.append(Queued(sink, alert, max(0.0, now - sent_at), bool(is_held)))
     return found

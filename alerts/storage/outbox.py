@@ -23,7 +23,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import structlog
@@ -52,7 +52,7 @@ ALL_CAMERAS = ""
 
 _DUE = """
 SELECT alert_id, phase, sent_at, attempts, no_image FROM queue AS q
-WHERE sink = ? AND {rank} AND retry_at <= ?
+WHERE sink = ? AND {rank} AND retry_at <= ? AND unconfirmed IS NULL
 AND alert_id NOT IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
     SELECT 1 FROM queue AS before WHERE before.sink = q.sink
     AND before.incident_id = q.incident_id AND before.position < q.position
@@ -64,9 +64,16 @@ SELECT alert_id, phase, sent_at, attempts, no_image FROM queue AS q
 WHERE sink = ? AND NOT EXISTS (
     SELECT 1 FROM queue AS before WHERE before.sink = q.sink
     AND before.incident_id = q.incident_id AND before.position <= q.position
-    AND (before.retry_at > ? OR before.alert_id IN (SELECT value FROM json_each(?)))
+    AND (before.retry_at > ? OR before.unconfirmed IS NOT NULL
+        OR before.alert_id IN (SELECT value FROM json_each(?)))
 ) ORDER BY phase <> 'opened', position LIMIT ?
 """
+
+
+_NOT_HELD = (
+    "incident_id NOT IN (SELECT incident_id FROM queue WHERE sink = ? AND unconfirmed IS NOT NULL)"
+)
+_OLD = f"sink = ? AND sent_at < ? AND {_NOT_HELD}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,14 @@ class Message:
     alert: Alert
     sent_at: float
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Until when (steady clock) an `opened` waits for an operator to confirm it, and what then."""
+
+    until: float
+    then: Literal["send", "drop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +122,13 @@ class Outbox:
         now: float,
         stages: Mapping[str, Stage] | None = None,
         also: Change | None = None,
+        holds: Mapping[str, Hold] | None = None,
     ) -> None:
         """Queue `alert` for each sink in `phases`, as the phase given there.
 
         `stages`: where the incident stands now at each sink, to be remembered. Putting the same
-        alert twice changes nothing. `also` is applied in the same transaction.
+        alert twice changes nothing. `also` is applied in the same transaction. `holds`: of sinks
+        that it waits at for an operator.
         """
         key, incident = str(alert.alert_id), str(alert.incident_id)
         body = alert.model_dump_json(exclude={"image"})
@@ -124,18 +141,20 @@ class Outbox:
                 )
             for sink, phase in phases.items():
                 if phase is AlertPhase.UPDATED:
-                    _forget(
+                    forget(
                         database,
                         "sink = ? AND incident_id = ? AND phase = ? AND alert_id <> ?",
                         (sink, incident, phase, key),
                     )
+                hold = (holds or {}).get(sink)
+                until, unconfirmed = (hold.until, hold.then) if hold else (0.0, None)
                 database.execute(
-                    "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, phase, sent_at)"
-                    " VALUES (?, ?, ?, ?, ?)",
-                    (sink, key, incident, phase, now),
+                    "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, phase, sent_at,"
+                    " retry_at, unconfirmed) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (sink, key, incident, phase, now, until, unconfirmed),
                 )
             for sink, stage in (stages or {}).items():
-                _remember(database, sink, incident, stage, now)
+                remember_stage(database, sink, incident, stage, now)
             _drop_images(database)
             if also:
                 also(database)
@@ -191,7 +210,11 @@ class Outbox:
 
     def next_retry_at(self, sink: str) -> float | None:
         """When the next message is due, or None where none waits."""
-        ((when,),) = self._read("SELECT min(retry_at) FROM queue WHERE sink = ?", (sink,))
+        ((when,),) = self._read(
+            "SELECT min(retry_at) FROM queue"  # noqa: S608 - same
+            f" WHERE sink = ? AND (unconfirmed IS NOT NULL OR {_NOT_HELD})",
+            (sink, sink),
+        )
         return None if when is None else float(when)
 
     def acknowledge(self, message: Message, *, late: bool = False, attempts: int = 1) -> None:
@@ -204,7 +227,7 @@ class Outbox:
         row = delivery(message.sink, alert, "late" if late else "delivered", attempts)
 
         def write(database: sqlite3.Connection) -> int:
-            _forget(database, "sink = ? AND alert_id = ?", (message.sink, str(alert.alert_id)))
+            forget(database, "sink = ? AND alert_id = ?", (message.sink, str(alert.alert_id)))
             if alert.phase is AlertPhase.OPENED and not alert.exercise:
                 database.execute(
                     "INSERT INTO delivered VALUES (?, ?, ?) ON CONFLICT DO"
@@ -230,7 +253,8 @@ class Outbox:
     ) -> list[Alert]:
         """Drop what waits for `sink` and is older; returns the alerts dropped.
 
-        An incident whose `opened` goes is withheld from the sink altogether.
+        An incident whose `opened` goes is withheld from the sink altogether. One that waits for an
+        operator is not old, however long he takes.
         """
         tried = attempts or {}
         dropped: list[Alert] = []
@@ -238,15 +262,15 @@ class Outbox:
 
         def write(database: sqlite3.Connection) -> int:
             rows: list[tuple[str, str, str]] = database.execute(
-                "SELECT body, incident_id, phase FROM queue JOIN alert USING (alert_id)"
-                " WHERE sink = ? AND sent_at < ?",
-                (sink, sent_before),
+                "SELECT body, incident_id, phase FROM queue"  # noqa: S608 - a constant
+                f" JOIN alert USING (alert_id) WHERE {_OLD}",
+                (sink, sent_before, sink),
             ).fetchall()
-            _forget(database, "sink = ? AND sent_at < ?", (sink, sent_before))
+            forget(database, _OLD, (sink, sent_before, sink))
             for _, incident, phase in rows:
                 if phase == AlertPhase.OPENED:
-                    _forget(database, "sink = ? AND incident_id = ?", (sink, incident))
-                    _remember(database, sink, incident, Stage.WITHHELD, sent_before)
+                    forget(database, "sink = ? AND incident_id = ?", (sink, incident))
+                    remember_stage(database, sink, incident, Stage.WITHHELD, sent_before)
             if not gone:  # the file behind gets just what memory got
                 for body, _, phase in rows:
                     with suppress(ValueError):  # what cannot be read is not named
@@ -257,8 +281,8 @@ class Outbox:
             return sum(remember(database, *row) for row in gone)
 
         ((any_old,),) = self._read(
-            "SELECT EXISTS (SELECT 1 FROM queue WHERE sink = ? AND sent_at < ?)",
-            (sink, sent_before),
+            f"SELECT EXISTS (SELECT 1 FROM queue WHERE {_OLD})",  # noqa: S608 - same
+            (sink, sent_before, sink),
         )
         if any_old:
             self._note_lost(self._write(write))
@@ -329,10 +353,11 @@ class Outbox:
         return dict(self._read("SELECT camera, until FROM silence WHERE until > ?", (now,)))
 
     def waiting(self, sink: str) -> Waiting:
-        """How much waits for `sink`; nothing once the outbox is closed."""
+        """How much waits for `sink`, and not for an operator; nothing once the outbox is closed."""
         try:
             ((depth, oldest),) = self._read(
-                "SELECT count(*), min(sent_at) FROM queue WHERE sink = ?", (sink,)
+                f"SELECT count(*), min(sent_at) FROM queue WHERE sink = ? AND {_NOT_HELD}",  # noqa: S608 - same
+                (sink, sink),
             )
         except sqlite3.ProgrammingError:
             return Waiting(0, None)  # a last scrape of the metrics while the daemon ends
@@ -352,7 +377,7 @@ class Outbox:
             database.execute("DELETE FROM delivered WHERE at < ?", (old,))
             for (sink,) in database.execute("SELECT DISTINCT sink FROM queue").fetchall():
                 if sink not in configured:
-                    _forget(database, "sink = ? AND sent_at < ?", (sink, old))
+                    forget(database, "sink = ? AND sent_at < ?", (sink, old))
 
         self._write(write)
 
@@ -419,9 +444,11 @@ class Outbox:
             self._faults.lost("journal", count)
 
 
-def _forget(database: sqlite3.Connection, where: str, values: tuple[object, ...]) -> None:
-    """Delete the queue rows and every alert that no sink waits for any more."""
-    # `where` is one of this module's own literals.
+def forget(database: sqlite3.Connection, where: str, values: tuple[object, ...]) -> None:
+    """Delete rows of the queue and every alert that no sink waits for any more.
+
+    `where`: a literal.
+    """
     rows = database.execute(f"DELETE FROM queue WHERE {where} RETURNING alert_id", values)  # noqa: S608
     for (key,) in rows.fetchall():
         forget_alert(database, key)
@@ -436,9 +463,10 @@ def _in_short(error: ValueError) -> str:
     return str(error)
 
 
-def _remember(
+def remember_stage(
     database: sqlite3.Connection, sink: str, incident: str, stage: Stage, at: float
 ) -> None:
+    """Where `incident` stands at `sink` from now on."""
     database.execute(
         "INSERT OR REPLACE INTO stage VALUES (?, ?, ?, ?)", (sink, incident, stage, at)
     )

@@ -53,7 +53,8 @@ def delivery(
 ) -> tuple[str, str, dict[str, Any]]:
     """Kind, key and body of what became of `alert` at `sink`.
 
-    `outcome`: `delivered`, `late`, `refused` or `expired`. `attempts`: since the daemon started.
+    `outcome`: `delivered`, `late`, `refused`, `expired`, `dismissed` (by an
+    operator) or `unconfirmed` (in time). `attempts`: since the daemon started.
     """
     body = {
         "alert_id": str(alert.alert_id),

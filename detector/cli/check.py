@@ -16,7 +16,7 @@ from detector.cli.settings import CONFIG_HELP, NO_CAMERAS, config_file
 if TYPE_CHECKING:  # `jikimi --help` need not wait for them
     from alerts.sink import Problem
     from config.load import Configuration
-    from config.settings import Settings
+    from config.settings import ConfirmSettings, Settings
     from config.tree import Mistake, Node
 
 DESCRIPTION = """\
@@ -108,4 +108,11 @@ def _show(file: Path, settings: Settings) -> None:
     for camera in settings.cameras:
         print(f"  camera {camera.name}  {camera.url}")
     for sink in settings.sinks:
-        print(f"  sink {sink.name} ({sink.type})")
+        print(f"  sink {sink.name} ({sink.type}){_confirm(sink.confirm)}")
+
+
+def _confirm(confirm: ConfirmSettings | None) -> str:
+    if confirm is None:
+        return ""
+    then = {"send": "sends", "drop": "drops"}[confirm.then]
+    return f"  waits {confirm.within_s:g} s for an operator, then {then} what none confirmed"

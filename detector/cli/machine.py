@@ -114,8 +114,9 @@ def _alone(options: BaseModel) -> Iterator[tuple[str, tuple[object, ...]]]:
 
 
 def _unheard(settings: Settings) -> Iterator[Problem]:
-    """Cameras whose alarms no sink's route takes, and sinks whose route takes no camera."""
+    """Cameras of whose alarms nobody hears, or not at once, and sinks that take no camera."""
     heard: set[str] = set()
+    at_once: set[str] = set()
     for sink in settings.sinks:
         route = sink.route
         taken = {
@@ -125,6 +126,7 @@ def _unheard(settings: Settings) -> Iterator[Problem]:
             and (not route.sites or camera.site in route.sites)
         }
         heard |= taken
+        at_once |= set() if sink.confirm else taken
         if settings.cameras and not taken:
             text = (
                 "takes no camera, for none of cameras: is at one of sites:; leave one of them out"
@@ -133,4 +135,10 @@ def _unheard(settings: Settings) -> Iterator[Problem]:
     for camera in settings.cameras:
         if settings.sinks and camera.name not in heard:
             text = "no sink's route takes its alarms; add it to a route, or a sink of type log"
+            yield Problem(("cameras", camera.name), text, "warning")
+        elif settings.sinks and camera.name not in at_once:
+            text = (
+                "every sink that takes its alarms waits for an operator, and none calls him; leave "
+                "confirm: out at one of them, or add a siren or a sink of type notify"
+            )
             yield Problem(("cameras", camera.name), text, "warning")

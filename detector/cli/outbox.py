@@ -13,6 +13,9 @@ from detector.cli.terminal import flow
 
 INDENT = 4
 
+HELD = "waiting for confirmation"
+"""State of a message that an operator is to confirm, or that is behind one."""
+
 
 def add_commands(commands: Any) -> None:
     """Add `outbox` with `list`, `retry` and `drop`."""
@@ -62,12 +65,15 @@ def _list(chosen: argparse.Namespace) -> int:
 def _lines(name: str, sink: dict[str, Any] | None, messages: list[dict[str, Any]]) -> list[str]:
     """`police (mqtt, failing)  2 wait  1 refused  REASON`, and a line a message."""
     waiting = [one for one in messages if one["state"] == "waiting"]
+    held = [one for one in messages if one["state"] == HELD]
     refused = [one for one in messages if one["state"] == "refused"]
     depth = sink["waiting"] if sink else len(waiting)
     told = f"{name} ({sink['type']}, {sink['state']})" if sink else f"{name} (not configured)"
-    parts = [f"{depth} waiting"] * bool(waiting) + [f"{len(refused)} refused"] * bool(refused)
+    counts = ((depth, "waiting", waiting), (len(held), HELD, held))
+    parts = [f"{count} {what}" for count, what, found in counts if found]
+    parts += [f"{len(refused)} refused"] * bool(refused)
     parts += [reason for one in waiting[:1] if (reason := one["reason"])]
-    lines = [flow(told, parts, INDENT), *(_line(one) for one in waiting)]
+    lines = [flow(told, parts, INDENT), *(_line(one) for one in held + waiting)]
     if depth > len(waiting):
         lines.append(f"  and {depth - len(waiting)} more")
     return [*lines, *(_line(one) for one in refused)]

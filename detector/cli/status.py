@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import datetime
 from typing import Any
 
 from alerts.delivery.status import SinkState
@@ -51,6 +52,7 @@ def summary(status: dict[str, Any]) -> str:
         rows.append(("camera", [*named, camera["url"], *reason, *thresholds]))
     # a daemon that was started before an upgrade tells of no silences
     rows += [("silenced", [told_silence(silence)]) for silence in status.get("silences", [])]
+    rows += [("confirm", [_awaiting(one)]) for one in status.get("awaiting", [])]
     rows += [
         ("model", [f"{model['name']} on {model['engine']}", *_looks(status)]),
         ("sinks", [_sink(sink) for sink in status["sinks"]]),
@@ -78,6 +80,13 @@ def _sink(sink: dict[str, Any]) -> str:
     if refused := sink.get("refused"):  # None: a daemon that was started before an upgrade
         told.append(f"{refused} refused")
     return f"{sink['name']} ({', '.join(told)})"
+
+
+def _awaiting(one: dict[str, Any]) -> str:
+    """`police waits for an operator: gate, incident ID, until 14:30:07, then send`."""
+    until = datetime.fromisoformat(one["until"]).astimezone()
+    told = f"{one['sink']} waits for an operator: {one['camera']}, incident {one['incident']}"
+    return f"{told}, until {until:%H:%M:%S}, then {one['then']}"
 
 
 def told_silence(silence: dict[str, Any]) -> str:

@@ -29,6 +29,16 @@ class Silence(TypedDict):
     until: str
 
 
+class AwaitingStatus(TypedDict):
+    """`sink` is not told of `incident` before an operator confirms it; `then`: what at `until`."""
+
+    incident: str
+    camera: str
+    sink: str
+    until: str
+    then: str
+
+
 class SecondLookStatus(TypedDict):
     """What the second look does: a `LookState`, `off` (no camera asks for it) or `none`.
 
@@ -52,6 +62,7 @@ class HealthStatus(TypedDict):
     cameras: list[CameraStatus]
     sinks: list[dict[str, Any]]
     silences: list[Silence]
+    awaiting: list[AwaitingStatus]
     second_look: SecondLookStatus
 
 
@@ -115,6 +126,17 @@ class Health:
             "silences": [
                 {"camera": camera, "until": until.isoformat(timespec="seconds")}
                 for camera, until in self._dispatcher.silences().items()
+            ],
+            "awaiting": [
+                {
+                    "incident": str(incident),
+                    "camera": one.camera,
+                    "sink": one.sink,
+                    "until": one.until.isoformat(timespec="seconds"),
+                    "then": one.then,
+                }
+                for incident, waiting in self._dispatcher.awaiting().items()
+                for one in waiting
             ],
             "second_look": self._looks(),
         }

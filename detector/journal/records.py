@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     LATE = "late"
     REFUSED = "refused"
     EXPIRED = "expired"
+    DISMISSED = "dismissed"
+    UNCONFIRMED = "unconfirmed"
 
 
 @dataclass(frozen=True, slots=True)

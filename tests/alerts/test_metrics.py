@@ -18,7 +18,7 @@ def metrics(prometheus: CollectorRegistry) -> AlertMetrics:
 
 
 def add(metrics: AlertMetrics, sink: str) -> None:
-    metrics.add_sink(sink, lambda: 0.0, lambda: 0.0, lambda: False)
+    metrics.add_sink(sink, lambda: 0.0, lambda: 0.0, lambda: 0.0, lambda: False)
 
 
 def series(registry: CollectorRegistry, sink: str) -> Iterator[Series]:
@@ -35,6 +35,7 @@ def test_every_series_of_a_sink_starts_at_zero_and_certificates_show_only_where_
     found = list(series(prometheus, "police"))
     assert {one.value for one in found} == {0.0}
     assert {one.name for one in found if not one.name.endswith(("_bucket", "_sum"))} == {
+        "jikimi_outbox_awaiting_confirmation",
         "jikimi_outbox_depth",
         "jikimi_outbox_oldest_age_seconds",
         "jikimi_sink_failing",

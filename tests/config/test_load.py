@@ -304,6 +304,53 @@ def test_city_shows_every_key(examples: Path) -> None:
             assert re.search(rf"\b{key}\b", block), f"{kind}: {key}"
 
 
+@pytest.mark.parametrize(
+    ("text", "within_s", "then"),
+    [
+        ("operator", 60.0, "send"),
+        ("{by: operator, within_s: 90, then: drop}", 90.0, "drop"),
+        ("{within_s: 120}", 120.0, "send"),
+    ],
+)
+def test_a_sink_waits_for_an_operator_in_a_word_or_as_stated(
+    tmp_path: Path, text: str, within_s: float, then: str
+) -> None:
+    from alerts.registry import sink_options
+
+    path = tmp_path / "jikimi.yaml"
+    path.write_text(f"sinks: {{log: {{type: log, confirm: {text}}}}}")
+    [log] = load_settings(path, {}, [], sink_options()).sinks
+    assert log.confirm is not None
+    assert (log.confirm.within_s, log.confirm.then) == (within_s, then)
+    schema = Draft202012Validator(settings_schema(sink_options()))
+    assert schema.is_valid(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("police", r"can confirm \(got police\); write confirm: operator"),
+        ("yes", "names nobody who can confirm"),
+        ("{within_s: 7200}", "3600"),
+        ("{within_s: 0}", "0"),
+        ("{then: wait}", "send"),
+        ("{after: 5}", "after"),
+    ],
+)
+def test_a_wrong_confirm_is_refused_with_what_to_write(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    from alerts.registry import sink_options
+
+    path = tmp_path / "jikimi.yaml"
+    path.write_text(f"sinks: {{log: {{type: log, confirm: {text}}}}}")
+    with pytest.raises(ConfigError, match=said) as refused:
+        load_settings(path, {}, [], sink_options())
+    assert "sinks.log.confirm" in str(refused.value)
+    schema = Draft202012Validator(settings_schema(sink_options()))
+    assert not schema.is_valid(yaml.safe_load(path.read_text()))
+
+
 @pytest.mark.parametrize("text", ["evidence: off", "evidence: {enabled: no}"])
 def test_evidence_is_switched_off_in_a_word(tmp_path: Path, text: str) -> None:
     path = tmp_path / "jikimi.yaml"

@@ -106,7 +106,14 @@ def test_every_metric_of_the_daemon_is_shown_or_alerted_on_and_documented() -> N
 
 def test_gauges_that_move_are_read_over_time(board: dict[str, Any]) -> None:
     """What a gauge was between two reloads of the page would else be missed."""
-    moving = ("incidents_open", "camera_state", "outbox_depth", "outbox_oldest", "sink_failing")
+    moving = (
+        "incidents_open",
+        "camera_state",
+        "outbox_depth",
+        "outbox_oldest",
+        "sink_failing",
+        "outbox_awaiting",
+    )
     for panel in dashboards.panels(board):
         for target in panel["targets"]:
             for name in moving:

@@ -176,7 +176,7 @@ class City:
             )
             self.metrics.connects.labels(name).inc()
         for sink in ("police-north", "police-south", "siren-4", "floodlight-4"):
-            self.alerts.add_sink(sink, lambda: 0.0, lambda: 0.0, lambda: False)
+            self.alerts.add_sink(sink, lambda: 0.0, lambda: 0.0, lambda: 0.0, lambda: False)
             self.alerts.show_expiry(sink, lambda: time.time() + 50 * 86_400)
 
     def go_on(self, at_s: float) -> None:

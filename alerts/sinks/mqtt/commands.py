@@ -1,4 +1,4 @@
-"""What operators ask of the monitor by MQTT: `silence`, `unsilence` and `drill`.
+"""What operators ask of the monitor by MQTT: silence a camera, drill, confirm an incident.
 
 Each command has a topic a camera, `jikimi/{site}/{camera}/command/{command}`, so that an access
 list can allow one and not another. What came of it goes to `…/command/result`, not retained.
@@ -22,7 +22,7 @@ from alerts.sinks.mqtt.options import camera_topic
 from config.errors import ControlError, JikimiError
 from config.secrets import scrub
 
-COMMANDS = ("silence", "unsilence", "drill")
+COMMANDS = ("silence", "unsilence", "drill", "confirm", "dismiss")
 
 MOST_A_MINUTE = 30
 """More are not run: each drill sounds every siren, each silence waits for the disk."""
@@ -33,6 +33,8 @@ _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smh]?)", re.ASCII)
 _UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 HOW_TO_SILENCE = 'write for how long, as 30m, 8h or {"for_s": 1800}, or off'
+
+HOW_TO_CONFIRM = "write the incident_id of its alert"
 
 
 def command_filters(site: str) -> list[str]:
@@ -60,14 +62,19 @@ class Command:
     def request(self) -> tuple[str, dict[str, Any]]:
         """The command to run, with its request; raises ControlError where the payload is wrong.
 
-        `silence` takes a duration, and `off`, for a switch has one topic for both of its sides.
+        `silence` takes a duration, and `off`, for a switch has one topic for both of its sides;
+        `confirm` and `dismiss` take an incident's id.
         """
         camera = {"camera": self.camera}
-        if self.command != "silence":
+        how = {"silence": HOW_TO_SILENCE, "confirm": HOW_TO_CONFIRM, "dismiss": HOW_TO_CONFIRM}
+        if self.command not in how:
             return self.command, camera
         if len(self.payload) > MAX_PAYLOAD_BYTES:
-            raise ControlError(f"the payload has {len(self.payload)} bytes; {HOW_TO_SILENCE}")
+            told = how[self.command]
+            raise ControlError(f"the payload has {len(self.payload)} bytes; {told}")
         text = self.payload.decode(errors="replace").strip()
+        if self.command != "silence":
+            return self.command, {**camera, "incident": text}
         if text.lower() == "off":
             return "unsilence", camera
         if found := _DURATION.fullmatch(text.lower()):

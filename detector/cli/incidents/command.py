@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from detector.journal.records import Verdict
 
 
 def add_commands(commands: Any) -> None:
-    """Add `incidents`, and `judge` and `export` below it."""
+    """Add `incidents`, and what can be done with one below it."""
     incidents = commands.add_parser(
         "incidents",
-        help="what has happened, newest first; judge, export",
+        help="what has happened, newest first; judge, confirm, dismiss, export",
         description="What has happened, newest first, also while the daemon is stopped.",
     )
     incidents.add_argument("--json", action="store_true", help="one object a line, times in UTC")
@@ -45,6 +46,15 @@ def add_commands(commands: Any) -> None:
     judge.add_argument("--note", default="", metavar="TEXT", help="kept with the verdict")
     add_state_dir(judge, default=argparse.SUPPRESS)
     judge.set_defaults(run=_judge)
+    for action, told in (
+        ("confirm", "have the sinks told that wait for an operator (confirm: operator)"),
+        ("dismiss", "have them told nothing of an incident"),
+    ):
+        settle = actions.add_parser(action, help=told)
+        settle.add_argument("incident", metavar="ID", help="as `jikimi status` shows it")
+        settle.add_argument("--note", default="", metavar="TEXT", help="goes to the audit")
+        add_state_dir(settle, default=argparse.SUPPRESS)
+        settle.set_defaults(run=partial(_settle, action))
     add_export(actions)
 
 
@@ -53,9 +63,27 @@ def _judge(chosen: argparse.Namespace) -> int:
         chosen, "judge", incident=chosen.incident, verdict=chosen.verdict, note=chosen.note
     )
     print(f"incident {answer['incident']}: {answer['verdict']}")
+    _say_where(answer)
+    return 0
+
+
+def _settle(action: str, chosen: argparse.Namespace) -> int:
+    answer = ask_daemon(chosen, action, incident=chosen.incident, note=chosen.note)
+    is_told = action == "confirm"
+    words = f"incident {answer['incident']} {'confirmed' if is_told else 'dismissed'}"
+    parts = []
+    if sinks := ", ".join(answer["sinks"]):
+        parts.append(f"{sinks} {'told now' if is_told else 'told nothing'}")
+    if ahead := ", ".join(answer["ahead"]):
+        parts.append(f"{ahead} {'will not wait' if is_told else 'will be told nothing'}")
+    print(f"{words}: {'; '.join(parts)}")
+    _say_where(answer)
+    return 0
+
+
+def _say_where(answer: dict[str, Any]) -> None:
     if reason := answer.get("in_memory_only"):
         print(f"accepted, in memory only: {reason}")
-    return 0
 
 
 def _incidents(chosen: argparse.Namespace) -> int:

@@ -66,7 +66,7 @@ def example() -> CollectorRegistry:
     rings = {"gate": PacketRing(0.0, RingBudget())}
     registry.register(EvidenceMetrics(evidence, lambda: rings))
     alerts = AlertMetrics(registry)
-    alerts.add_sink("police", lambda: 0.0, lambda: 0.0, lambda: False)
+    alerts.add_sink("police", lambda: 0.0, lambda: 0.0, lambda: 0.0, lambda: False)
     alerts.show_expiry("police", lambda: 0.0)
     return registry
 

@@ -31,6 +31,9 @@ MAX_SILENCE_H = 8760
 SHOWN = 100
 """So many messages that wait are shown of each sink."""
 
+HELD = "waiting for confirmation"
+"""State of a message that an operator is to confirm, or that is behind one."""
+
 MAX_TEXT = 2000
 """Characters of a note."""
 
@@ -73,7 +76,9 @@ class OperatorCommands:
     def by_name(self) -> Commands:
         """For the control server."""
         return {
+            "confirm": self.confirm,
             "deliveries": self.deliveries,
+            "dismiss": self.dismiss,
             "drill": self.drill,
             "outbox": self.outbox,
             "outbox-drop": self.drop,
@@ -85,8 +90,14 @@ class OperatorCommands:
         }
 
     def by_sink(self, command: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Run what came in by way of a sink: `drill`, `silence` or `unsilence` of one camera."""
-        allowed = {"drill": self.drill, "silence": self.silence, "unsilence": self.unsilence}
+        """Run what came in by way of a sink, for one camera; of its incidents, too."""
+        allowed = {
+            "confirm": self.confirm,
+            "dismiss": self.dismiss,
+            "drill": self.drill,
+            "silence": self.silence,
+            "unsilence": self.unsilence,
+        }
         if command not in allowed or not isinstance(request.get("camera"), str):
             raise ControlError(f"{command!r} of {request.get('camera')!r} is not run for a sink")
         return allowed[command]({**request, "by": "whoever may send a sink its commands"})
@@ -105,12 +116,10 @@ class OperatorCommands:
         }
 
     def judge(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Say what `incident` (its id) was: `verdict`, with a `note` if one is given."""
-        key = request.get("incident")
-        try:
-            incident = UUID(key)
-        except (ValueError, TypeError, AttributeError):
-            raise ControlError(f"{key!r} is no incident; {WHERE_IDS}") from None
+        """Say what `incident` (its id) was: `verdict`, with a `note` if one is given.
+
+        Where sinks wait for an operator, `real` confirms it, and any other dismisses it.
+        """
         try:
             verdict = Verdict(str(request.get("verdict")))
         except ValueError:
@@ -118,17 +127,33 @@ class OperatorCommands:
             raise ControlError(
                 f"{request.get('verdict')!r} is no verdict; give one of {known}"
             ) from None
-        store = self._dispatcher.store
-        here = store.read("SELECT 1 FROM incidents WHERE id = ?", (str(incident),))
-        if not here and not self._knows(incident):
-            raise ControlError(f"there is no incident {incident}; {WHERE_IDS}")
-        self._recorder.judge(incident, verdict, _text(request, "note"), _who(request))
+        incident, is_open = self._incident(request)
+        note, who = _text(request, "note"), _who(request)
+        self._recorder.judge(incident, verdict, note, who)
+        if verdict is Verdict.REAL:
+            self._dispatcher.confirm(incident, is_open=is_open)
+        else:
+            reason = f"{verdict.value}, says {who}"
+            self._dispatcher.dismiss(incident, reason, is_open=is_open)
         self._tell(Change(Topic.VERDICT, str(incident), ""))
         return {
             "incident": str(incident),
             "verdict": verdict.value,
             "in_memory_only": self._dispatcher.stored(),
         }
+
+    def confirm(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Have the sinks that wait for an operator told of `incident` (its id), with a `note`."""
+        incident, is_open = self._incident(request)
+        told, ahead = self._dispatcher.confirm(incident, is_open=is_open)
+        return self._settled("confirm", request, incident, told, ahead)
+
+    def dismiss(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Have the sinks that wait for an operator told nothing of `incident`, with a `note`."""
+        incident, is_open = self._incident(request)
+        reason = f"dismissed by {_who(request)}"
+        spared, ahead = self._dispatcher.dismiss(incident, reason, is_open=is_open)
+        return self._settled("dismiss", request, incident, spared, ahead)
 
     def deliveries(self, request: dict[str, Any]) -> dict[str, Any]:
         """How far the exercise `incident` (its id) got at each sink."""
@@ -143,13 +168,16 @@ class OperatorCommands:
     def outbox(self, _request: dict[str, Any]) -> dict[str, Any]:
         """What waits at each sink, oldest first, and what it has refused, newest first.
 
-        `sinks` has all that wait, `messages` the first `SHOWN` of each and all refused ones.
+        `sinks` counts all that wait, `awaiting` for an operator; `messages` has the first `SHOWN`
+        of each and all refused ones.
         `reason`: of what waits, why its sink fails, and None where it does not.
         """
         sinks = self._dispatcher.status()
         reasons = {one.name: one.last_error for one in sinks if one.state is SinkState.FAILING}
         waiting = [
-            _message("waiting", one.sink, one.alert, one.age_s, reasons.get(one.sink))
+            _message(HELD, one.sink, one.alert, one.age_s, None)
+            if one.is_held
+            else _message("waiting", one.sink, one.alert, one.age_s, reasons.get(one.sink))
             for one in self._dispatcher.queued(SHOWN)
         ]
         now = time.time()
@@ -159,7 +187,13 @@ class OperatorCommands:
         ]
         return {
             "sinks": [
-                {"name": one.name, "type": one.type, "state": one.state, "waiting": one.depth}
+                {
+                    "name": one.name,
+                    "type": one.type,
+                    "state": one.state,
+                    "waiting": one.depth,
+                    "awaiting": one.awaiting,
+                }
                 for one in sinks
             ],
             "messages": waiting + refused,
@@ -214,6 +248,50 @@ class OperatorCommands:
         self._audit("recalibrate", request, camera.camera.name)
         stored = self._calibrations.flush(FLUSH_S)
         return {"camera": camera.camera.name, "in_memory_only": stored}
+
+    def _incident(self, request: dict[str, Any]) -> tuple[UUID, bool]:
+        """The one that `incident` names, and whether it is open.
+
+        Where `camera` is named, too, it is one of that camera's: who may command one camera may
+        not settle what another has seen.
+        """
+        key = request.get("incident")
+        try:
+            incident = UUID(key)
+        except (ValueError, TypeError, AttributeError):
+            raise ControlError(f"{key!r} is no incident; {WHERE_IDS}") from None
+        here = self._dispatcher.store.read(
+            "SELECT camera, closed_at IS NULL FROM incidents WHERE id = ?", (str(incident),)
+        )
+        camera, is_open = here[0] if here else (None, False)
+        known = bool(here) or self._knows(incident)
+        if not known or request.get("camera") not in {None, camera}:
+            raise ControlError(f"there is no incident {incident}; {WHERE_IDS}")
+        return incident, bool(is_open)
+
+    def _settled(
+        self,
+        action: str,
+        request: dict[str, Any],
+        incident: UUID,
+        sinks: list[str],
+        ahead: list[str],
+    ) -> dict[str, Any]:
+        """What came of `confirm` and `dismiss`; ControlError where it was too late for all."""
+        if not sinks and not ahead:
+            raise ControlError(
+                f"no sink waits for an operator to confirm incident {incident}: it was sent or "
+                "dropped already, or no sink that is for it has confirm: operator"
+            )
+        self._recorder.audit(_who(request), action, str(incident), _text(request, "note"))
+        self._tell(Change(Topic.VERDICT, str(incident), ""))
+        log.warning(action, incident=str(incident), sinks=sinks, ahead=ahead, by=_who(request))
+        return {
+            "incident": str(incident),
+            "sinks": sinks,
+            "ahead": ahead,
+            "in_memory_only": self._dispatcher.stored(),
+        }
 
     def _refused(self, request: dict[str, Any]) -> list[UUID] | None:
         """The refused alerts that `alerts` names, None where it names none: all."""

@@ -88,7 +88,10 @@ class DaemonMonitor:
 
     def awaiting(self) -> dict[str, dict[str, datetime]]:
         """By incident, the sinks that wait for the operator."""
-        return {}
+        return {
+            str(incident): {one.sink: one.until for one in waiting}
+            for incident, waiting in self._parts.dispatcher.awaiting().items()
+        }
 
     def health(self) -> dict[str, Any]:
         """The body of /healthz."""

@@ -307,6 +307,22 @@ def test_a_camera_that_no_sink_hears_and_a_sink_that_hears_none(check: Check) ->
     ]
 
 
+def test_a_camera_whose_alarms_all_wait_for_an_operator_whom_nobody_calls(
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    path = tmp_path / "jikimi.yaml"
+    path.write_text(
+        "cameras: {gate: rtsp://h/s}\n"
+        "sinks:\n  police: {type: log, confirm: {within_s: 90, then: drop}}\n"
+    )
+    code, out, err = run("check", path)
+    assert code == 0
+    assert "sink police (log)  waits 90 s for an operator, then drops what none confirmed" in out
+    assert "cameras.gate: every sink that takes its alarms waits for an operator" in err
+    path.write_text(path.read_text() + "  horn: {type: log}\n")
+    assert "waits for an operator, and none" not in run("check", path)[2]
+
+
 class PagerOptions(Section):
     def problems(self) -> list[Problem]:
         return [Problem(("modem",), "is silent; plug it in")]

@@ -223,6 +223,31 @@ def test_a_verdict_is_asked_of_the_daemon_and_shown_with_the_incident(
     assert asked[0]["by"]
 
 
+@pytest.mark.parametrize(
+    ("action", "sinks", "ahead", "said"),
+    [
+        ("confirm", ["police"], [], "confirmed: police told now"),
+        ("confirm", [], ["police"], "confirmed: police will not wait"),
+        ("dismiss", ["police", "fire"], [], "dismissed: police, fire told nothing"),
+        ("dismiss", [], ["police"], "dismissed: police will be told nothing"),
+    ],
+)
+def test_what_sinks_wait_for_is_confirmed_or_dismissed(
+    run: Run, serve: Serve, action: str, sinks: list[str], ahead: list[str], said: str
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def settle(request: dict[str, object]) -> dict[str, object]:
+        asked.append(request)
+        return {**request, "sinks": sinks, "ahead": ahead, "in_memory_only": "disk full"}
+
+    serve(**{action: settle})
+    code, out, err = run("incidents", action, "0191fe00", "--note", "two men")
+    assert (code, err) == (0, "")
+    assert out == f"incident 0191fe00 {said}\naccepted, in memory only: disk full\n"
+    assert (asked[0]["incident"], asked[0]["note"]) == ("0191fe00", "two men")
+
+
 @pytest.mark.parametrize("fed", [True, False])
 def test_verdicts_are_listed_whether_the_journal_has_them_yet_or_not(
     run: Run, write: Callable[..., None], tmp_path: Path, fed: bool

@@ -149,3 +149,11 @@ def test_status_counts_what_was_refused() -> None:
         "state_dir": "/var/lib/jikimi",
     }
     assert "police (mqtt, 3 refused)  hook (webhook)  old (log)" in summary(status)
+
+
+def test_what_waits_for_an_operator_is_told_as_that(run: Run, serve: Serve) -> None:
+    held = {**WAITING, "sink": "police", "state": "waiting for confirmation", "reason": None}
+    serve(outbox=lambda _: {**FOUND, "messages": [held, {**held, "phase": "updated"}]})
+    head, *lines = run("outbox", "list")[1].splitlines()
+    assert head == "police (mqtt, working)  2 waiting for confirmation"
+    assert [line.split("  ")[1] for line in lines[::2]] == ["waiting for confirmation"] * 2

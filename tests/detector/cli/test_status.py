@@ -102,6 +102,22 @@ def test_a_running_silence_is_shown_with_its_camera_and_local_end() -> None:
     assert ["silenced", "every", "camera", "until", later, "12:30"] in lines
 
 
+@pytest.mark.usefixtures("_in_seoul")
+def test_what_waits_for_an_operator_is_shown_with_its_local_end() -> None:
+    waiting = {
+        "incident": "01a21d6e-a9fe-778f-b5c0-c722b4d7f7e4",
+        "camera": "gate",
+        "sink": "police",
+        "until": "2026-11-27T03:04:05+00:00",
+        "then": "send",
+    }
+    shown = " ".join(summary({**STATUS, "awaiting": [waiting]}).split())
+    assert (
+        "confirm police waits for an operator: gate, incident 01a21d6e-a9fe-778f-b5c0-c722b4d7f7e4,"
+        " until 12:04:05, then send" in shown
+    )
+
+
 def test_long_names_and_sentences_fit_80_columns_and_are_whole(serve: Serve, run: Run) -> None:
     url = "rtsp://operator:***@192.0.2.1:554/Streaming/Channels/102"
     refused = "the camera refused the user name or password, as it did yesterday and before that"

@@ -1,4 +1,4 @@
-"""Silence, unsilence and drill by MQTT, over a real broker."""
+"""Silence, unsilence, drill, confirm and dismiss by MQTT, over a real broker."""
 
 from __future__ import annotations
 
@@ -75,6 +75,8 @@ def connected(subscriber: Subscriber, camera: str = "gate") -> None:
         ("silence", b"OFF", ("unsilence", {"camera": "gate"})),
         ("unsilence", b"", ("unsilence", {"camera": "gate"})),
         ("drill", b"PRESS", ("drill", {"camera": "gate"})),
+        ("confirm", b" 0191fe00\n", ("confirm", {"camera": "gate", "incident": "0191fe00"})),
+        ("dismiss", b"0191fe00", ("dismiss", {"camera": "gate", "incident": "0191fe00"})),
     ],
 )
 def test_a_command_is_run_and_answered(
@@ -249,7 +251,7 @@ def test_a_silence_is_shown_and_its_end(dispatching: Dispatching, subscriber: Su
 
 
 def test_the_access_list_of_deploy_lets_each_do_its_part_alone(tmp_path: Path) -> None:
-    users = {"jikimi": "j", "homeassistant": "h", "caretaker": "c"}
+    users = {"jikimi": "j", "homeassistant": "h", "caretaker": "c", "operator": "o"}
     with (
         MqttBroker(tmp_path, users=users, settings=[f"acl_file {ACCESS_LIST}"]) as closed,
         capture_logs() as logs,
@@ -270,13 +272,15 @@ def test_the_access_list_of_deploy_lets_each_do_its_part_alone(tmp_path: Path) -
         dispatcher.submit(make_alert(image=bytes(9000)))
         wait_for(lambda: dispatcher.status()[0].counts.get("delivered"))
         publish_as("caretaker", "silence", b"1h")  # which the list does not allow
+        publish_as("homeassistant", "dismiss", b"0191fe00")  # same
         publish_as("caretaker", "drill", b"")
         wait_for(lambda: len(monitor.asked) == 1)
         publish_as("homeassistant", "silence", b"1h")
         wait_for(lambda: len(monitor.asked) == 2)
-        wait_for(lambda: sum(one["event"] == "command run" for one in logs) == 2)
+        publish_as("operator", "confirm", b"0191fe00")
+        wait_for(lambda: sum(one["event"] == "command run" for one in logs) == 3)
         dispatcher.stop(Deadline.after(5))
-    assert [command for command, _ in monitor.asked] == ["drill", "silence"]
+    assert [command for command, _ in monitor.asked] == ["drill", "silence", "confirm"]
     assert not [one for one in logs if one["log_level"] == "warning"]
 
 

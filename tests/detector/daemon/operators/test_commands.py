@@ -20,7 +20,7 @@ from alerts.metrics import AlertMetrics
 from alerts.sink import RefusedError
 from alerts.sinks.recording import RecordingSink
 from config.errors import ControlError, DeliveryError
-from config.settings import CameraSettings, RouteSettings
+from config.settings import CameraSettings, ConfirmSettings, RouteSettings, SinkSettings
 from config.urls import StreamUrl
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
@@ -46,11 +46,15 @@ NO_ID = "0191fe00-0000-7000-8000-000000000000"
 class Running:
     """The parts of a daemon that commands reach: cameras `gate` and `yard`, two sinks."""
 
-    def __init__(self, classifier: Classifier, folder: Path) -> None:
+    def __init__(self, classifier: Classifier, folder: Path, *more: SinkSettings) -> None:
         metrics = DetectorMetrics(CollectorRegistry())
         elsewhere = RouteSettings(cameras=["yard"])
         self.dispatcher = Dispatcher(
-            [sink("recording", "police"), sink("recording", "far", route=elsewhere)],
+            [
+                sink("recording", "police"),
+                sink("recording", "far", route=elsewhere),
+                *more,
+            ],
             folder / "outbox.sqlite",
             AlertMetrics(CollectorRegistry()),
         )
@@ -256,6 +260,89 @@ def test_by_a_sink_come_the_commands_of_one_camera_alone(running: Running) -> No
         with pytest.raises(ControlError):
             running.by_sink(command, request)
     assert running.dispatcher.silences() == {}
+
+
+@pytest.fixture
+def asking(classifier: Classifier, tmp_path: Path) -> Iterator[Running]:
+    """With a sink that waits for an operator."""
+    confirm = {"confirm": ConfirmSettings(within_s=600)}
+    daemon = Running(classifier, tmp_path, sink("recording", "station").model_copy(update=confirm))
+    yield daemon
+    daemon.stop()
+
+
+def opened(running: Running, camera: str = "gate") -> str:
+    """An incident that has just opened, recorded and told; its id."""
+    alert = make_alert(camera=camera)
+    incident = Incident(
+        alert.incident_id, camera, "violence", alert.opened_at, None, 0.8, Phase.OPENED
+    )
+    Journal(running.dispatcher.store).record(incident)
+    running.dispatcher.submit(alert)
+    return str(incident.id)
+
+
+def outcome(running: Running) -> dict[str, int]:
+    counts: dict[str, int] = running.health.status()["sinks"][2]["counts"]
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("command", "details", "result"),
+    [
+        ("confirm", {"note": "two men"}, "delivered"),
+        ("dismiss", {"note": "dancing"}, "dismissed"),
+        ("judge", {"verdict": "real"}, "delivered"),
+        ("judge", {"verdict": "false-alarm"}, "dismissed"),
+        ("judge", {"verdict": "exercise"}, "dismissed"),
+    ],
+)
+def test_a_sink_that_waits_is_told_or_not_as_the_operator_says(
+    asking: Running, command: str, details: dict[str, str], result: str
+) -> None:
+    incident = opened(asking)
+    [waiting] = asking.health.status()["awaiting"]
+    assert (waiting["incident"], waiting["sink"]) == (incident, "station")
+    assert (waiting["camera"], waiting["then"]) == ("gate", "send")
+    assert datetime.fromisoformat(waiting["until"]) > datetime.now(UTC) + timedelta(minutes=9)
+    found = asking.ask("outbox")
+    [message] = [one for one in found["messages"] if one["sink"] == "station"]
+    assert message["state"] == "waiting for confirmation"
+    assert found["sinks"][2]["awaiting"] == 1
+    answer = asking.ask(command, incident=incident, by="kim", **details)
+    assert answer["in_memory_only"] is None
+    wait_for(lambda: outcome(asking) == {result: 1})
+    assert asking.health.status()["awaiting"] == []
+    records = [one for _, one in local.waiting(asking.dispatcher.store.read, "", 100).pending]
+    [audit] = [one for one in records if isinstance(one, AuditEntry)]
+    assert (audit.who, audit.action, audit.target) == ("kim", command, incident)
+    if command != "judge":
+        assert (answer["sinks"], answer["ahead"]) == (["station"], [])
+        assert audit.reason == details["note"]
+
+
+def test_who_comes_too_late_or_names_nothing_is_told_so(asking: Running) -> None:
+    incident = opened(asking)
+    asking.ask("confirm", incident=incident)
+    wait_for(lambda: outcome(asking) == {"delivered": 1})
+    for command in ("confirm", "dismiss"):
+        with pytest.raises(ControlError, match="it was sent or dropped already"):
+            asking.ask(command, incident=incident)
+        with pytest.raises(ControlError, match="there is no incident"):
+            asking.ask(command, incident=NO_ID)
+        with pytest.raises(ControlError, match="is no incident"):
+            asking.ask(command, incident="the last one")
+
+
+def test_by_a_sink_only_incidents_of_the_named_camera_are_settled(asking: Running) -> None:
+    incident = opened(asking, "gate")
+    with pytest.raises(ControlError, match="there is no incident"):
+        asking.by_sink("dismiss", {"camera": "yard", "incident": incident})
+    with pytest.raises(ControlError, match="is not run for a sink"):
+        asking.by_sink("judge", {"camera": "gate", "incident": incident, "verdict": "real"})
+    assert len(asking.health.status()["awaiting"]) == 1
+    asking.by_sink("confirm", {"camera": "gate", "incident": incident})
+    wait_for(lambda: outcome(asking) == {"delivered": 1})
 
 
 def test_a_verdict_is_kept_with_who_gave_it_and_every_change_is_in_the_audit(
