@@ -47,10 +47,10 @@ def ask_daemon(chosen: argparse.Namespace, command: str, **details: Any) -> Any:
     """The daemon's answer to `command`; raises ControlError where none answers."""
     from detector.daemon.operators.control import ask  # noqa: PLC0415 - only who asks waits for it
 
-    return ask(state_dir(chosen) / "control.sock", command, by=_user(), **details)
+    return ask(state_dir(chosen) / "control.sock", command, by=user(), **details)
 
 
-def _user() -> str:
+def user() -> str:
     """Whom the daemon's audit names."""
     try:
         return getpass.getuser()

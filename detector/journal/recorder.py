@@ -36,13 +36,14 @@ class Recorder:
         """Keep a verdict, and who gave it in the audit."""
         now = datetime.now(UTC)
         judgement = Judgement(uuid7(), incident_id, verdict, note, by, now, self._clock.now())
-        self.record(judgement, _entry(by, "judge", str(incident_id), verdict.value, now))
+        self.record(judgement, audit_entry(by, "judge", str(incident_id), verdict.value))
         return judgement
 
     def audit(self, who: str, action: str, target: str = "", reason: str = "") -> None:
         """Keep who did what, on what and why."""
-        self.record(_entry(who, action, target, reason, datetime.now(UTC)))
+        self.record(audit_entry(who, action, target, reason))
 
 
-def _entry(who: str, action: str, target: str, reason: str, at: datetime) -> AuditEntry:
-    return AuditEntry(uuid7(), who, action, target, at, reason)
+def audit_entry(who: str, action: str, target: str, reason: str) -> AuditEntry:
+    """What stands in the audit: who does what now, on what and why."""
+    return AuditEntry(uuid7(), who, action, target, datetime.now(UTC), reason)

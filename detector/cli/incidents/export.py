@@ -7,23 +7,20 @@ import getpass
 import json
 import os
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from config.errors import JikimiError, UsageError
+from config.errors import UsageError
 from config.secrets import register_secret
-from detector.cli.asking import add_state_dir, state_dir
+from detector.cli.asking import add_state_dir, state_dir, user
+from detector.cli.incidents.auditing import audit_export
 from detector.cli.incidents.reading import entries
 from detector.cli.settings import CONFIG_HELP
 from detector.evidence.record import EVIDENCE
 
 if TYPE_CHECKING:
     from detector.evidence.export import Request
-
-EXPORTS = "exports.jsonl"
-"""Which archives were made of what is kept, beside it."""
 
 SHORTEST_PASSPHRASE = 8
 
@@ -75,39 +72,19 @@ def _export(chosen: argparse.Namespace) -> int:
     journal = json.dumps(known, ensure_ascii=False, indent=1)
 
     def audit(incident: UUID, request: Request) -> None:
-        _note_export(state / EVIDENCE / EXPORTS, incident, request)
+        how = "; pixelated" if request.pixelate else ""
+        audit_export(chosen, [incident], f"{request.reason}{how}")
 
     export(
         folder,
         chosen.out,
-        Request(getpass.getuser(), chosen.reason, chosen.pixelate),
+        Request(user(), chosen.reason, chosen.pixelate),
         audit,
         more={"journal.json": journal.encode()},
         passphrase=passphrase,
     )
     print(f"{chosen.out}: evidence of incident {chosen.incident}")
     return 0
-
-
-def _note_export(log: Path, incident: UUID, request: Request) -> None:
-    """One line a request, on disk before anything is handed out."""
-    line = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "incident": str(incident),
-        "by": request.by,
-        "reason": request.reason,
-        "pixelated": request.pixelate,
-    }
-    try:
-        with log.open("a") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise JikimiError(
-            f"{log}: the audit log cannot be written ({error.strerror}), so nothing is exported; "
-            "export as the user that the service runs as"
-        ) from error
 
 
 def _passphrase() -> str:

@@ -22,7 +22,7 @@ from detector.daemon.camera import WatchedCamera
 from detector.daemon.cameras import Cameras
 from detector.daemon.operators.control import Commands
 from detector.daemon.reporter import IncidentReporter
-from detector.journal.recorder import Recorder
+from detector.journal.recorder import Recorder, audit_entry
 from detector.journal.records import Verdict
 
 MAX_SILENCE_H = 8760
@@ -76,6 +76,7 @@ class OperatorCommands:
     def by_name(self) -> Commands:
         """For the control server."""
         return {
+            "audit-export": self.audit_export,
             "confirm": self.confirm,
             "deliveries": self.deliveries,
             "dismiss": self.dismiss,
@@ -154,6 +155,15 @@ class OperatorCommands:
         reason = f"dismissed by {_who(request)}"
         spared, ahead = self._dispatcher.dismiss(incident, reason, is_open=is_open)
         return self._settled("dismiss", request, incident, spared, ahead)
+
+    def audit_export(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Keep that evidence of `incidents` (ids) is handed out, and the `reason`."""
+        incidents = request.get("incidents")
+        if not (isinstance(incidents, list) and all(isinstance(one, str) for one in incidents)):
+            raise ControlError("incidents must be a list of ids")
+        who, reason = _who(request), _text(request, "reason")
+        self._recorder.record(*[audit_entry(who, "export", one, reason) for one in incidents])
+        return {"in_memory_only": self._dispatcher.stored()}
 
     def deliveries(self, request: dict[str, Any]) -> dict[str, Any]:
         """How far the exercise `incident` (its id) got at each sink."""

@@ -23,7 +23,8 @@ from detector.daemon.journal import OUTBOX
 from detector.daemon.observability.columns import columns
 from detector.evidence.collector import Origin
 from detector.evidence.recorder import EvidenceRecorder
-from detector.journal.records import Verdict
+from detector.journal import queries
+from detector.journal.records import AuditEntry, Verdict
 from detector.types import Box, Incident, Phase, Sample, Score
 from journal_feeding import Feeding
 from journals import StoredJournal, kept
@@ -292,13 +293,23 @@ def evidence(tmp_path: Path, write: Callable[..., None]) -> tuple[Incident, Path
     return fight, tmp_path
 
 
-def test_export_writes_an_archive_and_the_reason_into_the_audit_log(
+def audited(folder: Path) -> list[AuditEntry]:
+    """What the journal has in its audit, once a daemon has started on `folder`."""
+    made = Feeding(folder, folder / "journal.sqlite")
+    made.feeder.start()
+    made.wait_fed()
+    found = made.asked(queries.audit)
+    made.stop()
+    return found
+
+
+def test_export_writes_an_archive_and_the_reason_into_the_audit(
     run: Run, evidence: tuple[Incident, Path]
 ) -> None:
     fight, folder = evidence
     out = folder / "fight.zip"
     code, told, err = run(
-        "incidents", "export", fight.id, "--out", out, "--reason", "police request 7"
+        "incidents", "export", fight.id, "--out", out, "--reason", "request 7", "--pixelate"
     )
     assert (code, err) == (0, "")
     assert str(out) in told
@@ -307,9 +318,62 @@ def test_export_writes_an_archive_and_the_reason_into_the_audit_log(
         journal = json.loads(archive.read(f"{fight.id}/journal.json"))
         assert f"{fight.id}/first.jpg" in archive.namelist()
     assert journal[0]["id"] == str(fight.id)
-    [entry] = (folder / "evidence/exports.jsonl").read_text().splitlines()
-    assert json.loads(entry)["reason"] == "police request 7"
-    assert json.loads(entry)["incident"] == str(fight.id)
+    [entry] = audited(folder)
+    assert (entry.action, entry.target) == ("export", str(fight.id))
+    assert entry.reason == "request 7; pixelated"
+    assert entry.who
+
+
+def test_a_running_daemon_has_the_export_in_its_audit_before_anything_is_written(
+    run: Run, serve: Serve, evidence: tuple[Incident, Path]
+) -> None:
+    fight, folder = evidence
+    out = folder / "fight.zip"
+    asked: list[dict[str, object]] = []
+    refused: list[str | None] = ["disk full", None]
+
+    def audit(request: dict[str, object]) -> dict[str, object]:
+        assert not out.exists()
+        asked.append(request)
+        return {"in_memory_only": refused.pop(0)}
+
+    serve(**{"audit-export": audit})
+    command = ("incidents", "export", fight.id, "--out", out, "--reason", "court")
+    code, _, err = run(*command)
+    assert code == 1
+    assert "nothing is exported, for the audit is not on disk: disk full" in err
+    assert not out.exists()
+    assert run(*command)[0] == 0
+    assert out.exists()
+    assert [(one["incidents"], one["reason"]) for one in asked] == [([str(fight.id)], "court")] * 2
+    assert audited(folder) == []
+
+
+def test_nothing_is_exported_past_a_daemon_that_does_not_answer(
+    run: Run, evidence: tuple[Incident, Path]
+) -> None:
+    fight, folder = evidence
+    held = StoredJournal(folder)
+    try:
+        out = folder / "fight.zip"
+        code, _, err = run("incidents", "export", fight.id, "--out", out, "--reason", "court")
+    finally:
+        held.close(Deadline.after(5))
+    assert code == 6
+    assert "no running jikimi answers" in err
+    assert not out.exists()
+
+
+def test_nothing_is_exported_where_the_audit_cannot_be_written(
+    run: Run, evidence: tuple[Incident, Path]
+) -> None:
+    fight, folder = evidence
+    (folder / OUTBOX).write_bytes(b"no database" * 1000)
+    out = folder / "fight.zip"
+    code, _, err = run("incidents", "export", fight.id, "--out", out, "--reason", "court")
+    assert code == 1
+    assert "outbox.sqlite" in err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -354,4 +418,4 @@ def test_a_short_passphrase_is_refused_and_a_good_one_never_shown(
     with pyzipper.AESZipFile(out) as archive:
         archive.setpassword(b"correct horse battery")
         assert archive.testzip() is None
-    assert "correct horse" not in (folder / "evidence/exports.jsonl").read_text()
+    assert "correct horse" not in str(audited(folder))

@@ -392,6 +392,19 @@ def test_a_verdict_on_nothing_is_refused(
         running.ask("judge", **request_)
 
 
+def test_an_export_is_in_the_audit_once_it_is_answered(running: Running) -> None:
+    incidents = [NO_ID, "another"]
+    answer = running.ask("audit-export", incidents=incidents, reason="court", by="kim")
+    assert answer == {"in_memory_only": None}
+    records = [one for _, one in local.waiting(running.dispatcher.store.read, "", 100).pending]
+    audit = [one for one in records if isinstance(one, AuditEntry)]
+    assert [(one.who, one.action, one.target, one.reason) for one in audit] == [
+        ("kim", "export", incident, "court") for incident in incidents
+    ]
+    with pytest.raises(ControlError, match="must be a list of ids"):
+        running.ask("audit-export", incidents=NO_ID, reason="court")
+
+
 def test_a_note_that_no_database_takes_is_kept_all_the_same(running: Running) -> None:
     incident = Incident(
         make_alert().incident_id, "gate", "violence", datetime.now(UTC), None, 0.8, Phase.OPENED
