@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-FILES: Final = ("outbox", "calibration", "control", "journal")
-"""The store; what cameras have learnt; the control socket; the journal behind the store."""
+FILES: Final = ("outbox", "calibration", "control", "journal", "zones")
+"""The store; what cameras have learnt; the control socket; the journal behind the store; the zones
+that were drawn in the console."""
 
 LOST: Final = ("incident", "refused", "unreadable", "journal")
 """What may have to be given up, each beyond a bound that is stated where it is kept."""
@@ -21,10 +22,12 @@ LOST: Final = ("incident", "refused", "unreadable", "journal")
 _FAILS: Final = {
     "outbox": "cannot write to disk, only memory holds what is new; check the disk",
     "journal": "cannot write the journal; what it lacks is kept here and written later",
+    "zones": "cannot read or write the zones that were drawn in the console; check the disk",
 }
 _WORKS: Final = {
     "outbox": "the disk works again, all that memory held is written",
     "journal": "the journal can be written again",
+    "zones": "the zones that were drawn in the console can be written again",
 }
 
 

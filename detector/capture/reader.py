@@ -92,6 +92,8 @@ class CameraReader:
         self._on_sleep = on_sleep
         self._ring = ring
         self._state: tuple[CameraState, str] | None = None
+        self.asleep = False
+        """Whether the camera is left undecoded now."""
         self._stop = threading.Event()
         capture = camera.capture
         patience_s = capture.open_timeout_s + capture.read_timeout_s + GRACE_S
@@ -141,6 +143,7 @@ class CameraReader:
             if not self._stop.is_set():
                 self._read(stream)
         finally:
+            self.asleep = False
             stream.close()
             self._broke_off = self._shown_for_s < SHORTEST_S
             if self._shown_for_s >= LASTING_S:
@@ -165,7 +168,8 @@ class CameraReader:
             sampler.received(arrival)
             if keeper:
                 keeper.received(arrival, believed=not sampler.clock_fault)
-            if idle and idle.sleeps(arrival, stream):
+            self.asleep = bool(idle and idle.sleeps(arrival, stream))
+            if self.asleep:
                 self._shows(arrival.at_s)
             elif backlog.skip(lag_s=sampler.lag_s, fresh=arrival.fresh, now_s=arrival.at_s):
                 sampler.late = True

@@ -105,8 +105,13 @@ def _mistake(problem: Problem, tree: Node) -> Mistake:
 
 def _show(file: Path, settings: Settings) -> None:
     print(f"{file}: good: {len(settings.cameras)} camera(s), {len(settings.sinks)} sink(s)")
+    from detector.daemon.operators.zones import ZONES, drawn_in  # noqa: PLC0415 - loads OpenCV
+
+    zones = settings.state_dir / ZONES
+    drawn = drawn_in(zones)
     for camera in settings.cameras:
-        print(f"  camera {camera.name}  {camera.url}")
+        told = f"  (zones drawn in the console: {zones})" if camera.name in drawn else ""
+        print(f"  camera {camera.name}  {camera.url}{told}")
     for sink in settings.sinks:
         print(f"  sink {sink.name} ({sink.type}){_confirm(sink.confirm)}")
 

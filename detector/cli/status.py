@@ -48,8 +48,10 @@ def summary(status: dict[str, Any]) -> str:
         named = (padded(camera["name"], name_width), padded(camera["state"], state_width))
         told = camera["reason"].removeprefix(f"{camera['url']}: ")
         reason = [f"({told})"] if told else []
+        # a daemon that was started before an upgrade tells of no zones
+        drawn = ["zones drawn in the console"] * (camera["name"] in status.get("drawn_zones", []))
         thresholds = _thresholds(camera["calibration"])
-        rows.append(("camera", [*named, camera["url"], *reason, *thresholds]))
+        rows.append(("camera", [*named, camera["url"], *reason, *thresholds, *drawn]))
     # a daemon that was started before an upgrade tells of no silences
     rows += [("silenced", [told_silence(silence)]) for silence in status.get("silences", [])]
     rows += [("confirm", [_awaiting(one)]) for one in status.get("awaiting", [])]

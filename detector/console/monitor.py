@@ -51,7 +51,9 @@ class CameraView:
     """A camera as it stands. `score`: smoothed, by label; `threshold`: by label.
 
     `silent_until`: muted, by itself or with all the others. `learnt_hours`: by label, of ordinary
-    footage behind its threshold.
+    footage behind its threshold. `asleep`: received, not decoded, for nothing moves. `box`: where
+    something moves now. `picture`: the number of what `Monitor.picture` gives, taken at
+    `pictured_at`; None where there is none.
     """
 
     name: str
@@ -67,6 +69,49 @@ class CameraView:
     open_incidents: tuple[str, ...]
     silent_until: datetime | None
     settings: CameraSettings
+    asleep: bool = False
+    box: Box | None = None
+    picture: int | None = None
+    pictured_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """From which smoothed probability an incident opens, and what that stands on.
+
+    `learning`: whether the camera learns it; then from so many `hours`, which make up `share` of
+    it (0: all from the weights, 1: all its own), and so many false alarms are to be expected.
+    """
+
+    opens_at: float
+    learning: bool
+    hours: float
+    share: float
+    false_alarms_per_day: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreBin:
+    """So many smoothed scores, from `above` (and, for the first, 0 itself) up to `at_most`."""
+
+    above: float
+    at_most: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFigures:
+    """What a camera's metrics have counted since it is watched; scores and thresholds by label."""
+
+    connects: int
+    frames: int
+    decode_errors: int
+    samples_due: int
+    samples_scored: int
+    asleep_s: float
+    wakes: int
+    scores: Mapping[str, tuple[ScoreBin, ...]]
+    thresholds: Mapping[str, Threshold]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +129,14 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Zones:
-    """Where motion counts (everywhere, where `watch` is empty) and where it never does."""
+    """Where motion counts (everywhere, where `watch` is empty) and where it never does.
+
+    `drawn`: in the console, and laid over the configuration's.
+    """
 
     watch: list[Polygon] = field(default_factory=list)
     ignore: list[Polygon] = field(default_factory=list)
+    drawn: bool = False
 
 
 class Monitor(Protocol):
@@ -114,8 +163,18 @@ class Monitor(Protocol):
     def picture(self, camera: str, max_side: int) -> Picture | None:
         """The newest there is, without waking a camera that sleeps; None where there is none."""
 
+    def figures(self, camera: str) -> CameraFigures:
+        """What its metrics say; raises ControlError where there is no such camera."""
+
     def zones(self, camera: str) -> Zones:
         """Those in force; raises ControlError where there is no such camera."""
+
+    def set_zones(self, camera: str, zones: Zones | None, by: str) -> None:
+        """Have `camera` go by `zones` (None: by the configuration's again) from now on, audited.
+
+        Raises ControlError where there is no such camera, the zones leave nothing to watch, or
+        the disk does not keep them; then all stays as it was.
+        """
 
     def ask(self, command: str, by: str, **details: Any) -> dict[str, Any]:
         """Run a command of `daemon.operators.commands`, audited in the name of `by`.

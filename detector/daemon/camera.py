@@ -24,20 +24,21 @@ from config.errors import ControlError
 from config.settings import CameraSettings
 from detector.capture.idle.sleep import SleepCallbacks
 from detector.capture.reader import CameraReader, StateChange
-from detector.console.monitor import Picture
+from detector.console.monitor import CameraFigures, Picture, Threshold
 from detector.daemon.alerting import IncidentReport, camera_alert
 from detector.daemon.calibration_store import CalibrationStore
 from detector.daemon.camera_loss import LossTracker, Notice, SampleCounts
+from detector.daemon.observability.camera_figures import CameraCounters
 from detector.daemon.observability.metrics import CaptureMetrics, DetectorMetrics
+from detector.daemon.operators.pictures import LatestPicture
 from detector.evidence.recorder import CameraEvidence
 from detector.incidents.judge import CameraJudge, calibrators_for, rules_for
 from detector.inference.second_look.worker import Candidate, Looked, SecondLookWorker
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker, SampledView, ScoredView
-from detector.motion.snapshot import snapshot
 from detector.motion.view import MotionTracker
 from detector.motion.window import LastSecond, WindowTracker
-from detector.types import CameraState, Grey, Incident, MotionView, Phase, Sample
+from detector.types import Box, CameraState, Grey, Incident, MotionView, Phase, Sample
 
 SHOW_CALIBRATION_S = 60.0
 """How often metrics follow what was learnt; thresholds move every ten minutes at most."""
@@ -98,6 +99,7 @@ class WatchedCamera:
         self._labels = labels = classifier.sidecar.labels
         metrics.add_camera(camera.name, camera.site, labels)
         self._observer = CaptureMetrics(metrics, camera.name)
+        self._counters = CameraCounters(metrics, camera.name, labels)
         self._weights_look_twice = second_look is not None
         self._second_look = second_look if camera.detection.second_look else None
         looks = self._second_look.rules if self._second_look else {}
@@ -122,6 +124,8 @@ class WatchedCamera:
         self._connection = StateChange(camera.name, CameraState.CONNECTING, datetime.now(UTC))
         self._change = self._trouble = self._connection
         self._newest: Sample | None = None
+        self._picture = LatestPicture(evidence.ring if evidence else None)
+        self._box: Box | None = None
         self._scores: dict[str, float] = {}
         self._last_look: Grey | None = None
         self._motion = MotionTracker(camera.detection.watch, camera.detection.ignore)
@@ -167,6 +171,7 @@ class WatchedCamera:
             if not self._worker.overloaded:
                 self._counts.scored += 1
             sample = sampled.sample
+            self._box = sampled.view.box if sampled.view.moving else None
             self._take_scores(sample.at_s, sample.utc, scored.probabilities.tolist(), sampled)
 
     def on_looked(self, looked: Looked) -> None:
@@ -190,6 +195,7 @@ class WatchedCamera:
         with self._judge_lock:
             for incident in self._judge.quiet(now_s):
                 self._report(incident, None, reason)
+        self._picture.forget(now_s)
         if now_s - self._shown_s >= SHOW_CALIBRATION_S:
             self._shown_s = now_s
             self._show_calibration()
@@ -253,13 +259,40 @@ class WatchedCamera:
             "calibration": calibration,
         }
 
+    @property
+    def asleep(self) -> bool:
+        """Whether it is received and not decoded, for nothing moves."""
+        return self._reader.asleep
+
+    @property
+    def box(self) -> Box | None:
+        """Where something moves in the newest view; None where nothing does, or none comes."""
+        return self._box if self._change.state is CameraState.LIVE else None
+
     def picture(self, max_side: int) -> Picture | None:
-        """The newest sample as a JPEG; None before the first."""
-        sample = self._newest
-        if sample is None or sample.frame is None:
-            return None
-        jpeg = snapshot(sample.frame, None, max_side)
-        return Picture(jpeg, sample.utc, round(sample.at_s * 1000), None)
+        """The newest there is as a JPEG; None before the first."""
+        found = self._picture.jpeg(self._newest, max_side, time.monotonic())
+        return replace(found, box=self.box) if found else None
+
+    def pictured(self) -> tuple[int, datetime] | None:
+        """Number and time of what `picture` gives now."""
+        return self._picture.which(self._newest, time.monotonic())
+
+    def figures(self) -> CameraFigures:
+        """What has been counted, and what its thresholds stand on."""
+        with self._judge_lock:
+            learnt = self._calibration()
+        thresholds = {
+            label: Threshold(
+                own["open_threshold"],
+                bool(own["learning"]),
+                own["hours"],
+                own["share"],
+                own["false_alarms_per_day"],
+            )
+            for label, own in learnt.items()
+        }
+        return self._counters.read(thresholds)
 
     def _new_reader(self) -> CameraReader:
         camera = self.camera
@@ -314,6 +347,7 @@ class WatchedCamera:
             if not self._stopped:
                 self._counts.scored += 1
                 self._metrics.scored.labels(self.camera.name).inc()
+                self._box = None
                 self._take_scores(at_s, utc, [0.0] * len(self._labels), None)
 
     def _on_past(self, sample: Sample) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,11 +26,11 @@ from alerts.message import CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.storage.copying import EXPIRED_S
 from alerts.storage.faults import StorageFaults
-from config.errors import ConfigError, ModelError
+from config.errors import ConfigError, ControlError, ModelError
 from config.secrets import scrub
 from config.settings import CameraSettings, Settings
 from config.urls import StreamUrl
-from detector.console.monitor import Change, Topic
+from detector.console.monitor import Change, Topic, Zones
 from detector.console.server import ConsoleServer
 from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
@@ -53,6 +54,7 @@ from detector.daemon.operators.changes import Changes
 from detector.daemon.operators.commands import OperatorCommands
 from detector.daemon.operators.control import ControlServer
 from detector.daemon.operators.monitor import DaemonMonitor, Parts
+from detector.daemon.operators.zones import ZONES, DrawnZones
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.signals import Signals
 from detector.daemon.supervisor import Supervisor
@@ -111,6 +113,11 @@ class Daemon:
         self._dispatcher = Dispatcher(
             settings.sinks, state_dir / OUTBOX, alert_metrics, faults=faults
         )
+        self._zones = DrawnZones(state_dir / ZONES, faults)
+        self._changing = threading.Lock()
+        self._ending = False
+        self._stated = settings
+        self._settings = settings = self._zones.laid_over(settings)
         self._cameras = Cameras(self._watched_camera)
         self._worker = InferenceWorker(
             classifier.engine,
@@ -168,6 +175,8 @@ class Daemon:
                 registry,
                 by_name,
                 changes,
+                self._zones,
+                self._set_zones,
             )
         )
         self._http = ConsoleServer(settings.http, self.monitor)
@@ -207,6 +216,7 @@ class Daemon:
                 "labels": sidecar.labels,
                 "open_thresholds": self._open_thresholds(),
             },
+            "drawn_zones": self._zones.names(),
         }
 
     def _open_thresholds(self) -> dict[str, float]:
@@ -287,6 +297,7 @@ class Daemon:
     def _stop(self, deadline: Deadline) -> None:
         """Ask every part to end, the last alerts first, then wait for all until `deadline`."""
         notify("STOPPING=1")
+        self._ending = True
         cameras = self._cameras.all()
         for camera in cameras:
             camera.request_stop("monitor stopped")
@@ -391,21 +402,38 @@ class Daemon:
     def _reload(self) -> None:
         """Take over changed settings; a wrong file changes nothing."""
         try:
-            settings = self._read_again()
+            stated = self._read_again()
         except ConfigError as error:
             log.warning("reload refused, everything stays as it was", error=scrub(str(error)))
             return
         fixed = ("state_dir", "weights", "engine", "evidence", "http", "journal", "log")
         if changed := [
-            key for key in fixed if getattr(settings, key) != getattr(self._settings, key)
+            key for key in fixed if getattr(stated, key) != getattr(self._settings, key)
         ]:
             log.warning("these settings take effect at the next start", keys=changed)
+        with self._changing:
+            self._zones.read()
+            self._take_over(stated, "camera removed or changed")
+
+    def _set_zones(self, camera: str, zones: Zones | None, by: str) -> None:
+        """Keep what was drawn, and watch `camera` by it; raises ControlError."""
+        with self._changing:
+            if self._ending:
+                raise ControlError("jikimi is stopping; draw the zones once it runs again")
+            self._cameras.by_name(camera)
+            self._zones.put(camera, zones, by)
+            self._take_over(self._stated, "zones changed")
+
+    def _take_over(self, stated: Settings, reason: str) -> None:
+        """Go by `stated` and the zones that were drawn; cameras that differ begin anew.
+
+        `reason`: why their incidents end.
+        """
+        settings = self._zones.laid_over(stated)
         gone = [camera for camera in self._settings.cameras if camera not in settings.cameras]
         added = [camera for camera in settings.cameras if camera not in self._settings.cameras]
         deadline = Deadline.after(LEAVE_S)
-        self._cameras.remove(
-            [camera.name for camera in gone], "camera removed or changed", deadline
-        )
+        self._cameras.remove([camera.name for camera in gone], reason, deadline)
         shown = {(camera.name, camera.site) for camera in settings.cameras}
         for camera in gone:
             self._note_stopped(camera)
@@ -416,7 +444,10 @@ class Daemon:
                 self._dispatcher.reconfigure(settings.sinks, deadline)
             except ConfigError as error:  # a sink's package was broken since it was read
                 log.warning("sinks stay as they were", error=scrub(str(error)))
-                settings = settings.model_copy(update={"sinks": self._settings.sinks})
+                as_before = {"sinks": self._settings.sinks}
+                stated = stated.model_copy(update=as_before)
+                settings = settings.model_copy(update=as_before)
+        self._stated = stated
         self._settings = settings
         self._look_again()
         for camera in added:

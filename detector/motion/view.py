@@ -150,7 +150,7 @@ class MotionTracker:
     def _canvas_for(self, grey: Grey) -> _Canvas:
         if self._canvas is None or self._canvas.mask.shape != grey.shape:
             height, width = grey.shape
-            self._canvas = _Canvas(_mask(height, width, self._watch, self._ignore))
+            self._canvas = _Canvas(zone_mask(height, width, self._watch, self._ignore))
         return self._canvas
 
 
@@ -233,7 +233,7 @@ def _gain(view: NDArray[Any]) -> float:
     return min(max(STRONG_AT / max(strength, 0.25), GAINS[0]), GAINS[1])
 
 
-def _mask(
+def zone_mask(
     height: int, width: int, watch: Sequence[Polygon], ignore: Sequence[Polygon]
 ) -> NDArray[np.uint8]:
     """255 where motion counts, else 0: [h, w] uint8."""

@@ -13,12 +13,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from alerts.dispatcher import Dispatcher
 from config.errors import ControlError
 from config.settings import Settings
-from detector.console.monitor import CameraView, Listener, Picture, Zones
+from detector.console.monitor import CameraFigures, CameraView, Listener, Picture, Zones
 from detector.daemon.camera import WatchedCamera
 from detector.daemon.cameras import Cameras
 from detector.daemon.health import Health
 from detector.daemon.operators.changes import Changes
 from detector.daemon.operators.control import Commands
+from detector.daemon.operators.zones import DrawnZones
 from detector.journal.recorder import Recorder
 
 if TYPE_CHECKING:  # loads SQLAlchemy
@@ -39,6 +40,8 @@ class Parts:
     registry: CollectorRegistry
     commands: Commands
     changes: Changes
+    drawn_zones: DrawnZones
+    set_zones: Callable[[str, Zones | None, str], None]
 
 
 class DaemonMonitor:
@@ -64,13 +67,28 @@ class DaemonMonitor:
         return [_view(camera, silences) for camera in self._parts.cameras.all()]
 
     def picture(self, camera: str, max_side: int) -> Picture | None:
-        """The newest sample."""
+        """The newest there is."""
         return self._parts.cameras.by_name(camera).picture(max_side)
+
+    def figures(self, camera: str) -> CameraFigures:
+        """What its metrics say."""
+        return self._parts.cameras.by_name(camera).figures()
 
     def zones(self, camera: str) -> Zones:
         """Those in force."""
         detection = self._parts.cameras.by_name(camera).camera.detection
-        return Zones(detection.watch, detection.ignore)
+        drawn = camera in self._parts.drawn_zones.names()
+        return Zones(detection.watch, detection.ignore, drawn)
+
+    def set_zones(self, camera: str, zones: Zones | None, by: str) -> None:
+        """Have `camera` go by `zones` from now on; its incidents are closed."""
+        self._parts.set_zones(camera, zones, by)
+        found = (
+            "the configuration's"
+            if zones is None
+            else f"{len(zones.watch)} to watch, {len(zones.ignore)} to ignore"
+        )
+        self._parts.recorder.audit(by, "zones", camera, found)
 
     def ask(self, command: str, by: str, **details: Any) -> dict[str, Any]:
         """Run a command of an operator."""
@@ -113,6 +131,7 @@ class DaemonMonitor:
 def _view(watched: WatchedCamera, silences: dict[str | None, datetime]) -> CameraView:
     camera, status = watched.camera, watched.status()
     calibration = status["calibration"]
+    pictured = watched.pictured()
     until = [end for name, end in silences.items() if name in {None, camera.name}]
     return CameraView(
         name=camera.name,
@@ -128,4 +147,8 @@ def _view(watched: WatchedCamera, silences: dict[str | None, datetime]) -> Camer
         open_incidents=tuple(status["open_incidents"]),
         silent_until=max(until, default=None),
         settings=camera,
+        asleep=watched.asleep,
+        box=watched.box,
+        picture=pictured[0] if pictured else None,
+        pictured_at=pictured[1] if pictured else None,
     )
