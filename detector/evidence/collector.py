@@ -263,7 +263,13 @@ class Collector:
     def _write_record(self, state: State) -> bool:
         """Name what is whole, if that has changed; False where the disk refuses."""
         incident = self.feed.incident
-        stands = (state, incident.phase, tuple(self._files.values()), tuple(self._missing))
+        stands = (
+            state,
+            incident.phase,
+            incident.verified,
+            tuple(self._files.values()),
+            tuple(self._missing),
+        )
         if stands == self._recorded or not self._files:
             return True
         record = EvidenceRecord(
@@ -275,6 +281,7 @@ class Collector:
             closed_at=incident.closed_at,
             peak=incident.peak,
             reason=self.feed.reason,
+            verified=incident.verified,
             state=state,
             version=self._origin.version,
             weights=self._origin.weights,

@@ -100,7 +100,7 @@ class EvidenceRecord(_Part):
     """The whole; `missing`: what there should be and is not, in the operator's words.
 
     `weights`: name of those that scored it; `configuration`: SHA-256 of the settings, secrets left
-    out; `version`: of Jikimi.
+    out; `version`: of Jikimi. `verified`: as the incident has it.
     """
 
     format: int = Field(default=FORMAT, ge=FORMAT, le=FORMAT)
@@ -112,6 +112,7 @@ class EvidenceRecord(_Part):
     closed_at: datetime | None
     peak: float
     reason: str | None
+    verified: bool | None = None
     state: State
     version: str
     weights: str

@@ -36,7 +36,7 @@ Position = tuple[datetime, UUID]
 class IncidentFilter:
     """What is left out does not limit; `opened_at` is in [`since`, `until`).
 
-    `judged`: with any verdict, or with none.
+    `judged`: with any verdict, or with none. `cameras`: of these alone, by name.
     """
 
     camera: str | None = None
@@ -46,12 +46,14 @@ class IncidentFilter:
     verdict: Verdict | None = None
     judged: bool | None = None
     is_open: bool | None = None
+    cameras: frozenset[str] | None = None
 
     def takes(self, one: IncidentRecord) -> bool:
         """Whether `one` is among what is asked for."""
         verdict = one.judgement.verdict if one.judgement else None
         return (
             self.camera in {None, one.camera}
+            and (self.cameras is None or one.camera in self.cameras)
             and self.label in {None, one.label}
             and (self.since is None or one.opened_at >= self.since)
             and (self.until is None or one.opened_at < self.until)
@@ -99,6 +101,7 @@ def incidents(
     query = _with_judgement(newest)
     wanted = [
         of.camera is None or table.camera == of.camera,
+        of.cameras is None or table.camera.in_(of.cameras),
         of.label is None or table.label == of.label,
         of.since is None or table.opened_at >= of.since,
         of.until is None or table.opened_at < of.until,
@@ -167,12 +170,33 @@ def details(connection: Connection, found: IncidentRecord) -> IncidentDetails:
     )
 
 
+def deliveries(connection: Connection, keys: Collection[UUID]) -> list[DeliveryRecord]:
+    """What has become of the alerts of the incidents `keys`, as it came."""
+    table = tables.deliveries
+    query = select(table).where(table.c.incident_id.in_(keys)).order_by(table.c.at, table.c.sink)
+    return [_delivery(row) for row in connection.execute(query)]
+
+
+def cameras_and_labels(connection: Connection) -> tuple[list[str], list[str]]:
+    """The names of all cameras that ever had an incident, and the labels."""
+    camera, label = tables.incidents.c.camera, tables.incidents.c.label
+    return (
+        list(connection.scalars(select(camera).distinct().order_by(camera))),
+        list(connection.scalars(select(label).distinct().order_by(label))),
+    )
+
+
 def audit(
-    connection: Connection, limit: int = 100, before: Position | None = None
+    connection: Connection,
+    limit: int = 100,
+    before: Position | None = None,
+    target: str | None = None,
 ) -> list[AuditEntry]:
-    """Who did what, newest first."""
+    """Who did what (to `target` alone, where it is given), newest first."""
     table = tables.audit.c
     query = select(tables.audit).order_by(table.at.desc(), table.id.desc()).limit(limit)
+    if target is not None:
+        query = query.where(table.target == target)
     if before is not None:
         query = query.where(_behind(table.at, table.id, before))
     return [AuditEntry(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001

@@ -7,7 +7,7 @@ all, what the local store holds is all there is, and `trouble` says why.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -95,6 +95,19 @@ class JournalReader:
         if found is None:
             return None
         return _laid_over(found, [record for _, record in batch.pending])
+
+    def deliveries(self, keys: Collection[UUID]) -> dict[UUID, list[DeliveryRecord]]:
+        """What has become of the alerts of the incidents `keys`, as it came."""
+        pending = [record for _, record in local.waiting(self._read, self._box, MOST).pending]
+        rows = self._ask(lambda asked: queries.deliveries(asked, keys)) or []
+        told = {(one.alert_id, one.sink): one for one in rows}
+        for record in pending:
+            if isinstance(record, DeliveryRecord) and record.incident_id in keys:
+                told[record.alert_id, record.sink] = record
+        found: dict[UUID, list[DeliveryRecord]] = {key: [] for key in keys}
+        for one in sorted(told.values(), key=lambda one: (one.at, one.sink)):
+            found[one.incident_id].append(one)
+        return found
 
     def asked(self, query: Callable[[Connection], T]) -> T | None:
         """What `query` finds in the journal alone, such as a report; None where it is away."""
