@@ -8,9 +8,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from detector.console.api import serving
 from detector.console.errors import LogFailures, failed, refused
+from detector.console.events import Events
 from detector.console.monitor import Monitor
-from detector.console.pages import observing, static
+from detector.console.pages import evidence, live, now, observing, static
 from detector.console.routing import GuardedRoute
 
 MAX_BODY_BYTES: Final = 1 << 20
@@ -26,9 +28,18 @@ def build(monitor: Monitor) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.monitor = monitor
+    app.state.events = Events(monitor)
+    app.state.looks = evidence.Looks()
     return LogFailures(app)
 
 
 def pages() -> list[GuardedRoute]:
     """Every route."""
-    return [*observing.routes(), *static.routes()]
+    return [
+        *observing.routes(),
+        *static.routes(),
+        *live.routes(),
+        *now.routes(),
+        *evidence.routes(),
+        *serving.routes(),
+    ]

@@ -7,10 +7,11 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog import get_logger
 
+from detector.console.api.problems import problem
 from detector.console.rendering import render
 
 KNOWN: Final = "there are /metrics, /livez and /healthz, and for people the page at /"
@@ -43,7 +44,7 @@ def answer(
             request, "error.html", status, key=f"error_{status}" if known else "error"
         )
     elif request.url.path.startswith(API):
-        answered = JSONResponse({"error": detail}, status)
+        answered = problem(status, detail)
     else:
         answered = PlainTextResponse(f"{detail}\n", status)
     answered.headers.update(headers or {})

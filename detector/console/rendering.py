@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         csrf=request.scope.get("csrf", ""),
         path=request.url.path,
         local=local,
+        clock=clock,
+        span=span,
         **values,
     )
     return HTMLResponse(body, status)
@@ -52,6 +54,19 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
 def local(at: datetime) -> str:
     """A point in time in the box's local time, as `2026-11-27 21:43:05`."""
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def clock(at: datetime) -> str:
+    """As `local`, without the date where that is today's."""
+    here = at.astimezone()
+    today = here.date() == datetime.now().astimezone().date()
+    return f"{here:%H:%M:%S}" if today else f"{here:%Y-%m-%d %H:%M:%S}"
+
+
+def span(duration: timedelta) -> str:
+    """A duration as `0:03:12`; never negative, though a clock was set back."""
+    seconds = max(0, round(duration.total_seconds()))
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def _text(language: Language, key: str, **values: object) -> str:

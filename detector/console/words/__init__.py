@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from detector.console.words import common, errors
+from detector.console.words import common, errors, incidents
 
 Language = Literal["en", "ko"]
 
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "ko")
 
-WORDS: Final[dict[str, tuple[str, str]]] = {**common.WORDS, **errors.WORDS}
+WORDS: Final[dict[str, tuple[str, str]]] = {
+    **common.WORDS,
+    **errors.WORDS,
+    **incidents.WORDS,
+}
 """By key, the English text and the Korean; `{name}` stands for a value."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import av
@@ -12,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.capture.frames import AvFrame, ArrayFrame
+from detector.capture.frames import ArrayFrame, AvFrame
 from detector.capture.kept.ring import PacketRing, RingBudget
 from detector.capture.kept.template import template_of
 from detector.capture.sampler import utc_at
