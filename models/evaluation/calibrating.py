@@ -27,7 +27,6 @@ from detector.incidents.calibration import (
     log_odds,
     probability_of,
 )
-from detector.incidents.smoothing import Smoother
 from detector.incidents.tracker import IncidentRules
 from models.evaluation.events import Kind, Play, RulesFor, fixed_rules, stands_on
 from models.evaluation.measuring import Measured
@@ -132,10 +131,10 @@ def thresholds_by_scene(
     at the shipped one.
     """
     thresholds: dict[str, dict[str, float]] = {}
-    for index, (label, usual) in enumerate(shipped.items()):
+    for label, usual in shipped.items():
         for own in _by_dataset(plays).values():
-            rules = _rules_of(own, usual)
-            counted = [_count(play, index, rules) for play in own]
+            rules = _rules_of(own, label, usual)
+            counted = [_count(play, label, rules) for play in own]
             if sum(c.hours for c in _normal(counted)) < LEAST_HOURS:
                 continue
             halves = _halves([c.scene for c in counted])
@@ -165,13 +164,13 @@ def demonstration(
     measured: Measured, label: str, seed: int = 0
 ) -> tuple[dict[str, SetCalibration], Reasons]:
     """For each data set, what budgets come to on scenes that nothing was learnt from."""
-    index, usual = measured.labels.index(label), measured.scored[0].classifier.rules()[label]
+    usual = measured.scored[0].classifier.rules()[label]
     sets: dict[str, SetCalibration] = {}
     reasons: Reasons = {}
     by_dataset = _by_dataset(measured.plays)
     for name, plays in tqdm(by_dataset.items(), desc="budgets", unit="set", disable=None):
-        rules = _rules_of(plays, usual)
-        sets[name] = _of_set([_count(play, index, rules) for play in plays], rules, seed)
+        rules = _rules_of(plays, label, usual)
+        sets[name] = _of_set([_count(play, label, rules) for play in plays], rules, seed)
         if sets[name].budgets is None:
             reasons[name] = (
                 f"its normal footage is less than {LEAST_HOURS:g} h or of a single scene: too "
@@ -316,14 +315,14 @@ def _realised(counted: Sequence[Counted], scenes: Collection[str], level: float)
     )
 
 
-def _count(play: Play, label_index: int, rules: IncidentRules) -> Counted:
+def _count(play: Play, label: str, rules: IncidentRules) -> Counted:
     """What incidents stand on in one play, through the daemon's tally; of a stream the fight."""
     tally = Tally(rules.close_threshold / rules.open_threshold)
     begin, end = 0.0, float("inf")
     if play.kind is Kind.STREAM:
         begin, end = play.events[0].start_s, play.events[0].end_s + 2.0
     times = play.scored.times_s.tolist()
-    for at_s, value in zip(times, _followed(play, label_index), strict=True):
+    for at_s, value in zip(times, stands_on(play, label), strict=True):
         if begin <= at_s <= end:
             tally.count(at_s, value)
     tally.finish()
@@ -335,19 +334,10 @@ def _count(play: Play, label_index: int, rules: IncidentRules) -> Counted:
     )
 
 
-def _followed(play: Play, label_index: int) -> list[float]:
-    """What incidents of a label stand on at each view."""
-    if play.looks:
-        return stands_on(play.scored, play.looks)
-    smoother = Smoother()
-    times = play.scored.times_s.tolist()
-    rows = play.scored.probabilities.tolist()
-    return [smoother.smooth(at, row[label_index]) for at, row in zip(times, rows, strict=True)]
-
-
-def _rules_of(plays: Sequence[Play], usual: IncidentRules) -> IncidentRules:
-    """A set's rules: those of its second look, where there is one."""
-    return next((play.looks.rules.incident for play in plays if play.looks), usual)
+def _rules_of(plays: Sequence[Play], label: str, usual: IncidentRules) -> IncidentRules:
+    """A label's rules in a set: those of its second look, where there is one."""
+    looks = (play.looks for play in plays if play.looks)
+    return next((own.rules.incident for own in looks if own.label == label), usual)
 
 
 def _normal(counted: Sequence[Counted]) -> list[Counted]:

@@ -86,7 +86,9 @@ def assess(
     opinion_for = opinions(clips, classifier_for, look_for) if look_for else no_second_look
     measured = measure(clips, classifier_for, opinion_for)
     ranked = rank_clips(clips, classifier_for, look_for) if look_for else []
-    measured = replace(measured, fused={own.clip: own.fused for own in ranked})
+    if look_for:
+        fused = {own.clip: own.fused for own in ranked}
+        measured = replace(measured, fused={look_for(clips[0]).label: fused})
     read = {scored.clip for scored in measured.scored}
     label = SHIPPED_LABEL if SHIPPED_LABEL in measured.labels else measured.labels[0]
     light = _lightings([scored.clip for scored in measured.scored])

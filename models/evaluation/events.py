@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from detector.footage.recording import EPOCH
-from detector.incidents.judge import CameraJudge
 from detector.incidents.second_look import FusedJudgement
 from detector.incidents.smoothing import Smoother
 from detector.incidents.tracker import IncidentRules, IncidentTracker
@@ -120,50 +119,46 @@ class NormalFigures(FalseRate):
 
 
 RulesFor = Callable[[Play], Mapping[str, IncidentRules]]
-"""The rules of each label, in the labels' order: fixed ones, or calibrated for the scene."""
+"""The rules of each label: fixed ones, or calibrated for the scene."""
 
 
 def fixed_rules(play: Play) -> Mapping[str, IncidentRules]:
     """The weights' own rules, the same for every camera."""
-    if play.looks:
-        return {play.scored.classifier.head.labels[0]: play.looks.rules.incident}
-    return play.scored.classifier.rules()
+    rules = play.scored.classifier.rules()
+    return {**rules, play.looks.label: play.looks.rules.incident} if play.looks else rules
 
 
-def stands_on(scored: ScoredClip, looks: Looks) -> list[float]:
-    """What incidents stand on where a second look judges the one label: a probability a view.
+def stands_on(play: Play, label: str) -> list[float]:
+    """What incidents of a label stand on: a probability a view.
 
-    Each answer is there at once.
+    A smoothed one, or what both stages say; each answer of the second look is there at once.
     """
-    smoother, judgement = Smoother(), FusedJudgement(looks.rules)
+    smoother, times_s = Smoother(), play.scored.times_s.tolist()
+    values = zip(times_s, play.scored.of(label).tolist(), strict=True)
+    smoothed = [smoother.smooth(at_s, probability) for at_s, probability in values]
+    looks = play.looks
+    if looks is None or looks.label != label:
+        return smoothed
+    judgement = FusedJudgement(looks.rules)
     found = []
-    times_s, probabilities = scored.times_s.tolist(), scored.probabilities[:, 0].tolist()
-    for view, (at_s, probability) in enumerate(zip(times_s, probabilities, strict=True)):
-        smoothed = smoother.smooth(at_s, probability)
+    for view, (at_s, value) in enumerate(zip(times_s, smoothed, strict=True)):
         if view in looks.logits:
-            judgement.due(at_s, smoothed)
+            judgement.due(at_s, value)
             judgement.looked(at_s, looks.logits[view])
-        found.append(judgement.verdict(at_s, smoothed).probability)
+        found.append(judgement.verdict(at_s, value).probability)
     return found
 
 
 def openings(play: Play, rules: Mapping[str, IncidentRules]) -> list[tuple[str, float]]:
-    """Label and second of every incident that opens."""
-    scored = play.scored
-    camera, times_s = scored.clip.scene, scored.times_s.tolist()
+    """Label and second of every incident that opens, of the labels that there are rules for."""
+    camera, times_s = play.scored.clip.scene, play.scored.times_s.tolist()
     opened = []
-    if play.looks:
-        [(label, own)] = rules.items()
+    for label, own in rules.items():
         tracker = IncidentTracker(camera, label, own)
-        for at_s, value in zip(times_s, stands_on(scored, play.looks), strict=True):
+        for at_s, value in zip(times_s, stands_on(play, label), strict=True):
             utc = EPOCH + timedelta(seconds=at_s)
             change = tracker.follow(Score(camera, at_s, utc, label, value, value))
             opened += [(label, at_s)] if change and change.phase is Phase.OPENED else []
-        return opened
-    judge = CameraJudge(camera, rules)
-    for at_s, row in zip(times_s, scored.probabilities.tolist(), strict=True):
-        _, changes = judge.judge(at_s, EPOCH + timedelta(seconds=at_s), row)
-        opened += [(i.label, at_s) for i in changes if i.phase is Phase.OPENED]
     return opened
 
 

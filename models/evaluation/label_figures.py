@@ -41,7 +41,7 @@ def label_figures(
     """Clip, frame, event and normal figures, reliability, curves and histograms of a label."""
     every = {scored.clip for scored in measured.scored}
     group, reasons = group_figures(measured, found, label, every)
-    clips = _clip_level(measured.scored, label, measured.fused)
+    clips = _clip_level(measured.scored, label, measured.fused.get(label, {}))
     views = _frame_level(measured.scored, label)
     frame, frame_reasons = classification(*views, label)
     reasons |= nested_reasons(frame_reasons, "frame")
@@ -66,7 +66,7 @@ def group_figures(
 ) -> tuple[GroupFigures, Reasons]:
     """Clip, event and normal figures of some clips."""
     scored = [scored for scored in measured.scored if scored.clip in own]
-    level = _clip_level(scored, label, measured.fused)
+    level = _clip_level(scored, label, measured.fused.get(label, {}))
     taken = [outcome for outcome in found if outcome.play.scored.clip in own]
     left_out = sum(clip in own and clip.label == label for clip in measured.left_out)
     clip, clip_reasons = classification(*level, label)

@@ -17,23 +17,25 @@ from models.evaluation.looking import Looker, LooksAt
 class Looks:
     """What the second stage says of one clip or stream: a logit for each view looked at, by number.
 
-    `rules`: what follows from them.
+    `rules`: what follows from them for `label`.
     """
 
+    label: str
     rules: SecondLookRules
     logits: Mapping[int, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecondOpinion:
-    """One second look: network, head and rules; all that share a network share `looker`."""
+    """A label's second look: network, head and rules; all that share a network share `looker`."""
 
+    label: str
     looker: Looker
     head: FusedHead
     rules: SecondLookRules
 
     def on_clip(self, clip: Clip, probabilities: Floats) -> Looks:
-        """On one clip, by the first stage's probabilities, one a view; raises StreamError."""
+        """On one clip, by the first stage's probabilities of the label; raises StreamError."""
         return self._told(self.looker.at_clip(clip, probabilities))
 
     def on_stream(
@@ -47,7 +49,7 @@ class SecondOpinion:
 
     def _told(self, seen: LooksAt) -> Looks:
         logits = {view: float(self.head.logits(own[None])[0]) for view, own in seen.items()}
-        return Looks(self.rules, logits)
+        return Looks(self.label, self.rules, logits)
 
 
 OpinionFor = Callable[[Clip], SecondOpinion | None]

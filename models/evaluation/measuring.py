@@ -25,8 +25,8 @@ from models.evaluation.streams import StreamBuilder, StreamEmbedder, footage_of,
 class Measured:
     """The clips, scored and played: the figures are taken from here.
 
-    `left_out`: clips of an event in whose scene there is no normal footage. `fused`: what both
-    stages say of a clip as a whole, where a second look may.
+    `left_out`: clips of an event in whose scene there is no normal footage. `fused`: by label what
+    both stages say of a clip as a whole, where a second look may.
     """
 
     classifier_for: ClassifierFor
@@ -34,7 +34,7 @@ class Measured:
     scored: Sequence[ScoredClip]
     plays: Sequence[Play]
     left_out: Sequence[Clip]
-    fused: Mapping[Clip, float] = field(default_factory=dict)
+    fused: Mapping[str, Mapping[Clip, float]] = field(default_factory=dict)
 
 
 def no_second_look(_: Clip) -> None:
@@ -69,7 +69,7 @@ def _alone(scored: ScoredClip, known: set[str], opinion_for: OpinionFor) -> Play
     seconds = max(recorded_seconds(clip.path), last_s)
     kind = Kind.RECORDING if events else Kind.NORMAL
     opinion = opinion_for(clip)
-    looks = opinion.on_clip(clip, scored.probabilities[:, 0]) if opinion else None
+    looks = opinion.on_clip(clip, scored.of(opinion.label)) if opinion else None
     return Play(kind, scored, events, seconds, looks)
 
 
@@ -137,6 +137,6 @@ def _scene_streams(
             looks = None
             if opinion:
                 pictures = embedder.pictures(script, footage)
-                looks = opinion.on_stream(pictures, own_clips, scored.probabilities[:, 0])
+                looks = opinion.on_stream(pictures, own_clips, scored.of(opinion.label))
             plays.append(Play(kind, scored, events, length_s, looks))
     return plays

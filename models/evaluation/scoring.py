@@ -41,6 +41,10 @@ class ScoredClip:
     probabilities: Floats
     classifier: Classifier
 
+    def of(self, label: str) -> Floats:
+        """One label's probabilities [n]."""
+        return self.probabilities[:, self.classifier.head.labels.index(label)]
+
 
 def network_of(classifier: Classifier) -> str:
     """SHA-256 of the network: classifiers that share it share embeddings."""

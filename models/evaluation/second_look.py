@@ -163,7 +163,7 @@ def opinions(
             return None
         own = look_for(clip)
         alone = classifier.rules()[own.label].open_threshold
-        return SecondOpinion(looker, own.head, own.rules(alone))
+        return SecondOpinion(own.label, looker, own.head, own.rules(alone))
 
     return opinion_for
 

@@ -145,27 +145,28 @@ def load_windows(
             tqdm.write(f"skipped: {error}", file=sys.stderr)
             continue
         if len(looked.times_s):
-            smoothed = smoothed_at(embedded, classifier, looked.times_s)
+            smoothed = smoothed_at(embedded, classifier, label, looked.times_s)
             found.append(Windows(clip, looked.times_s, looked.embeddings, smoothed))
     return found
 
 
-def probabilities_of(embedded: Embedded, classifier: Classifier) -> Floats:
-    """The first stage's probability of its first label at each view [n]; 0 where nothing moves."""
+def probabilities_of(embedded: Embedded, classifier: Classifier, label: str) -> Floats:
+    """The first stage's probability of a label at each view [n]; 0 where nothing moves."""
     given = np.zeros(len(embedded.times_s), np.float32)
     if len(embedded.values):
-        given[embedded.moving] = classifier.head(embedded.values, [None] * len(embedded.values))[
-            :, 0
-        ]
+        found = classifier.head(embedded.values, [None] * len(embedded.values))
+        given[embedded.moving] = found[:, classifier.head.labels.index(label)]
     return given
 
 
-def smoothed_at(embedded: Embedded, classifier: Classifier, times_s: NDArray[np.float64]) -> Floats:
-    """The first stage's smoothed probability of its first label at each of `times_s` [n].
+def smoothed_at(
+    embedded: Embedded, classifier: Classifier, label: str, times_s: NDArray[np.float64]
+) -> Floats:
+    """The first stage's smoothed probability of a label at each of `times_s` [n].
 
     As the daemon has it then; 0 before the first view.
     """
-    smoother, given = Smoother(), probabilities_of(embedded, classifier)
+    smoother, given = Smoother(), probabilities_of(embedded, classifier, label)
     values = [
         smoother.smooth(at_s, value)
         for at_s, value in zip(embedded.times_s.tolist(), given.tolist(), strict=True)

@@ -262,5 +262,5 @@ def test_incidents_open_by_both_stages(
 ) -> None:
     scores = np.full((80, 1), 0.6, np.float32)
     scored = ScoredClip(clip("a", "normal"), np.arange(80) / 8, scores, classifier)
-    play = Play(Kind.NORMAL, scored, (), 10.0, Looks(BOTH, logits))
+    play = Play(Kind.NORMAL, scored, (), 10.0, Looks("violence", BOTH, logits))
     assert openings(play, fixed_rules(play)) == [("violence", at_s) for at_s in opened]
