@@ -21,7 +21,7 @@ FORMAT = 1
 
 SHIPPED_LABEL = "violence"
 
-OPEN_THRESHOLD = 0.65
+OPEN_THRESHOLD = 0.725
 """Where the first stage alone opens an incident, measured for violence; a label of your own starts
 with it too."""
 

@@ -90,6 +90,8 @@ def test_without_descriptors_it_answers_or_ends(tmp_path: Path) -> None:
         daemon.wait_state("gate", "live")
         # its thread has loaded what it needs files for
         wait_until((daemon.state_dir / "journal.sqlite").exists, "the journal")
+        loading = "starting"  # which takes descriptors
+        wait_until(lambda: daemon.health()["second_look"]["state"] != loading, "the second look")
         assert daemon.process
         pid = daemon.process.pid
         used = max(int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir())

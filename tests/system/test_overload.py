@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 OTHERS = ("a", "b", "c", "d", "e")
 
 CONFIG = """
+detection: {{second_look: off}}
 cameras:
   alarmed:
     url: {alarmed}

@@ -189,8 +189,10 @@ def test_a_demo_incident_is_two_lines_on_a_terminal(tmp_path: Path) -> None:
         text = terminal.text()
     assert "\x1b[1;31mALARM   gate  violence 0." in text
     lines = re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()
-    events = [line for line in lines if re.match(r"\d\d:\d\d:\d\d  ", line)]
-    assert all(len(line) <= 80 for line in events)
+    timed = [line for line in lines if re.match(r"\d\d:\d\d:\d\d  ", line)]
+    assert all(len(line) <= 80 for line in timed)
+    events = [line for line in timed if "second look" not in line]
     assert [event.split()[1] for event in events] == ["camera", "ALARM", "closed", "info"]
-    assert re.fullmatch(r"\S+  ALARM   gate  violence 0\.\d\d  → log", events[1])
-    assert len(lines) - len(events) <= 12  # configuration, hint and summary
+    assert re.fullmatch(r"\S+  ALARM   gate  violence 0\.\d\d(, not verified)?  → log", events[1])
+    assert len(timed) - len(events) <= 3  # ready, and on a slow machine behind and ready again
+    assert len(lines) - len(timed) <= 12  # configuration, hint and summary

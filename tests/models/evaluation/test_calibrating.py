@@ -50,9 +50,10 @@ def played(
 def two_cities(classifier: Classifier) -> Measured:
     """One city scores low, the other high; in each, fights stand out from its own normal days."""
     rng = np.random.default_rng(3)
+    opens = log_odds(classifier.rules()[LABEL].open_threshold)
     plays = [
-        played(classifier, f"{city}{i}", city, kind, base, rng)
-        for city, base in (("calm", -1.4), ("loud", 0.1))
+        played(classifier, f"{city}{i}", city, kind, opens + base, rng)
+        for city, base in (("calm", -2.0), ("loud", -0.5))
         for i in range(30)
         for kind in (Kind.STREAM, Kind.CONTROL)
     ]

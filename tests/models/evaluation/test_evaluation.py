@@ -225,8 +225,9 @@ def test_fold_models_judge_what_they_have_not_seen(evaluate: Any, tmp_path: Path
 def copy_weights(folder: Path, bias: float, *further: str) -> Path:
     """The shipped weights, their head's bias raised; `further` labels never fire."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path in shipped_weights().parent.glob("violence.*"):
-        shutil.copy(path, folder)
+    for path in shipped_weights().parent.iterdir():
+        if path.name.startswith(("violence.", "second-look")):
+            shutil.copy(path, folder)
     head, path = folder / "violence.npz", folder / "violence.json"
     with np.load(head) as arrays:
         parts = {name: np.asarray(array, np.float32) for name, array in arrays.items()}

@@ -14,15 +14,10 @@ import pytest
 
 from config.errors import ModelError
 from detector.inference.second_look.weights import check_second_look, load_second_look
-from detector.inference.weights import load_classifier, read_sidecar, shipped_weights
+from detector.inference.weights import load_classifier, shipped_weights
 from detector.motion.window import WINDOW_RECIPE
 
 Change = Callable[..., Path]
-
-pytestmark = pytest.mark.skipif(
-    read_sidecar(shipped_weights()).second_look is None,
-    reason="the shipped weights have no second look",
-)
 
 
 @pytest.fixture
