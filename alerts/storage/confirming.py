@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from alerts.admission import Stage
 from alerts.message import Alert
-from alerts.storage.outbox import Hold, forget, remember_stage
+from alerts.storage.outbox import Hold
 from alerts.storage.pending import delivery, remember
+from alerts.storage.queue import forget, remember_stage
 from alerts.storage.set_aside import stored_alert
 from alerts.storage.store import Store
 

@@ -34,46 +34,16 @@ from alerts.message import Alert, AlertPhase
 from alerts.storage import set_aside
 from alerts.storage.listing import Queued, queued
 from alerts.storage.pending import delivery, remember
-from alerts.storage.set_aside import Refused, forget_alert, stored_alert
+from alerts.storage.queue import ALL_DUE, DUE, NOT_HELD, OLD, drop_images, forget, remember_stage
+from alerts.storage.set_aside import Refused, stored_alert
 from alerts.storage.store import Store
 from alerts.storage.write_behind import Change
-
-MAX_IMAGE_BYTES = 64 * 2**20
-"""About a thousand pictures of 640×360: an hour's outage of sixteen busy cameras."""
-
-KEPT_IMAGES = 0.875
-"""Share that stays when pictures are dropped; below 1, for looking for them costs 60 ms."""
 
 KEPT_S = 7 * 86_400.0
 """How long stages, and messages for a sink that is no longer configured, are kept."""
 
 ALL_CAMERAS = ""
 """The name under which a silence of every camera is kept (no camera's name is empty)."""
-
-_DUE = """
-SELECT alert_id, phase, sent_at, attempts, no_image FROM queue AS q
-WHERE sink = ? AND {rank} AND retry_at <= ? AND unconfirmed IS NULL
-AND alert_id NOT IN (SELECT value FROM json_each(?)) AND NOT EXISTS (
-    SELECT 1 FROM queue AS before WHERE before.sink = q.sink
-    AND before.incident_id = q.incident_id AND before.position < q.position
-) ORDER BY position {order} LIMIT 1
-"""
-
-_ALL_DUE = """
-SELECT alert_id, phase, sent_at, attempts, no_image FROM queue AS q
-WHERE sink = ? AND NOT EXISTS (
-    SELECT 1 FROM queue AS before WHERE before.sink = q.sink
-    AND before.incident_id = q.incident_id AND before.position <= q.position
-    AND (before.retry_at > ? OR before.unconfirmed IS NOT NULL
-        OR before.alert_id IN (SELECT value FROM json_each(?)))
-) ORDER BY phase <> 'opened', position LIMIT ?
-"""
-
-
-_NOT_HELD = (
-    "incident_id NOT IN (SELECT incident_id FROM queue WHERE sink = ? AND unconfirmed IS NOT NULL)"
-)
-_OLD = f"sink = ? AND sent_at < ? AND {_NOT_HELD}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +125,7 @@ class Outbox:
                 )
             for sink, stage in (stages or {}).items():
                 remember_stage(database, sink, incident, stage, now)
-            _drop_images(database)
+            drop_images(database)
             if also:
                 also(database)
 
@@ -212,7 +182,7 @@ class Outbox:
         """When the next message is due, or None where none waits."""
         ((when,),) = self._read(
             "SELECT min(retry_at) FROM queue"  # noqa: S608 - same
-            f" WHERE sink = ? AND (unconfirmed IS NOT NULL OR {_NOT_HELD})",
+            f" WHERE sink = ? AND (unconfirmed IS NOT NULL OR {NOT_HELD})",
             (sink, sink),
         )
         return None if when is None else float(when)
@@ -263,10 +233,10 @@ class Outbox:
         def write(database: sqlite3.Connection) -> int:
             rows: list[tuple[str, str, str]] = database.execute(
                 "SELECT body, incident_id, phase FROM queue"  # noqa: S608 - a constant
-                f" JOIN alert USING (alert_id) WHERE {_OLD}",
+                f" JOIN alert USING (alert_id) WHERE {OLD}",
                 (sink, sent_before, sink),
             ).fetchall()
-            forget(database, _OLD, (sink, sent_before, sink))
+            forget(database, OLD, (sink, sent_before, sink))
             for _, incident, phase in rows:
                 if phase == AlertPhase.OPENED:
                     forget(database, "sink = ? AND incident_id = ?", (sink, incident))
@@ -281,7 +251,7 @@ class Outbox:
             return sum(remember(database, *row) for row in gone)
 
         ((any_old,),) = self._read(
-            f"SELECT EXISTS (SELECT 1 FROM queue WHERE {_OLD})",  # noqa: S608 - same
+            f"SELECT EXISTS (SELECT 1 FROM queue WHERE {OLD})",  # noqa: S608 - same
             (sink, sent_before, sink),
         )
         if any_old:
@@ -356,7 +326,7 @@ class Outbox:
         """How much waits for `sink`, and not for an operator; nothing once the outbox is closed."""
         try:
             ((depth, oldest),) = self._read(
-                f"SELECT count(*), min(sent_at) FROM queue WHERE sink = ? AND {_NOT_HELD}",  # noqa: S608 - same
+                f"SELECT count(*), min(sent_at) FROM queue WHERE sink = ? AND {NOT_HELD}",  # noqa: S608 - same
                 (sink, sink),
             )
         except sqlite3.ProgrammingError:
@@ -385,7 +355,7 @@ class Outbox:
         # One query a rank, each answered by an index alone: a sort over all that waits would
         # read every picture to deliver one.
         for rank in ("phase = 'opened'", "phase <> 'opened'"):
-            query = _DUE.format(rank=rank, order="DESC" if but else "ASC")
+            query = DUE.format(rank=rank, order="DESC" if but else "ASC")
             while found := self._read(query, (sink, now, json.dumps(but))):
                 if message := self._message(sink, found[0]):
                     return message
@@ -393,7 +363,7 @@ class Outbox:
 
     def _all_due(self, sink: str, now: float, but: Collection[UUID], most: int) -> list[Message]:
         passed_over = json.dumps([str(key) for key in but])
-        rows = self._read(_ALL_DUE, (sink, now, passed_over, most))
+        rows = self._read(ALL_DUE, (sink, now, passed_over, most))
         return [message for row in rows if (message := self._message(sink, row))]
 
     def _message(self, sink: str, row: Sequence[Any]) -> Message | None:
@@ -444,16 +414,6 @@ class Outbox:
             self._faults.lost("journal", count)
 
 
-def forget(database: sqlite3.Connection, where: str, values: tuple[object, ...]) -> None:
-    """Delete rows of the queue and every alert that no sink waits for any more.
-
-    `where`: a literal.
-    """
-    rows = database.execute(f"DELETE FROM queue WHERE {where} RETURNING alert_id", values)  # noqa: S608
-    for (key,) in rows.fetchall():
-        forget_alert(database, key)
-
-
 def _in_short(error: ValueError) -> str:
     """Without what the row holds: a message is no place for it."""
     if isinstance(error, ValidationError):
@@ -461,32 +421,3 @@ def _in_short(error: ValueError) -> str:
         where = ".".join(str(part) for part in first["loc"])
         return f"{where}: {first['msg']}" if where else first["msg"]
     return str(error)
-
-
-def remember_stage(
-    database: sqlite3.Connection, sink: str, incident: str, stage: Stage, at: float
-) -> None:
-    """Where `incident` stands at `sink` from now on."""
-    database.execute(
-        "INSERT OR REPLACE INTO stage VALUES (?, ?, ?, ?)", (sink, incident, stage, at)
-    )
-
-
-def _drop_images(database: sqlite3.Connection) -> None:
-    (total,) = database.execute(
-        "SELECT total(image_bytes) FROM alert WHERE image_bytes > 0"
-    ).fetchone()
-    if total <= MAX_IMAGE_BYTES:
-        return
-    rows = database.execute(
-        "SELECT alert_id, image_bytes FROM alert LEFT JOIN queue USING (alert_id)"
-        " WHERE image_bytes > 0 GROUP BY alert_id"
-        " ORDER BY max(ifnull(phase, '') = 'opened'), min(position)"  # set aside: the first to go
-    ).fetchall()
-    for key, size in rows:
-        if total <= KEPT_IMAGES * MAX_IMAGE_BYTES:
-            break
-        database.execute(
-            "UPDATE alert SET image = NULL, image_bytes = 0 WHERE alert_id = ?", (key,)
-        )
-        total -= size

@@ -26,7 +26,7 @@ from structlog.testing import capture_logs
 from alerts.admission import Stage
 from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
-from alerts.storage import outbox as module
+from alerts.storage import queue
 from alerts.storage import write_behind
 from alerts.storage.outbox import ALL_CAMERAS, Message
 from config.errors import ConfigError
@@ -172,7 +172,7 @@ def test_a_fresh_alarm_goes_before_old_news(tmp_path: Path) -> None:
 
 
 def test_pictures_go_before_alarms_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_IMAGE_BYTES", 2.5 * len(PICTURE))
+    monkeypatch.setattr(queue, "MAX_IMAGE_BYTES", 2.5 * len(PICTURE))
     outbox = StoredOutbox(tmp_path / "outbox.sqlite")
     first, second = make_alert(image=PICTURE), make_alert(image=PICTURE)
     outbox.put(first, {"station": OPENED}, 0)
