@@ -42,6 +42,7 @@ def test_ranking_by_hand() -> None:
     assert average_precision(np.array([0.9, 0.3, 0.5, 0.1]), positive) == pytest.approx(5 / 6)
 
 
+@pytest.mark.slow
 def test_curves_and_areas_are_those_of_scikit_learn() -> None:
     sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
     scores, positive, _ = drawn()
