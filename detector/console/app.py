@@ -12,7 +12,17 @@ from detector.console.api import serving
 from detector.console.errors import LogFailures, failed, refused
 from detector.console.events import Events
 from detector.console.monitor import Monitor
-from detector.console.pages import evidence, live, now, observing, static
+from detector.console.pages import (
+    camera,
+    evidence,
+    live,
+    now,
+    observing,
+    pictures,
+    static,
+    wall,
+    zones,
+)
 from detector.console.routing import GuardedRoute
 
 MAX_BODY_BYTES: Final = 1 << 20
@@ -41,5 +51,9 @@ def pages() -> list[GuardedRoute]:
         *live.routes(),
         *now.routes(),
         *evidence.routes(),
+        *wall.routes(),
+        *pictures.routes(),
+        *camera.routes(),
+        *zones.routes(),
         *serving.routes(),
     ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from detector.console.words import common, errors, incidents
+from detector.console.words import cameras, common, errors, incidents
 
 Language = Literal["en", "ko"]
 
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "ko")
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
+    **cameras.WORDS,
     **common.WORDS,
     **errors.WORDS,
     **incidents.WORDS,

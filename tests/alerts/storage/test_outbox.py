@@ -26,8 +26,7 @@ from structlog.testing import capture_logs
 from alerts.admission import Stage
 from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
-from alerts.storage import queue
-from alerts.storage import write_behind
+from alerts.storage import queue, write_behind
 from alerts.storage.outbox import ALL_CAMERAS, Message
 from config.errors import ConfigError
 
