@@ -6,11 +6,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import Response
@@ -75,6 +76,8 @@ class RunningDaemon:
         self._writer = LogWriter(None, None)
         self.daemon = Daemon(self.settings, classifier, lambda: self.settings, self._writer)
         self.daemon._signals.handle = lambda: None  # which only a main thread may
+        self._stack = ExitStack()
+        self._clients: dict[str, httpx.Client] = {}
         self._thread = threading.Thread(target=self.daemon.run)
 
     def __enter__(self) -> Self:
@@ -87,9 +90,18 @@ class RunningDaemon:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._stack.close()
         self.signal(signal.SIGTERM)
         self._thread.join(20)
         assert not self._thread.is_alive()
+
+    def client(self, user: User = ADMIN) -> httpx.Client:
+        """A browser without script, as `user`."""
+        if user.name not in self._clients:
+            address = self._stack.enter_context(served(console(self.monitor, user)))
+            client = httpx.Client(base_url=address, timeout=30)
+            self._clients[user.name] = self._stack.enter_context(client)
+        return self._clients[user.name]
 
     def signal(self, number: int) -> None:
         self.daemon._signals._come.put(number)
