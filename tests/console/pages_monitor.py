@@ -67,7 +67,7 @@ class PagesMonitor:
             learnt_hours={"violence": 3.0},
             open_incidents=(),
             silent_until=None,
-            settings=CameraSettings(name=name, url="pattern://calm", site="seoul"),
+            settings=CameraSettings(name="gate", url="pattern://calm", site="seoul"),
         )
 
     def picture(self, camera: str, max_side: int) -> Picture | None:
@@ -83,31 +83,30 @@ class PagesMonitor:
         camera = details.get("camera")
         if camera is not None and camera not in self.names:
             raise ControlError(f"there is no camera {camera!r}")
+        answer: dict[str, Any] = {"in_memory_only": self.full}
         match command:
             case "judge":
                 key, verdict = UUID(details["incident"]), Verdict(details["verdict"])
                 self.at.recorder.judge(key, verdict, details["note"], by)
                 self.changes.tell(Change(Topic.VERDICT, details["incident"], ""))
-                return {"in_memory_only": self.full}
             case "silence":
                 until = datetime.now(UTC) + timedelta(seconds=details["for_s"])
                 self.mutes[camera] = until
                 self.changes.tell(Change(Topic.SILENCE, camera or "", camera or ""))
-                return {"camera": camera, "until": until.isoformat(timespec="seconds")}
+                answer |= {"camera": camera, "until": until.isoformat(timespec="seconds")}
             case "unsilence":
                 self.mutes.pop(camera, None)
                 self.changes.tell(Change(Topic.SILENCE, camera or "", camera or ""))
-                return {}
             case "drill":
-                key = "0190a8c0-0000-7000-8000-000000000000"
-                return {"camera": camera, "incident": key, "sinks": ["log"]}
+                key = UUID("0190a8c0-0000-7000-8000-000000000000")
+                answer |= {"camera": camera, "incident": str(key), "sinks": ["log"]}
             case "deliveries":
-                return {"deliveries": []}
+                answer = {"deliveries": []}
             case "confirm" | "dismiss":
                 self.awaits.pop(details["incident"], None)
-                return {"in_memory_only": None}
             case _:
                 raise ControlError(f"there is no command {command!r}")
+        return answer
 
     def audit(self, who: str, action: str, target: str = "", reason: str = "") -> str | None:
         if self.full is None:

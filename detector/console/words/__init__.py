@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from detector.console.words import cameras, common, errors, incidents
+from detector.console.words import access, cameras, common, errors, history, incidents
 
 Language = Literal["en", "ko"]
 
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "ko")
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
+    **access.WORDS,
     **cameras.WORDS,
     **common.WORDS,
     **errors.WORDS,
+    **history.WORDS,
     **incidents.WORDS,
 }
 """By key, the English text and the Korean; `{name}` stands for a value."""
