@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog import get_logger
 
+from detector.console.access.access import SAFE
+from detector.console.access.refusal import RefusedError
 from detector.console.api.problems import problem
-from detector.console.rendering import render
+from detector.console.rendering import here, render
+from detector.console.words import WORDS
 
 KNOWN: Final = "there are /metrics, /livez and /healthz, and for people the page at /"
 API: Final = "/api/"
@@ -24,25 +28,34 @@ async def refused(request: Request, error: Exception) -> Response:
     """The answer to an HTTPException."""
     assert isinstance(error, HTTPException)
     status, detail = error.status_code, error.detail
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.UNAUTHORIZED and wants_page(request) and request.method in SAFE:
+        back = urlencode({"next": here(request)})
+        return RedirectResponse(f"/login?{back}", HTTPStatus.SEE_OTHER)
+    if isinstance(error, RefusedError):
+        return answer(request, status, error.words, detail, headers)
     if status == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
         detail = KNOWN
-    return answer(request, status, detail, dict(error.headers or {}))
+    words = f"error_{status}" if f"error_{status}" in WORDS else "error_400"
+    return answer(request, status, words, detail, headers)
 
 
 async def failed(request: Request, _error: Exception) -> Response:
     """The answer where the console itself has failed; the log says why."""
-    return answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "the console failed; its log says why")
+    detail = "the console failed; its log says why"
+    return answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "error", detail)
 
 
 def answer(
-    request: Request, status: int, detail: str, headers: dict[str, str] | None = None
+    request: Request,
+    status: int,
+    words: str,
+    detail: str,
+    headers: dict[str, str] | None = None,
 ) -> Response:
-    """`detail`, in English, is for programs; people read what there is to say of `status`."""
+    """`words`: the key of what people are told; `detail` is for programs."""
     if wants_page(request):
-        known = status in {400, 403, 404, 413, 429}
-        answered: Response = render(
-            request, "error.html", status, key=f"error_{status}" if known else "error"
-        )
+        answered: Response = render(request, "error.html", status, key=words)
     elif request.url.path.startswith(API):
         answered = problem(status, detail)
     else:

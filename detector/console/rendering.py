@@ -43,12 +43,19 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         user=request.scope.get("user"),
         csrf=request.scope.get("csrf", ""),
         path=request.url.path,
+        here=here(request),
         local=local,
         clock=clock,
         span=span,
         **values,
     )
     return HTMLResponse(body, status)
+
+
+def here(request: Request) -> str:
+    """Path and query of what was asked for."""
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path
 
 
 def local(at: datetime) -> str:

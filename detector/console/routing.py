@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from detector.console.access.access import Access, SessionEndedError
 from detector.console.access.user import Role
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -39,8 +40,19 @@ class GuardedRoute(Route):
         self.public = public
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer who may ask; raises HTTPException for anybody else."""
+        """Answer who may ask; raises HTTPException for anybody else.
+
+        The scope then has `user` (a `User`; None: not logged in), `session` and `csrf`.
+        """
         methods = self.methods or set()
         if scope["method"] not in methods:
             raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
-        await self.app(scope, receive, send)
+        if self.public:
+            await self.app(scope, receive, send)
+            return
+        access: Access = scope["app"].state.access
+        receive, send = await access.admit(scope, receive, send, self.role)
+        try:
+            await self.app(scope, receive, send)
+        except* SessionEndedError:
+            pass

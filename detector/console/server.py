@@ -8,14 +8,20 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from alerts.liveness import LiveThread
-from config.errors import ConfigError
+from config.errors import ConfigError, ControlError
 from config.settings import HttpSettings
+from detector.console.access.links import OneTimeLinks
 from detector.console.tls import tls_context
 
-if TYPE_CHECKING:  # loads SQLAlchemy
+if TYPE_CHECKING:  # load SQLAlchemy and Starlette
+    from detector.console.access.access import Access
     from detector.console.connections import Server
     from detector.console.monitor import Monitor
 
+NO_ACCOUNTS = (
+    "http: the console is closed, for other machines can reach it and it has no accounts; state "
+    "http.accounts (`jikimi password` makes a password's hash), or http.host: 127.0.0.1"
+)
 BACKLOG = 1024
 IMPORT_S = 60.0
 """What is imported takes a second; on a box that is busy with its cameras it may take many."""
@@ -34,6 +40,7 @@ class ConsoleServer:
     def __init__(self, settings: HttpSettings, monitor: Monitor) -> None:
         """Bind at once; raises ConfigError where the address or the certificate cannot be had."""
         self._monitor = monitor
+        self._host = settings.host
         self._tls = tls_context(settings)
         self._socket = _bound(settings)
         address, port = self._socket.getsockname()[:2]
@@ -41,10 +48,23 @@ class ConsoleServer:
         """Whether only this machine can reach it."""
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         self.url = f"{'https' if self._tls else 'http'}://{host}:{port}"
+        self.links = OneTimeLinks()
+        self._port = port
         self._server: Server | None = None
         self._stopping = False
         # While it can take no connection nobody hears of the rest either: as good as dead.
         self.thread = LiveThread("http", self._serve, vital=True)
+
+    def page(self) -> str:
+        """The address to open; without accounts one that lets in whoever opens it first, once.
+
+        Raises ControlError where that would be whoever can reach this machine.
+        """
+        if self._monitor.settings.http.accounts:
+            return f"{self.url}/"
+        if not self.is_local:
+            raise ControlError(NO_ACCOUNTS)
+        return f"{self.url}/login?link={self.links.make()}"
 
     def start(self) -> None:
         """Start answering."""
@@ -63,7 +83,7 @@ class ConsoleServer:
         from detector.console.app import build  # noqa: PLC0415 - see above
         from detector.console.connections import Server  # noqa: PLC0415 - same
 
-        app = build(self._monitor)
+        app = build(self._monitor, self._access())
         self.thread.beat()
         with self._socket.dup() as listening:
             server = Server(app, listening, self._tls, self.thread.beat)
@@ -71,6 +91,21 @@ class ConsoleServer:
             server.should_exit = self._stopping
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                 runner.run(_served(server))
+
+    def _access(self) -> Access:
+        from detector.console.access.access import Access  # noqa: PLC0415 - as above
+        from detector.console.access.accounts import Accounts  # noqa: PLC0415 - same
+        from detector.console.access.key_file import KEY_FILE  # noqa: PLC0415 - same
+        from detector.console.access.sessions import Sessions  # noqa: PLC0415 - same
+
+        monitor, own_name = self._monitor, self._host
+        return Access(
+            Accounts(lambda: monitor.settings, self.is_local),
+            Sessions(monitor.settings.state_dir / KEY_FILE),
+            self.links,
+            lambda: [own_name, *monitor.settings.http.host_names],
+            self._port,
+        )
 
 
 async def _served(server: Server) -> None:

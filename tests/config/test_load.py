@@ -292,7 +292,7 @@ def test_city_shows_every_key(examples: Path) -> None:
         LogSettings,
     ):
         for key in set(model.model_fields) - {"open_threshold", "watch", "ignore"}:
-            assert re.search(rf"(?m)^\s*(# )?{key}:", text), f"{model.__name__}.{key}"
+            assert re.search(rf"(?m)^\s*(# *)?{key}:", text), f"{model.__name__}.{key}"
     for model in (CameraSettings, Location, DetectionSettings):
         for key in set(model.model_fields) - {"name"}:
             assert re.search(rf"\b{key}:", general + cameras), f"{model.__name__}.{key}"

@@ -76,7 +76,7 @@ class PagesMonitor:
     def zones(self, camera: str) -> Zones:
         return Zones()
 
-    def ask(self, command: str, by: str, **details: Any) -> dict[str, Any]:  # noqa: PLR0911 - one a command
+    def ask(self, command: str, by: str, **details: Any) -> dict[str, Any]:
         if command == "outbox":
             return {"sinks": [], "messages": self.waiting}
         self.done.append((command, by, details))

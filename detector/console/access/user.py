@@ -20,8 +20,12 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who is logged in. `sees`: whether a camera, by its name, is within the account."""
+    """Somebody who is logged in. `sees`: whether a camera, by its name, is within the account.
+
+    `limited`: it does not see all of them.
+    """
 
     name: str
     role: Role
     sees: Callable[[str], bool] = lambda _: True
+    limited: bool = False

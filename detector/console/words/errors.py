@@ -11,7 +11,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "응답하지 못했습니다. 원인은 로그에 있습니다.",
     ),
     "error_400": ("This cannot be understood.", "요청을 이해할 수 없습니다."),
-    "error_403": ("You may not do this.", "권한이 없습니다."),
     "error_404": ("There is no such page.", "페이지를 찾을 수 없습니다."),
     "error_413": ("What was sent is too large.", "보낸 내용이 너무 큽니다."),
     "error_429": (

@@ -1,19 +1,44 @@
-"""A journal and a monitor for each test."""
+"""A console over a small monitor: with accounts of every role, or with a journal and evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from console.pages_monitor import KIM, PagesMonitor, serving
 
+from config.settings import Settings
 from detector.console.access.user import User
 from journal_feeding import Feeding
+from servers.console import Console, cameras, http
+from servers.small_monitor import SmallMonitor
 
 Browse = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def open_console(tmp_path: Path) -> Iterator[Callable[..., Console]]:
+    """Makes a console; `is_local` and anything of HttpSettings."""
+    made: list[Console] = []
+
+    def make(*, is_local: bool = True, **stated: Any) -> Console:
+        settings = Settings(http=http(**stated), cameras=cameras(), state_dir=tmp_path)
+        made.append(Console(SmallMonitor(settings, tmp_path), tmp_path, is_local))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.monitor.journal.close()
+
+
+@pytest.fixture
+def console(open_console: Callable[..., Console]) -> Console:
+    """With accounts."""
+    return open_console()
 
 
 @pytest.fixture
