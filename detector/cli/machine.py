@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,8 @@ from pydantic import BaseModel
 from alerts.sink import CheckableOptions, Problem
 from config.errors import ModelError
 from config.settings import CameraSettings, Settings, SinkSettings
+from detector.console.server import NO_ACCOUNTS, is_loopback
+from detector.console.tls import tls_problems
 from detector.inference.second_look.looking import look_time
 from detector.inference.second_look.weights import check_second_look
 from detector.inference.weights import check_weights
@@ -30,6 +33,9 @@ def machine_problems(settings: Settings) -> Iterator[Problem]:
     if settings.journal.url and find_spec("psycopg") is None:
         text = "needs the driver of PostgreSQL; install it by pip install 'jikimi[postgresql]'"
         yield Problem(("journal", "url"), text)
+    yield from tls_problems(settings.http, time.time())
+    if not settings.http.accounts and not is_loopback(settings.http.host):
+        yield Problem(("http",), NO_ACCOUNTS, "warning")
     for camera in settings.cameras:
         yield from _camera(camera)
     for sink in settings.sinks:

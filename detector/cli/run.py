@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from config.errors import ConfigError, JikimiError
+from config.errors import ConfigError, ControlError, JikimiError
 from config.settings import CameraSettings, LogSettings, Settings, SinkSettings
 from config.urls import StreamUrl
 from detector.cli.settings import CONFIG_HELP, NO_CAMERAS, config_file, read_settings
@@ -123,6 +123,8 @@ def _watch(
     def summarise() -> None:
         status = daemon.status()
         if people:
+            with suppress(ControlError):  # no accounts, where other machines can reach it
+                status["page"] = daemon.page()  # for this terminal: it may hold a secret
             writer.say(summary(status))
         else:
             log.info("watching", **_in_short(status))

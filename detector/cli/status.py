@@ -61,6 +61,8 @@ def summary(status: dict[str, Any]) -> str:
         ("metrics", [f"{url}/metrics", f"health {url}/healthz"]),
         ("state", [status["state_dir"]]),
     ]
+    if (page := status.get("page")) is not None:  # None: as above
+        rows.append(("page", [page or "closed: http.accounts has nobody"]))
     lines = [f"Jikimi {status['version']} watches {len(cameras)} camera(s)"]
     lines += [flow(f"  {what:<8}", parts, INDENT) for what, parts in rows]
     return "\n".join(lines)

@@ -7,6 +7,8 @@ import socket
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from structlog import get_logger
+
 from alerts.liveness import LiveThread
 from config.errors import ConfigError, ControlError
 from config.settings import HttpSettings
@@ -19,8 +21,8 @@ if TYPE_CHECKING:  # load SQLAlchemy and Starlette
     from detector.console.monitor import Monitor
 
 NO_ACCOUNTS = (
-    "http: the console is closed, for other machines can reach it and it has no accounts; state "
-    "http.accounts (`jikimi password` makes a password's hash), or http.host: 127.0.0.1"
+    "other machines can reach the console and it has no accounts, so its pages are closed; state "
+    "accounts (`jikimi password` makes a password's hash), or host: 127.0.0.1"
 )
 BACKLOG = 1024
 IMPORT_S = 60.0
@@ -29,6 +31,8 @@ IMPORT_S = 60.0
 STOP_S = 1.0
 MAX_THREADS = 8
 """For what waits for a disk or the database; /livez needs none."""
+
+log = get_logger()
 
 
 class ConsoleServer:
@@ -44,7 +48,7 @@ class ConsoleServer:
         self._tls = tls_context(settings)
         self._socket = _bound(settings)
         address, port = self._socket.getsockname()[:2]
-        self.is_local = ip_address(address).is_loopback
+        self.is_local = is_loopback(address)
         """Whether only this machine can reach it."""
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         self.url = f"{'https' if self._tls else 'http'}://{host}:{port}"
@@ -55,19 +59,26 @@ class ConsoleServer:
         # While it can take no connection nobody hears of the rest either: as good as dead.
         self.thread = LiveThread("http", self._serve, vital=True)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody can have a page: see `NO_ACCOUNTS`."""
+        return not self.is_local and not self._monitor.settings.http.accounts
+
     def page(self) -> str:
         """The address to open; without accounts one that lets in whoever opens it first, once.
 
         Raises ControlError where that would be whoever can reach this machine.
         """
+        if self.is_closed:
+            raise ControlError(f"http: {NO_ACCOUNTS}")
         if self._monitor.settings.http.accounts:
             return f"{self.url}/"
-        if not self.is_local:
-            raise ControlError(NO_ACCOUNTS)
         return f"{self.url}/login?link={self.links.make()}"
 
     def start(self) -> None:
         """Start answering."""
+        if self.is_closed:
+            log.info("console closed", reason=NO_ACCOUNTS)
         self.thread.start()
 
     def stop(self) -> None:
@@ -130,3 +141,11 @@ def _bound(settings: HttpSettings) -> socket.socket:
             "is another jikimi running? Choose another http.port (JIKIMI_HTTP__PORT)"
         ) from error
     return listening
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`; of a name but localhost nobody knows."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

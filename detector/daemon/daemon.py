@@ -161,7 +161,13 @@ class Daemon:
         by_name = commands.by_name()
         self._dispatcher.on_command(commands.by_sink)
         self._control = ControlServer(
-            state_dir / "control.sock", {**by_name, "status": lambda _: self.status()}, faults
+            state_dir / "control.sock",
+            {
+                **by_name,
+                "status": lambda _: self.status(),
+                "console": lambda _: {"url": self.page()},
+            },
+            faults,
         )
         self.monitor = DaemonMonitor(
             Parts(
@@ -209,6 +215,7 @@ class Daemon:
             "version": version("jikimi"),
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "url": self._http.url,
+            "page": "" if self._http.is_closed else f"{self._http.url}/",
             "state_dir": str(self._settings.state_dir),
             "model": {
                 "name": sidecar.name,
@@ -218,6 +225,10 @@ class Daemon:
             },
             "drawn_zones": self._zones.names(),
         }
+
+    def page(self) -> str:
+        """What to open in a browser: see `ConsoleServer.page`."""
+        return self._http.page()
 
     def _open_thresholds(self) -> dict[str, float]:
         """By label, what the weights open an incident at."""
@@ -406,10 +417,11 @@ class Daemon:
         except ConfigError as error:
             log.warning("reload refused, everything stays as it was", error=scrub(str(error)))
             return
-        fixed = ("state_dir", "weights", "engine", "evidence", "http", "journal", "log")
-        if changed := [
-            key for key in fixed if getattr(stated, key) != getattr(self._settings, key)
-        ]:
+        fixed = ("state_dir", "weights", "engine", "evidence", "journal", "log")
+        changed = [key for key in fixed if getattr(stated, key) != getattr(self._settings, key)]
+        if _listening(stated) != _listening(self._settings):
+            changed.append("http")
+        if changed:
             log.warning("these settings take effect at the next start", keys=changed)
         with self._changing:
             self._zones.read()
@@ -457,3 +469,8 @@ class Daemon:
             removed_or_changed=[camera.name for camera in gone],
             added_or_changed=[camera.name for camera in added],
         )
+
+
+def _listening(settings: Settings) -> dict[str, Any]:
+    """Of `http`, what only a start takes over; the rest is looked up at each request."""
+    return settings.http.model_dump(exclude={"accounts", "tokens", "host_names"})

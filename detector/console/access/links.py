@@ -21,7 +21,7 @@ class OneTimeLinks:
 
     def make(self) -> str:
         """A secret that `take` takes once, within ten minutes."""
-        secret = secrets.token_urlsafe(32)
+        secret = secrets.token_urlsafe(16)
         with self._lock:
             self._until_s[secret] = self._clock() + VALID_S
             while len(self._until_s) > MAX_LINKS:

@@ -213,6 +213,45 @@ def test_certificates_that_will_not_serve(
     assert any(line.startswith(f"error: 3: sinks.light.tls.{key}: {says}") for line in found)
 
 
+@pytest.mark.parametrize(
+    ("stated", "key", "says"),
+    [
+        ("tls_certificate: broker.pem", "tls_certificate", "{at}/broker.pem, with the key in"),
+        ("tls_certificate: text.pem, tls_key: broker.key", "tls_certificate", "{at}/text.pem, "),
+        ("tls_certificate: broker.pem, tls_key: other/broker.key", "tls_certificate", "{at}/br"),
+        ("tls_certificate: broker.pem, tls_key: locked.key", "tls_key", "the key has a passphrase"),
+        ("tls_certificate: both.pem", "tls_certificate", "has expired on 2024-03-01; renew it"),
+        ("tls_key: broker.key", "tls_key", "has no certificate beside it"),
+    ],
+)
+def test_certificates_that_make_no_https(
+    check: Check, tmp_path: Path, stated: str, key: str, says: str
+) -> None:
+    made = Tls.make(tmp_path)
+    (tmp_path / "other").mkdir()
+    Tls.make(tmp_path / "other")
+    (tmp_path / "both.pem").write_text(made.certificate.read_text() + made.key.read_text())
+    (tmp_path / "text.pem").write_text("no certificate")
+    lock(made.key, tmp_path / "locked.key")
+    if "expired" in says:
+        (tmp_path / "both.pem").write_text((tmp_path / "both.pem").read_text() + EXPIRED)
+    code, (line,) = check(f"{CAMERA}http: {{{stated}}}\n")
+    assert code == 2
+    assert line.startswith(f"error: 2: http.{key}: {says.format(at=tmp_path)}")
+
+
+def test_a_console_that_nobody_can_get_into_is_a_warning(check: Check) -> None:
+    for host in ("0.0.0.0", "'::'", "192.0.2.1", "box.example"):
+        code, (line,) = check(f"{CAMERA}http: {{host: {host}}}\n")
+        assert code == 0
+        assert line.startswith("warning: 2: http: other machines can reach the console and it has")
+        assert "`jikimi password`" in line
+    hashed = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21l$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNo"
+    account = f'accounts: {{kim: {{password: "{hashed}"}}}}'
+    for good in ("host: 127.0.0.2", "host: localhost", f"host: 0.0.0.0, {account}"):
+        assert check(f"{CAMERA}http: {{{good}}}\n") == (0, [])
+
+
 def lock(key: Path, path: Path) -> None:
     """Write `key` with a pass phrase."""
     command = ["openssl", "pkey", "-aes256", "-passout", "pass:secret"]
