@@ -22,12 +22,24 @@ from detector.capture.frames import ArrayFrame
 from detector.daemon.journal import OUTBOX
 from detector.daemon.observability.columns import columns
 from detector.evidence.collector import Origin
+from detector.evidence.files import record_of
+from detector.evidence.record import (
+    EVIDENCE,
+    RECORD,
+    ClipRecord,
+    EvidenceRecord,
+    Kind,
+    State,
+    folder_of,
+)
 from detector.evidence.recorder import EvidenceRecorder
 from detector.journal import queries
 from detector.journal.records import AuditEntry, Verdict
 from detector.types import Box, Incident, Phase, Sample, Score
 from journal_feeding import Feeding
 from journals import StoredJournal, kept
+from models.data.clips import read_clips
+from servers.rtsp import make_clip
 
 Run = Callable[..., tuple[int, str, str]]
 Serve = Callable[..., Path]
@@ -419,3 +431,79 @@ def test_a_short_passphrase_is_refused_and_a_good_one_never_shown(
         archive.setpassword(b"correct horse battery")
         assert archive.testzip() is None
     assert "correct horse" not in str(audited(folder))
+
+
+def keep_clip(state: Path, fight: Incident) -> None:
+    """What a daemon keeps of an incident: a clip of 3 s, of which the incident is the last two."""
+    folder = folder_of(state / EVIDENCE, fight.id, fight.opened_at)
+    folder.mkdir(parents=True)
+    clip = record_of(make_clip(folder / "clip-1.mp4", seconds=3), Kind.CLIP)
+    record = EvidenceRecord(
+        incident=fight.id, camera=fight.camera, site="yard", label="violence",
+        opened_at=fight.opened_at, closed_at=fight.closed_at, peak=0.9, reason=None,
+        state=State.WHOLE, version="", weights="", configuration="", missing=[], files=[clip],
+        clips=[ClipRecord(name=clip.name, codec="h264", begins_at=fight.opened_at, seconds=3,
+                          pre_roll_s=1, plays_in_browser=True)],
+    )  # fmt: skip
+    (folder / RECORD).write_text(record.model_dump_json())
+
+
+def test_judged_clips_are_exported_as_a_manifest_and_that_is_in_the_audit(
+    run: Run, write: Callable[..., None], tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+
+    def fight(days_ago: float, camera: str = "gate") -> Incident:
+        at = now - timedelta(days=days_ago)
+        return replace(incident(0, 2, camera), opened_at=at, closed_at=at + timedelta(seconds=2))
+
+    real, false, drill, old, unjudged = (fight(days) for days in (2, 1.5, 1.4, 10, 1.3))
+    gone = fight(1, "dock")
+    write(*((one, None) for one in (real, false, drill, old, unjudged, gone)))
+    for one in (real, false, drill, old, unjudged):
+        keep_clip(tmp_path, one)
+    made = Feeding(tmp_path, tmp_path / "journal.sqlite")
+    made.feeder.start()
+    for one, verdict in (
+        (real, Verdict.FALSE_ALARM),
+        (real, Verdict.REAL),  # the newest counts
+        (false, Verdict.FALSE_ALARM),
+        (drill, Verdict.EXERCISE),
+        (old, Verdict.REAL),
+        (gone, Verdict.REAL),
+    ):
+        made.recorder.judge(one.id, verdict, "", "kim")
+    made.wait_fed()
+    made.stop()
+    out = tmp_path / "to-learn"
+    since = (now - timedelta(days=5)).date()
+    code, told, err = run("incidents", "export", "--manifest", out, "--since", since)
+    assert code == 0, err
+    assert told == f"{out}/manifest.csv: 1 normal, 1 violence clip(s)\n"
+    assert err == f"left out: incident {gone.id}: nothing is kept of it any more\n"
+    clips = {clip.name: clip for clip in read_clips(out)}
+    assert {name: (one.label, one.scene) for name, one in clips.items()} == {
+        f"{real.id}-clip-1.mp4": ("violence", "gate"),
+        f"{false.id}-clip-1.mp4": ("normal", "gate"),
+    }
+    exported = [one for one in audited(tmp_path) if one.action == "export"]
+    assert {one.target for one in exported} == {str(real.id), str(false.id)}
+    assert all(str(out) in one.reason for one in exported)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--manifest", "x", "--pixelate"], "--manifest stands alone"),
+        (["--since", "2026-11-27"], "give an ID with --out"),
+        (["--manifest", "x", "--since", "yesterday"], "is no date; write 2026-11-27"),
+        (["--manifest", "x", "--reason", "to learn"], "no incident that was judged real"),
+    ],
+)
+def test_an_export_that_makes_no_sense_is_refused(
+    run: Run, evidence: tuple[Incident, Path], asked: list[str], said: str
+) -> None:
+    code, _, err = run("incidents", "export", *asked)
+    assert code in {1, 64}
+    assert said in " ".join(err.split())
+    assert not (evidence[1] / "x").exists()
