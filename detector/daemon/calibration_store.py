@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Protocol
+from uuid import UUID
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,7 +26,7 @@ from alerts.liveness import LiveThread
 from alerts.storage.faults import StorageFaults
 from alerts.storage.files import START_S, in_the_way, move_aside, within
 from config.settings import CameraSettings
-from detector.incidents.calibration import DAY_H, DAYS, LEVELS, Day, Learnt
+from detector.incidents.calibration import DAY_H, DAYS, KEPT_ALARMS, LEVELS, Alarm, Day, Learnt
 from detector.inference.weights import Sidecar
 
 SAVE_EVERY_S = 300.0
@@ -35,7 +36,7 @@ RETRY_S = 30.0
 """A disk that refused is tried again."""
 
 MAX_BYTES = 2**20
-"""Two weeks of two labels take 10 kB."""
+"""Two weeks of two labels take 10 kB, with 200 incidents a day 500."""
 
 FORMAT = 1
 
@@ -46,8 +47,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
+class _AlarmFile(_Part):
+    peak: float
+    is_false: bool | None = None
+
+
 class _DayFile(_Part):
     hours: float = Field(ge=0, le=2 * DAY_H)
+    alarms: dict[UUID, _AlarmFile] = Field(default={}, max_length=KEPT_ALARMS)
     openings: list[Annotated[int, Field(ge=0)]] = Field(
         min_length=len(LEVELS), max_length=len(LEVELS)
     )
@@ -104,7 +111,7 @@ class CalibrationStore:
             return {}
         return {
             label: Learnt(
-                tuple(Day(d.hours, np.array(d.openings, np.int64)) for d in learnt.days),
+                tuple(_day(one) for one in learnt.days),
                 learnt.level,
             )
             for label, learnt in found.labels.items()
@@ -119,7 +126,7 @@ class CalibrationStore:
             labels={
                 label: _LabelFile(
                     level=own.level,
-                    days=[_DayFile(hours=d.hours, openings=d.openings.tolist()) for d in own.days],
+                    days=[_day_file(one) for one in own.days],
                 )
                 for label, own in learnt.items()
             },
@@ -270,6 +277,18 @@ class CalibrationSaver:
                     camera.save_calibration()
             self.thread.beat()
             self._store.write()
+
+
+def _day(file: _DayFile) -> Day:
+    alarms = {key: Alarm(one.peak, one.is_false) for key, one in file.alarms.items()}
+    return Day(file.hours, np.array(file.openings, np.int64), alarms)
+
+
+def _day_file(day: Day) -> _DayFile:
+    alarms = {
+        key: _AlarmFile(peak=one.peak, is_false=one.is_false) for key, one in day.alarms.items()
+    }
+    return _DayFile(hours=day.hours, openings=day.openings.tolist(), alarms=alarms)
 
 
 def _looks_at(camera: CameraSettings) -> str:

@@ -36,6 +36,7 @@ from detector.incidents.judge import CameraJudge, calibrators_for, rules_for
 from detector.inference.second_look.worker import Candidate, Looked, SecondLookWorker
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker, SampledView, ScoredView
+from detector.journal.records import Verdict
 from detector.motion.view import MotionTracker
 from detector.motion.window import LastSecond, WindowTracker
 from detector.types import Box, CameraState, Grey, Incident, MotionView, Phase, Sample
@@ -219,6 +220,22 @@ class WatchedCamera:
         log.info("calibration begins anew", camera=self.camera.name)
         self._show_calibration()
         self.save_calibration()
+
+    def judged(self, label: str, incident: UUID, verdict: Verdict) -> bool:
+        """Count what an operator found an incident to be; whether its threshold learns from it.
+
+        A false alarm is evidence for a higher one. What was real is none, nor what people have
+        played: it was found as it should be.
+        """
+        if label in self._labels:
+            self._metrics.judged.labels(self.camera.name, label, verdict.value).inc()
+        is_false = verdict is Verdict.FALSE_ALARM
+        with self._judge_lock:
+            learns = self._judge.judged(label, incident, is_false=is_false)
+        if learns:
+            self._show_calibration()
+            self.save_calibration()
+        return learns
 
     def drill(self, label: str, utc: datetime) -> UUID:
         """Send a marked exercise, opened and closed, through the sinks; its incident id."""

@@ -5,7 +5,8 @@ candidate thresholds the tally counts how many incidents each would have opened:
 independent by counting runs of them (declustering: Coles 2001, "An Introduction to Statistical
 Modeling of Extreme Values", 5.3). Rates too small to count are those of a tail fitted to larger
 ones (4.2), a normal one: with theory's exponential excess a tenth of the budget was used.
-Nobody says which incident was a fight: so what is as rare as fights are moves nothing.
+What operators have judged counts as what it was: a false alarm in full, a fight not at all. Of the
+rest nobody says what was a fight: so what is as rare as fights are moves nothing.
 
 One tally serves day and night: a budget is a sum over the day, and for a sum one threshold on the
 probability loses the fewest fights (Neyman and Pearson); two tallies would learn half as fast.
@@ -20,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Final
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,8 +78,9 @@ EXCESS = 0.35
 upper tenth 0.25 to 0.4."""
 
 FIGHTS = 3.0
-"""So many incidents, and so many more a day, may be real ones: what is counted beyond is held for
-false even where the tail would not have foretold it (headlights through a gate at night)."""
+"""So many incidents that nobody has judged, and so many more a day, may be real ones: what
+is counted beyond is held for false even where the tail would not have foretold it (headlights
+through a gate at night)."""
 
 PRIOR_HOURS = 24.0
 """Evidence that the shipped threshold weighs as much as: one whole day, for a night says nothing
@@ -86,6 +89,9 @@ of the morning."""
 REACH = math.log(2)
 """At most so far from the shipped threshold, log-odds: half or twice its odds. At twice, about
 half of the fights found are still found; what a camera raises beyond its budget is shown."""
+
+KEPT_ALARMS = 200
+"""Incidents remembered of a day, so that they can be judged later."""
 
 MOVE_EVERY_H = 1 / 6
 MOST_MOVE = 0.05
@@ -112,30 +118,34 @@ def probability_of(level: float) -> float:
 class Evidence:
     """What has been learnt: hours watched, and incidents an hour at each level.
 
-    `rates`: [64], none higher than the one before it.
+    `rates`: [64], of those that nobody has judged; `false`: [64], of those that were judged false
+    alarms. None is higher than the one before it.
     """
 
     hours: float
     rates: Rates
+    false: Rates = field(default_factory=lambda: np.zeros(len(LEVELS)))
 
     def false_per_hour(self, level: float) -> float:
         """False incidents an hour that opening at `level` (log-odds) would raise."""
         if not self.hours:
             return 0.0
         counted = float(np.interp(level, LEVELS, self.rates))
-        expected = max(self._tail(level), counted - FIGHTS * (1 / self.hours + 1 / DAY_H))
-        return min(expected, BLOCKS_PER_HOUR)
+        known = float(np.interp(level, LEVELS, self.false))
+        beyond = max(0.0, counted - FIGHTS * (1 / self.hours + 1 / DAY_H))
+        return min(max(self._tail(level), known + beyond), BLOCKS_PER_HOUR)
 
     def _tail(self, level: float) -> float:
         """Incidents an hour at `level` by what is frequent enough to be nobody's fight."""
-        rare = max(TAIL_PER_HOUR, TAIL_EVENTS / self.hours, float(self.rates[-1]))
-        most = float(self.rates[0])
+        rates = self.rates + self.false
+        rare = max(TAIL_PER_HOUR, TAIL_EVENTS / self.hours, float(rates[-1]))
+        most = float(rates[0])
         frequent = min(FIT_SPAN * rare, FIT_SHARE * most)
         if frequent <= FIT_LEAST * rare:  # next to nothing ever happens
             return most * math.exp((float(LEVELS[0]) - level) / EXCESS)
-        begin, start = (float(np.interp(-r, -self.rates, LEVELS)) for r in (frequent, rare))
+        begin, start = (float(np.interp(-r, -rates, LEVELS)) for r in (frequent, rare))
         if level < start:
-            return float(np.interp(level, LEVELS, self.rates))
+            return float(np.interp(level, LEVELS, rates))
         z_begin, z_start = (_NORMAL.inv_cdf(1 - r / BLOCKS_PER_HOUR) for r in (frequent, rare))
         events = (frequent - rare) * self.hours
         shown = (start - begin) / (z_start - z_begin)
@@ -180,12 +190,33 @@ def expected_per_hour(
     return (before + evidence.hours * evidence.false_per_hour(level)) / total
 
 
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An incident that was opened: its highest score (log-odds), and whether it was a false alarm.
+
+    `is_false`: as an operator has judged it; None: nobody has.
+    """
+
+    peak: float
+    is_false: bool | None = None
+
+
 @dataclass(slots=True)
 class Day:
-    """24 hours of watched time: how long already, and incidents opened at each level [64]."""
+    """24 hours of watched time: how long already, and incidents opened at each level [64].
+
+    `alarms`: those that were opened indeed, `KEPT_ALARMS` at most.
+    """
 
     hours: float = 0.0
     openings: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(LEVELS), np.int64))
+    alarms: dict[UUID, Alarm] = field(default_factory=dict)
+
+    def judged(self, *, is_false: bool) -> NDArray[np.int64]:
+        """How many of its alarms were judged so, at each level [64]."""
+        peaks = [one.peak for one in self.alarms.values() if one.is_false is is_false]
+        counts: NDArray[np.int64] = (np.array(peaks)[:, None] >= LEVELS).sum(0)
+        return counts
 
 
 class Tally:
@@ -236,13 +267,33 @@ class Tally:
         if not days:
             return Evidence(0.0, np.zeros(len(LEVELS)))
         hours = np.array([day.hours for day in days])
-        openings = np.stack([day.openings for day in days])
+        false = np.stack([day.judged(is_false=True) for day in days])
+        real = np.stack([day.judged(is_false=False) for day in days])
+        openings = np.maximum(np.stack([day.openings for day in days]) - real - false, 0)
         cut = int(len(days) * TRIM_SHARE)
         kept = np.argsort(openings / hours[:, None], axis=0, kind="stable")[cut : len(days) - cut]
         rates = np.take_along_axis(openings, kept, 0).sum(0) / hours[kept].sum(0)
         # An incident that never ends opens once: the higher levels say what goes on in it.
         falling = np.maximum.accumulate(rates[::-1])[::-1]
-        return Evidence(float(hours.sum()), falling)
+        # Not trimmed: what was judged is known, and not what a day may have been like.
+        return Evidence(float(hours.sum()), falling, false.sum(0) / hours.sum())
+
+    def alarmed(self, key: UUID, peak: float) -> None:
+        """An incident has opened or changed; `peak`: its highest score so far, log-odds."""
+        day = next((day for day in self.days if key in day.alarms), self.days[-1])
+        known = day.alarms.get(key)
+        day.alarms[key] = Alarm(peak, known.is_false if known else None)
+        if len(day.alarms) > KEPT_ALARMS:
+            unjudged = (one for one, alarm in day.alarms.items() if alarm.is_false is None)
+            del day.alarms[next(unjudged, next(iter(day.alarms)))]
+
+    def judge(self, key: UUID, *, is_false: bool) -> bool:
+        """An operator has judged an incident; whether it is one of those remembered."""
+        for day in self.days:
+            if known := day.alarms.get(key):
+                day.alarms[key] = Alarm(known.peak, is_false)
+                return True
+        return False
 
     def _watched(self, seconds: float) -> None:
         if self.days[-1].hours >= DAY_H:
@@ -289,6 +340,21 @@ class Calibrator:
         """Take one smoothed probability at `at_s` (monotonic); whether the threshold has moved."""
         return self._move(self._tally.count(at_s, smoothed))
 
+    def alarmed(self, key: UUID, peak: float) -> None:
+        """An incident has opened or changed; `peak`: its highest probability so far."""
+        self._tally.alarmed(key, log_odds(peak))
+
+    def judge(self, key: UUID, *, is_false: bool) -> bool:
+        """Count an incident as what an operator has found it to be, also after another verdict.
+
+        False where it is not known here: of more than two weeks ago, or of before it was moved.
+        The threshold follows in the steps in which it always moves.
+        """
+        is_known = self._tally.judge(key, is_false=is_false)
+        if is_known:
+            self._evidence = self._tally.evidence()
+        return is_known
+
     @property
     def rules(self) -> IncidentRules:
         """The rules at the threshold in force; the closing one keeps its share of it."""
@@ -315,7 +381,9 @@ class Calibrator:
 
     def learnt(self) -> Learnt:
         """What to keep; later scores do not change it."""
-        days = tuple(Day(day.hours, day.openings.copy()) for day in self._tally.days)
+        days = tuple(
+            Day(day.hours, day.openings.copy(), dict(day.alarms)) for day in self._tally.days
+        )
         return Learnt(days, self._level)
 
     def _move(self, seconds: float) -> bool:

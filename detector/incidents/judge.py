@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from config.settings import DetectionSettings
 from detector.incidents.calibration import Calibrator, Learnt
@@ -241,7 +242,7 @@ class CameraJudge:
             verdict = fused.verdict(score.at_s, score.smoothed)
             score = replace(score, fused=verdict.probability, verified=verdict.verified)
             self._newest[label] = score
-        incident = self._trackers[label].follow(score)
+        incident = self._noted(self._trackers[label].follow(score))
         learner = self._calibrators.get(label)
         if learner and learner.learn(score.at_s, score.decisive):
             self._moved.add(label)
@@ -255,11 +256,24 @@ class CameraJudge:
 
     def quiet(self, now_s: float) -> list[Incident]:
         """Nothing was scored until `now_s`: incidents that have gone stale, closed."""
-        return [i for tracker in self._trackers.values() if (i := tracker.quiet(now_s))]
+        found = [tracker.quiet(now_s) for tracker in self._trackers.values()]
+        return [incident for one in found if (incident := self._noted(one))]
 
     def close(self) -> list[Incident]:
         """The camera is no longer watched: whatever is open, closed."""
-        return [i for tracker in self._trackers.values() if (i := tracker.close())]
+        found = [tracker.close() for tracker in self._trackers.values()]
+        return [incident for one in found if (incident := self._noted(one))]
+
+    def judged(self, label: str, incident: UUID, *, is_false: bool) -> bool:
+        """An operator has judged an incident of `label`; whether anything is learnt from it."""
+        learner = self._calibrators.get(label)
+        return learner is not None and learner.judge(incident, is_false=is_false)
+
+    def _noted(self, incident: Incident | None) -> Incident | None:
+        """`incident`, which its calibrator now knows."""
+        if incident and (learner := self._calibrators.get(incident.label)):
+            learner.alarmed(incident.id, incident.peak)
+        return incident
 
     def open_incidents(self) -> list[Incident]:
         """Incidents under way."""

@@ -17,6 +17,7 @@ from prometheus_client import (
 
 from alerts.metric_families import MetricFamilies
 from detector.capture.idle.gate import Wake
+from detector.journal.records import Verdict
 from detector.types import CameraState, Score
 
 AGE_BUCKETS_S = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -159,6 +160,12 @@ class DetectorMetrics:
             buckets=SCORE_BUCKETS,
         )
         self.incidents = declare.counter("incidents_total", "Incidents opened", ["camera", "label"])
+        self.judged = declare.counter(
+            "incidents_judged_total",
+            "Verdicts of operators on incidents; one that is changed counts again",
+            ["camera", "label", "verdict"],
+            verdict=tuple(verdict.value for verdict in Verdict),
+        )
         self.incidents_open = declare.gauge(
             "incidents_open", "Incidents now open", ["camera", "label"]
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
 from uuid import UUID
@@ -40,6 +40,16 @@ MAX_TEXT = 2000
 WHERE_IDS = "`jikimi incidents --json` shows the ids"
 
 log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An incident that a request names; one that only the journal knows has no camera here."""
+
+    id: UUID
+    camera: str
+    label: str
+    is_open: bool
 
 
 class OperatorCommands:
@@ -119,7 +129,8 @@ class OperatorCommands:
     def judge(self, request: dict[str, Any]) -> dict[str, Any]:
         """Say what `incident` (its id) was: `verdict`, with a `note` if one is given.
 
-        Where sinks wait for an operator, `real` confirms it, and any other dismisses it.
+        Where sinks wait for an operator, `real` confirms it, and any other dismisses it. The
+        camera's threshold learns from it, also later and after another verdict.
         """
         try:
             verdict = Verdict(str(request.get("verdict")))
@@ -128,33 +139,38 @@ class OperatorCommands:
             raise ControlError(
                 f"{request.get('verdict')!r} is no verdict; give one of {known}"
             ) from None
-        incident, is_open = self._incident(request)
+        of = self._incident(request)
         note, who = _text(request, "note"), _who(request)
-        self._recorder.judge(incident, verdict, note, who)
+        self._recorder.judge(of.id, verdict, note, who)
         if verdict is Verdict.REAL:
-            self._dispatcher.confirm(incident, is_open=is_open)
+            self._dispatcher.confirm(of.id, is_open=of.is_open)
         else:
             reason = f"{verdict.value}, says {who}"
-            self._dispatcher.dismiss(incident, reason, is_open=is_open)
-        self._tell(Change(Topic.VERDICT, str(incident), ""))
+            self._dispatcher.dismiss(of.id, reason, is_open=of.is_open)
+        self._tell(Change(Topic.VERDICT, str(of.id), of.camera))
+        camera = next((one for one in self._cameras.all() if one.camera.name == of.camera), None)
+        learns = camera is not None and camera.judged(of.label, of.id, verdict)
+        in_memory_only = self._dispatcher.stored()
+        if learns:
+            in_memory_only = in_memory_only or self._calibrations.flush(FLUSH_S)
         return {
-            "incident": str(incident),
+            "incident": str(of.id),
             "verdict": verdict.value,
-            "in_memory_only": self._dispatcher.stored(),
+            "in_memory_only": in_memory_only,
         }
 
     def confirm(self, request: dict[str, Any]) -> dict[str, Any]:
         """Have the sinks that wait for an operator told of `incident` (its id), with a `note`."""
-        incident, is_open = self._incident(request)
-        told, ahead = self._dispatcher.confirm(incident, is_open=is_open)
-        return self._settled("confirm", request, incident, told, ahead)
+        of = self._incident(request)
+        told, ahead = self._dispatcher.confirm(of.id, is_open=of.is_open)
+        return self._settled("confirm", request, of.id, told, ahead)
 
     def dismiss(self, request: dict[str, Any]) -> dict[str, Any]:
         """Have the sinks that wait for an operator told nothing of `incident`, with a `note`."""
-        incident, is_open = self._incident(request)
+        of = self._incident(request)
         reason = f"dismissed by {_who(request)}"
-        spared, ahead = self._dispatcher.dismiss(incident, reason, is_open=is_open)
-        return self._settled("dismiss", request, incident, spared, ahead)
+        spared, ahead = self._dispatcher.dismiss(of.id, reason, is_open=of.is_open)
+        return self._settled("dismiss", request, of.id, spared, ahead)
 
     def audit_export(self, request: dict[str, Any]) -> dict[str, Any]:
         """Keep that evidence of `incidents` (ids) is handed out, and the `reason`."""
@@ -259,8 +275,8 @@ class OperatorCommands:
         stored = self._calibrations.flush(FLUSH_S)
         return {"camera": camera.camera.name, "in_memory_only": stored}
 
-    def _incident(self, request: dict[str, Any]) -> tuple[UUID, bool]:
-        """The one that `incident` names, and whether it is open.
+    def _incident(self, request: dict[str, Any]) -> _Named:
+        """The one that `incident` names.
 
         Where `camera` is named, too, it is one of that camera's: who may command one camera may
         not settle what another has seen.
@@ -271,13 +287,14 @@ class OperatorCommands:
         except (ValueError, TypeError, AttributeError):
             raise ControlError(f"{key!r} is no incident; {WHERE_IDS}") from None
         here = self._dispatcher.store.read(
-            "SELECT camera, closed_at IS NULL FROM incidents WHERE id = ?", (str(incident),)
+            "SELECT camera, label, closed_at IS NULL FROM incidents WHERE id = ?",
+            (str(incident),),
         )
-        camera, is_open = here[0] if here else (None, False)
+        camera, label, is_open = here[0] if here else ("", "", False)
         known = bool(here) or self._knows(incident)
         if not known or request.get("camera") not in {None, camera}:
             raise ControlError(f"there is no incident {incident}; {WHERE_IDS}")
-        return incident, bool(is_open)
+        return _Named(incident, camera, label, bool(is_open))
 
     def _settled(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import threading
 from pathlib import Path
@@ -19,7 +20,7 @@ from config.settings import CameraSettings, DetectionSettings
 from config.urls import StreamUrl
 from detector.daemon import calibration_store
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
-from detector.incidents.calibration import DAY_H, LEVELS, Day, Learnt
+from detector.incidents.calibration import DAY_H, LEVELS, Alarm, Day, Learnt
 from detector.inference.weights import (
     Classifier,
     Rules,
@@ -73,7 +74,7 @@ def same(one: dict[str, Learnt], other: dict[str, Learnt]) -> bool:
         own.level == other[label].level
         and [day.hours for day in own.days] == [day.hours for day in other[label].days]
         and all(
-            (a.openings == b.openings).all()
+            (a.openings == b.openings).all() and a.alarms == b.alarms
             for a, b in zip(own.days, other[label].days, strict=True)
         )
         for label, own in one.items()
@@ -84,6 +85,9 @@ days = st.builds(
     Day,
     st.floats(0, DAY_H),
     st.lists(st.integers(0, 10**6), min_size=len(LEVELS), max_size=len(LEVELS)).map(np.array),
+    st.dictionaries(
+        st.uuids(), st.builds(Alarm, st.floats(-9, 9), st.none() | st.booleans()), max_size=3
+    ),
 )
 labels = st.dictionaries(
     st.text(min_size=1, max_size=8),
@@ -102,6 +106,19 @@ def test_what_was_learnt_comes_back(
     store.write()
     again = CalibrationStore(store._folder, classifier.sidecar)
     assert same(again.load(camera()), learnt)
+
+
+def test_what_the_release_before_wrote_is_gone_on_from_and_it_reads_ours(
+    store: CalibrationStore, classifier: Classifier
+) -> None:
+    store.save(camera(), LEARNT)
+    store.write()
+    path = store._folder / "gate.json"
+    written = json.loads(path.read_text())
+    for day in written["labels"]["violence"]["days"]:
+        assert day.pop("alarms") == {}
+    path.write_text(json.dumps(written))
+    assert same(CalibrationStore(store._folder, classifier.sidecar).load(camera()), LEARNT)
 
 
 def test_a_camera_never_seen_has_learnt_nothing(store: CalibrationStore) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from alerting import wait_for
 from prometheus_client import CollectorRegistry, generate_latest
+from uuid_utils.compat import uuid7
 
 from alerts.deadline import Deadline
 from alerts.liveness import LiveThread
@@ -27,6 +28,7 @@ from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker, SampledView, ScoredView
+from detector.journal.records import Verdict
 from detector.types import Box, CameraState, MotionView, Phase, Sample
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -341,3 +343,39 @@ def test_an_exercise_teaches_nothing(street: Street) -> None:
         street.camera.drill("violence", START)
     street.scores(0.1, 8 * 700)
     assert status(street)["open_threshold"] <= 0.7
+
+
+def test_a_verdict_is_counted_and_its_camera_learns_from_it_over_a_restart(
+    street: Street, classifier: Classifier, tmp_path: Path
+) -> None:
+    street.scores(0.95, 40)
+    street.scores(0.1, 8 * 3600)
+    [key] = {report.incident.id for report in street.reports}
+    before = status(street)["false_alarms_per_day"]
+    assert street.camera.judged("violence", key, Verdict.FALSE_ALARM)
+    false = status(street)["false_alarms_per_day"]
+    assert false > before + 0.5
+    counted = 'jikimi_incidents_judged_total{camera="gate",label="violence",verdict='
+    assert street.metric(f'{counted}"false-alarm"}} 1.0')
+    assert street.metric(f'{counted}"real"}} 0.0')
+    street.store.write()
+    again = Street(classifier, tmp_path)
+    assert status(again)["false_alarms_per_day"] == false
+    for verdict in (Verdict.EXERCISE, Verdict.REAL):
+        assert again.camera.judged("violence", key, verdict)
+        assert status(again)["false_alarms_per_day"] <= before
+    assert again.camera.judged("violence", key, Verdict.FALSE_ALARM)
+    assert status(again)["false_alarms_per_day"] == false
+    assert not again.camera.judged("violence", uuid7(), Verdict.FALSE_ALARM)
+
+
+def test_where_the_threshold_is_stated_a_verdict_is_counted_and_teaches_nothing(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    street = Street(classifier, tmp_path, DetectionSettings(open_threshold=0.8))
+    street.scores(0.95, 40)
+    [key] = {report.incident.id for report in street.reports}
+    assert not street.camera.judged("violence", key, Verdict.REAL)
+    assert street.metric(
+        'jikimi_incidents_judged_total{camera="gate",label="violence",verdict="real"} 1.0'
+    )

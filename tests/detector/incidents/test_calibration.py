@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
+from uuid_utils.compat import uuid7
 
 from config.settings import DetectionSettings
 from detector.incidents import calibration
@@ -19,9 +20,11 @@ from detector.incidents.calibration import (
     BLOCKS_PER_HOUR,
     DAY_H,
     DAYS,
+    KEPT_ALARMS,
     LEVELS,
     PRIOR_HOURS,
     REACH,
+    Alarm,
     Calibrator,
     Day,
     Evidence,
@@ -322,3 +325,86 @@ def test_a_camera_goes_on_from_what_it_had_learnt() -> None:
 
 def test_days_of_nothing_are_no_evidence() -> None:
     assert Tally(0.7, [Day()]).evidence().hours == 0
+
+
+def judged_day(hours: float, opened: int, peak: float = 0.8) -> Day:
+    """So many incidents of one peak were opened, and nothing else ever moved."""
+    at = log_odds(peak)
+    return Day(hours, opened * (at >= LEVELS), {uuid7(): Alarm(at) for _ in range(opened)})
+
+
+def level_of(learner: Calibrator) -> float:
+    """Where the threshold is going."""
+    return level_for(learner._evidence, SHIPPED, ONE_A_DAY)
+
+
+@pytest.mark.parametrize("opened", [4, 7], ids=["as rare as fights", "more than fights"])
+def test_false_alarms_count_in_full_and_real_ones_not_at_all(opened: int) -> None:
+    day = judged_day(20, opened)
+    learner = Calibrator(RULES, 1.0, Learnt((day,), SHIPPED))
+    unjudged = level_of(learner)
+    for key in day.alarms:
+        assert learner.judge(key, is_false=True)
+    false = level_of(learner)
+    assert false > unjudged + 0.02
+    assert learner.expected_per_day > 2
+    go_on(learner, 60)
+    assert learner.rules.open_threshold > RULES.open_threshold
+    for key in day.alarms:
+        assert learner.judge(key, is_false=False)  # he has looked once more
+    nothing = Calibrator(RULES, 1.0, Learnt((Day(20),), SHIPPED))
+    assert level_of(learner) == pytest.approx(level_of(nothing), abs=0.02)
+    assert level_of(learner) <= unjudged
+    for key in day.alarms:
+        learner.judge(key, is_false=True)
+    assert level_of(learner) == pytest.approx(false, abs=0.05)
+
+
+def test_one_false_alarm_among_many_days_is_not_trimmed_away() -> None:
+    quiet = [Day(DAY_H) for _ in range(9)]
+    day = judged_day(DAY_H, 1, 0.9)
+    learner = Calibrator(RULES, 1.0, Learnt((*quiet, day), SHIPPED))
+    before = learner._evidence.false_per_hour(SHIPPED)
+    learner.judge(next(iter(day.alarms)), is_false=True)
+    assert learner._evidence.false_per_hour(SHIPPED) == pytest.approx(1 / (10 * DAY_H))
+    assert before < 1 / (10 * DAY_H)
+    assert learner._evidence.false_per_hour(log_odds(0.92)) < 1 / (10 * DAY_H)
+
+
+def test_a_verdict_that_comes_days_later_over_a_restart_counts_until_the_day_is_forgotten() -> None:
+    day = judged_day(DAY_H, 6)
+    key = next(iter(day.alarms))
+    learner = Calibrator(RULES, 1.0, Learnt((day, *(Day(DAY_H) for _ in range(5))), SHIPPED))
+    learner.judge(key, is_false=True)
+    again = Calibrator(RULES, 1.0, learner.learnt())
+    assert again.expected_per_day == pytest.approx(learner.expected_per_day)
+    assert again.judge(key, is_false=False)
+    assert again.expected_per_day < learner.expected_per_day
+    days = (*again.learnt().days, *(Day(DAY_H) for _ in range(DAYS)))[-DAYS:]
+    assert not Calibrator(RULES, 1.0, Learnt(days, SHIPPED)).judge(key, is_false=True)
+    assert not learner.judge(uuid7(), is_false=True)
+
+
+def test_an_incident_is_known_by_its_peak_from_its_opening_on() -> None:
+    calibrators = {"violence": Calibrator(RULES, 1.0)}
+    judge = CameraJudge("gate", {"violence": RULES}, calibrators)
+    opened = []
+    for eighth, value in enumerate([*[0.7] * 20, *[0.9] * 40, *[0.0] * 160]):
+        opened += judge.judge(eighth / 8, START, [value])[1]
+    [key] = {incident.id for incident in opened}
+    assert judge.judged("violence", key, is_false=True)
+    assert not judge.judged("fire", key, is_false=True)
+    [alarm] = calibrators["violence"].learnt().days[-1].alarms.values()
+    assert alarm == Alarm(log_odds(opened[-1].peak), True)
+    assert opened[-1].phase is Phase.CLOSED
+
+
+def test_incidents_that_are_remembered_are_bounded_and_those_judged_go_last() -> None:
+    tally = Tally(0.7, [judged_day(1.0, 0)])
+    first = uuid7()
+    tally.alarmed(first, 1.0)
+    tally.judge(first, is_false=True)
+    for _ in range(KEPT_ALARMS + 5):
+        tally.alarmed(uuid7(), 1.0)
+    assert len(tally.days[-1].alarms) == KEPT_ALARMS
+    assert first in tally.days[-1].alarms

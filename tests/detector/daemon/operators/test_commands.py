@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from alerting import make_alert, sink, wait_for
@@ -374,6 +375,20 @@ def test_a_verdict_is_kept_with_who_gave_it_and_every_change_is_in_the_audit(
     ]
     assert audit[0].reason == "real"
     assert audit[1].reason.endswith("; welding")
+
+
+def test_a_verdict_teaches_its_camera_and_is_on_disk_once_it_is_answered(
+    running: Running, classifier: Classifier, tmp_path: Path
+) -> None:
+    incident = opened(running)
+    calibrator = running.cameras.by_name("gate")._judge.calibrators["violence"]
+    calibrator.alarmed(UUID(incident), 0.9)
+    for verdict in ("false-alarm", "real", "false-alarm"):
+        assert running.ask("judge", incident=incident, verdict=verdict)["in_memory_only"] is None
+    gate = running.cameras.by_name("gate").camera
+    [learnt] = CalibrationStore(tmp_path, classifier.sidecar).load(gate).values()
+    [alarm] = learnt.days[-1].alarms.values()
+    assert alarm.is_false
 
 
 @pytest.mark.parametrize(
