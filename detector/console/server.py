@@ -91,15 +91,15 @@ class ConsoleServer:
 
     def _serve(self) -> None:
         self.thread.beat(within_s=IMPORT_S)
-        from detector.console.app import build  # noqa: PLC0415 - see above
-        from detector.console.connections import Server  # noqa: PLC0415 - same
-
-        app = build(self._monitor, self._access())
-        self.thread.beat()
         with self._socket.dup() as listening:
+            from detector.console.app import build  # noqa: PLC0415 - see above
+            from detector.console.connections import Server  # noqa: PLC0415 - same
+
+            app = build(self._monitor, self._access())
             server = Server(app, listening, self._tls, self.thread.beat)
             self._server = server
             server.should_exit = self._stopping
+            self.thread.beat()
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                 runner.run(_served(server))
 

@@ -30,6 +30,7 @@ FILES = (
     "outbox.sqlite.lock",
     "daemon.lock",
     "calibration/gate.json",
+    "console.json",
     "control.sock",
 )
 

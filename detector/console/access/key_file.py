@@ -16,6 +16,8 @@ from alerts.storage.files import START_S, in_the_way, move_aside, within
 
 KEY_FILE = "console.json"
 KEY_BYTES = 32
+MAX_BYTES = 1 << 20
+"""Of the file: 20,000 sessions that were ended within a week."""
 
 log = get_logger()
 
@@ -60,7 +62,8 @@ class KeyFile:
             log.warning("console's key set aside", found=what, at=str(move_aside(self._path)))
             return None
         try:
-            found = json.loads(self._path.read_bytes())
+            with self._path.open("rb") as file:
+                found = json.loads(file.read(MAX_BYTES))
             key = bytes.fromhex(found["key"])
             ended = {str(one): float(end_s) for one, end_s in found["ended"].items()}
         except FileNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from unicodedata import normalize
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -55,7 +56,7 @@ async def log_in(request: Request) -> Response:
     async with request.form() as fields:
         name, password = (str(fields.get(key, "")) for key in ("name", "password"))
         back = local_path(fields.get("next"))
-    name = name.strip()[:LONGEST_NAME]
+    name = normalize("NFC", name.strip())[:LONGEST_NAME]
     address = request.client.host if request.client else ""
     if wait_s := access.throttle.wait_s(address):
         seconds = {"Retry-After": str(math.ceil(wait_s))}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import damage
 import pytest
 from pydantic import SecretStr
 from starlette.requests import Request
@@ -14,6 +17,7 @@ from structlog.testing import capture_logs
 
 from config.settings import AccountSettings, TokenSettings
 from detector.console import app as application
+from detector.console.access import key_file
 from detector.console.access.key_file import KEY_FILE
 from detector.console.access.passwords import hash_token
 from detector.console.access.sessions import IDLE_S, LONGEST_S
@@ -187,13 +191,13 @@ def test_a_changed_password_or_a_removed_account_ends_its_sessions(console: Cons
     assert anna.get("/audit").status_code == 403  # a viewer now
 
 
-@pytest.mark.parametrize("damage", ["", "{}", '{"key": "00", "ended": {}}', "[" * 100_000])
-def test_a_damaged_key_is_made_anew(console: Console, damage: str) -> None:
+@pytest.mark.parametrize("harm", ["", "{}", '{"key": "00", "ended": {}}', "[" * 100_000])
+def test_a_damaged_key_is_made_anew(console: Console, harm: str) -> None:
     browser = console.browser()
     browser.log_in("vera")
     file = console.folder / KEY_FILE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    file.write_text(damage)
+    file.write_text(harm)
     console.restart()
     later = console.browser()
     later.cookies = browser.cookies
@@ -204,11 +208,48 @@ def test_a_damaged_key_is_made_anew(console: Console, damage: str) -> None:
     assert len(json.loads(file.read_text())["key"]) == 64
 
 
-def test_a_folder_in_the_way_of_the_key_is_set_aside(console: Console) -> None:
-    (console.folder / KEY_FILE).unlink()
-    (console.folder / KEY_FILE).mkdir()
+@pytest.mark.parametrize(
+    "harm",
+    [
+        damage.directory,
+        damage.fifo,
+        damage.link_to_nowhere,
+        damage.garbage,
+        damage.huge,
+        damage.half,
+    ],
+)
+def test_whatever_stands_in_the_place_of_the_key_people_log_in_again(
+    console: Console, harm: Callable[[Path], None]
+) -> None:
+    file = console.folder / KEY_FILE
+    harm(file)
     console.restart()
-    assert (console.folder / KEY_FILE).is_file()
+    assert stat.S_ISREG(file.lstat().st_mode)
+    browser = console.browser()
+    browser.log_in("vera")
+    console.restart()
+    later = console.browser()
+    later.cookies = browser.cookies
+    assert name_of(later) == "vera"
+
+
+def test_where_the_key_cannot_be_kept_memory_must_do(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    browser, copy = console.browser(), console.browser()
+    browser.log_in("vera")
+    copy.plant("session", str(session_cookie(browser)))
+    monkeypatch.setattr(key_file.os, "fsync", full)
+    with capture_logs() as logs:
+        assert browser.post("/logout", data={"csrf": browser.csrf()}).status_code == 303
+    assert name_of(copy) is None
+    (line,) = logs
+    assert "in memory only" in line["event"]
+    assert line["reason"] == "No space left on device"
 
 
 def test_cookies_are_for_this_server_alone(open_console: OpenConsole) -> None:
