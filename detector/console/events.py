@@ -64,49 +64,37 @@ class _Client:
 
 
 class Events:
-    """Passes the monitor's changes on to the pages. Of the event loop, but for `close`."""
+    """Passes the monitor's changes on to the pages; used in the event loop alone."""
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
         self._clients: set[_Client] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end_listening: Callable[[], None] | None = None
-        self._closed = False
 
     def stream(self, user: User) -> AsyncIterator[str]:
         """The events for `user`, from now on; raises CrowdedError."""
-        if self._closed or len(self._clients) >= MOST_CLIENTS:
+        if len(self._clients) >= MOST_CLIENTS:
             raise CrowdedError(f"{MOST_CLIENTS} pages are listening already; close one")
         return self._events(_Client(user))
-
-    def close(self) -> None:
-        """End every stream; from any thread. No other one begins."""
-        self._closed = True
-        if self._loop is not None:
-            with suppress(RuntimeError):  # the loop has ended, and with it all streams
-                self._loop.call_soon_threadsafe(self._wake_all)
 
     def _changed(self, change: Change) -> None:
         """Called in the thread in which something changes."""
         loop = self._loop
         if loop is not None:
-            with suppress(RuntimeError):  # same
+            with suppress(RuntimeError):  # the loop has ended, and with it all streams
                 loop.call_soon_threadsafe(self._tell_all, change)
 
     def _tell_all(self, change: Change) -> None:
         for client in self._clients:
             client.tell(change)
 
-    def _wake_all(self) -> None:
-        for client in self._clients:
-            client.news.set()
-
     async def _events(self, client: _Client) -> AsyncIterator[str]:
         until_s = time.monotonic() + LASTS_S
         self._join(client)
         try:
             yield f"retry: {RETRY_MS}\n\nevent: resync\ndata: {{}}\n\n"
-            while not self._closed and (left_s := until_s - time.monotonic()) > 0:
+            while (left_s := until_s - time.monotonic()) > 0:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(client.news.wait(), min(HEARTBEAT_S, left_s))
                 yield client.take() or ": still here\n\n"

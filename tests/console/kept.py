@@ -24,21 +24,21 @@ PICTURE = b"\xff\xd8 a picture"
 GROWING = b"what has come so far"
 
 
-def keep(evidence: Path, incident: Incident, **changes: Any) -> Path:
+def keep(evidence: Path, incident: Incident, clip: bytes = CLIP, **changes: Any) -> Path:
     """Keep a clip, two stills and the scores of `incident`; gives the folder."""
     folder = folder_of(evidence, incident.id, incident.opened_at)
     folder.mkdir(parents=True)
     points = [(at_s, 0.5, 0.2 + 0.05 * at_s, None) for at_s in range(-5, 12)]
     curve = Curve(label=incident.label, points=points)
     files = {
-        "clip-1.mp4": (Kind.CLIP, CLIP),
+        "clip-1.mp4": (Kind.CLIP, clip),
         "peak.jpg": (Kind.STILL, PICTURE),
         "peak-marked.jpg": (Kind.MARKED, PICTURE + b", marked"),
         SCORES: (Kind.SCORES, curve.model_dump_json().encode()),
     }
     for name, (_, data) in files.items():
         write_file(folder / name, data)
-    clip = ClipRecord(
+    part = ClipRecord(
         name="clip-1.mp4",
         codec="h264",
         begins_at=incident.opened_at.astimezone(UTC),
@@ -59,7 +59,7 @@ def keep(evidence: Path, incident: Incident, **changes: Any) -> Path:
         "version": "0.1.0",
         "weights": "tiny",
         "configuration": "0" * 64,
-        "clips": [clip],
+        "clips": [part],
         "missing": [],
         "files": [record_of(folder / name, kind) for name, (kind, _) in files.items()],
     }
@@ -68,8 +68,8 @@ def keep(evidence: Path, incident: Incident, **changes: Any) -> Path:
     return folder
 
 
-def grow(folder: Path) -> str:
+def grow(folder: Path, clip: bytes = GROWING) -> str:
     """The second part of the clip is being written; gives its name."""
     path = unfinished(folder / "clip-2.mp4")
-    path.write_bytes(GROWING)
+    path.write_bytes(clip)
     return path.name

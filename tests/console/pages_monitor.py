@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from socket import create_server
 from threading import Thread
 from typing import Any
 from uuid import UUID
 
-import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.errors import ControlError
 from config.settings import CameraSettings, Settings
 from detector.console.access.user import Role, User
-from detector.console.app import build
+from detector.console.app import pages
+from detector.console.connections import Server
+from detector.console.errors import refused
+from detector.console.events import Events
+from detector.console.headers import SecurityHeaders
 from detector.console.monitor import CameraView, Change, Listener, Picture, Topic, Zones
+from detector.console.pages.evidence import Looks
 from detector.daemon.operators.changes import Changes
 from detector.journal.reading import JournalReader
 from detector.journal.records import Verdict
@@ -145,33 +153,48 @@ class PagesMonitor:
         self.changes.tell(change)
 
 
-class Entered:
-    """`app` for whoever is `user`, who has logged in."""
+class LetIn:
+    """Everybody is `user`; stands for what asks who somebody is."""
 
-    def __init__(self, app: ASGIApp, user: User = KIM) -> None:
-        self.app = app
+    def __init__(self, user: User) -> None:
         self.user = user
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            scope["user"] = self.user
-            scope["csrf"] = "token"
-        await self.app(scope, receive, send)
+    async def admit(
+        self, scope: Scope, receive: Receive, send: Send, role: Role | None
+    ) -> tuple[Receive, Send]:
+        assert role is None or self.user.role >= role
+        return receive, send
+
+
+def pages_of(monitor: Any, user: User = KIM) -> ASGIApp:
+    """Its pages for `user`."""
+    app = Starlette(routes=pages(), exception_handlers={HTTPException: refused})
+    app.state.monitor = monitor
+    app.state.events = Events(monitor)
+    app.state.looks = Looks()
+    app.state.access = LetIn(user)
+
+    async def entered(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "user": user, "csrf": "token"}, receive, send)
+
+    return SecurityHeaders(entered)
 
 
 @contextmanager
-def serving(monitor: Any, port: int = 0, user: User = KIM) -> Iterator[str]:
+def serving(monitor: Any, user: User = KIM) -> Iterator[str]:
     """Its pages on a port of this machine; gives their address."""
-    app = build(monitor)
-    config = uvicorn.Config(Entered(app, user), port=port, log_config=None, lifespan="off")
-    server = uvicorn.Server(config)
-    socket = config.bind_socket()
-    thread = Thread(target=server.run, args=([socket],))
+    listening = create_server(("127.0.0.1", 0))
+    server = Server(pages_of(monitor, user), listening, None, lambda: None)
+
+    def serve() -> None:
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(server.serve())
+
+    thread = Thread(target=serve)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
-        app.state.events.close()
         server.should_exit = True
         thread.join()
-        socket.close()
+        listening.close()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from detector.journal.queries import IncidentDetails, IncidentFilter, Position
+from detector.journal.queries import IncidentDetails, IncidentFilter
 from detector.journal.records import Outcome, Verdict
 
 YEARS = range(1971, 9999)
@@ -74,7 +74,10 @@ class DrillAsked(Asked):
 
 
 class IncidentsAsked(Asked):
-    """Which incidents; what is left out does not limit. `before`: the `next` of the page before."""
+    """Which incidents; what is left out does not limit.
+
+    `before`: the id of the last one on the page before.
+    """
 
     camera: Name | None = None
     label: Name | None = None
@@ -84,7 +87,7 @@ class IncidentsAsked(Asked):
     judged: bool | None = None
     open: bool | None = None
     limit: Annotated[int, Field(ge=1, le=MOST_LISTED)] = 50
-    before: Annotated[str, Field(max_length=100)] | None = None
+    before: UUID | None = None
 
     def filter(self) -> IncidentFilter:
         """For the journal."""
@@ -155,10 +158,10 @@ class IncidentFound(Answer):
 
 
 class IncidentList(Answer):
-    """The newest first; `next`: what `before` is to be for those behind them, null: none are."""
+    """The newest first; `next`: what `before` is for those behind them, null: there are none."""
 
     incidents: list[IncidentFound]
-    next: str | None
+    next: UUID | None
 
 
 class DeliveryFound(Answer):
@@ -277,17 +280,3 @@ def details_of(found: IncidentDetails) -> IncidentDetailsFound:
         judgements=[JudgementFound.model_validate(one) for one in found.judgements],
         evidence=evidence,
     )
-
-
-def as_text(position: Position) -> str:
-    """A position as `next` and `before` have it."""
-    return f"{position[0].astimezone(UTC).isoformat()}~{position[1]}"
-
-
-def as_position(text: str) -> Position:
-    """The position that `as_text` has written; raises ValueError."""
-    at, _, key = text.partition("~")
-    try:
-        return _sane(datetime.fromisoformat(at).astimezone(UTC)), UUID(key)
-    except (ValueError, OverflowError):
-        raise ValueError("before: give the `next` of the page before") from None

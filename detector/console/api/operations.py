@@ -54,16 +54,15 @@ def cameras(call: Call) -> models.CameraList:
 def incidents(call: Call) -> models.IncidentList:
     """Incidents, the newest first."""
     asked: models.IncidentsAsked = call.asked
-    try:
-        before = models.as_position(asked.before) if asked.before else None
-    except ValueError as error:
-        raise HTTPException(422, str(error)) from None
+    before = seeing.position(call.monitor, call.user, asked.before) if asked.before else None
+    if asked.before and before is None:
+        raise HTTPException(404, f"before: there is no incident {asked.before}")
     found = seeing.incidents(call.monitor, call.user, asked.filter(), asked.limit + 1, before)
     shown = found[: asked.limit]
     more = len(found) > asked.limit
     return models.IncidentList(
         incidents=[models.IncidentFound.model_validate(one) for one in shown],
-        next=models.as_text((shown[-1].opened_at, shown[-1].id)) if more else None,
+        next=shown[-1].id if more else None,
     )
 
 

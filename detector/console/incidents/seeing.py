@@ -31,6 +31,12 @@ def incident(monitor: Monitor, user: User, key: UUID) -> IncidentDetails | None:
     return found if found and user.sees(found.incident.camera) else None
 
 
+def position(monitor: Monitor, user: User, key: UUID) -> Position | None:
+    """Where an incident stands among the others; None where there is none that `user` may see."""
+    found = incident(monitor, user, key)
+    return (found.incident.opened_at, key) if found else None
+
+
 def cameras_and_labels(monitor: Monitor) -> tuple[list[str], list[str]]:
     """All that are watched, or have had an incident."""
     cameras = {one.name for one in monitor.cameras()}

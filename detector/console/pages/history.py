@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import urlencode
+from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from detector.console.access.user import Role, User
-from detector.console.api.models import YEARS, as_position, as_text
+from detector.console.api.models import YEARS
 from detector.console.incidents import csv_file, seeing
 from detector.console.monitor import Monitor
 from detector.console.rendering import render
@@ -52,12 +53,12 @@ async def history_csv(request: Request) -> Response:
 
 def _page(request: Request) -> Response:
     monitor, user, query = request.app.state.monitor, request.scope["user"], request.query_params
-    of, before = _filter(query), _before(query)
+    of, before = _filter(query), _before(monitor, user, query)
     found = seeing.incidents(monitor, user, of, PAGE + 1, before)
     shown = found[:PAGE]
     asked = {name: query.get(name, "") for name in FILTERS}
     kept = {name: value for name, value in asked.items() if value}
-    last = as_text((shown[-1].opened_at, shown[-1].id)) if len(found) > PAGE else ""
+    last = str(shown[-1].id) if len(found) > PAGE else ""
     cameras, labels = seeing.cameras_and_labels(monitor)
     return render(
         request,
@@ -117,8 +118,14 @@ def _midnight(query: Mapping[str, str], key: str, later: timedelta) -> datetime 
     return datetime.combine(day + later, time()).astimezone()
 
 
-def _before(query: Mapping[str, str]) -> Position | None:
+def _before(monitor: Monitor, user: User, query: Mapping[str, str]) -> Position | None:
+    """Where the page begins: behind the incident that `before` names."""
+    if not (text := query.get("before", "")):
+        return None
     try:
-        return as_position(query["before"]) if query.get("before") else None
-    except ValueError as error:
-        raise HTTPException(400, str(error)) from None
+        found = seeing.position(monitor, user, UUID(text))
+    except ValueError:
+        found = None
+    if found is None:
+        raise HTTPException(400, "before: there is no such incident")
+    return found

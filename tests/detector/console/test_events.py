@@ -123,18 +123,6 @@ def test_no_more_pages_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
     run(scenario)
 
 
-def test_closing_ends_every_stream_and_begins_no_other() -> None:
-    async def scenario(source: Source, of: Events) -> None:
-        stream = of.stream(KIM)
-        await heard(stream)
-        of.close()
-        assert [part async for part in stream] == []
-        with pytest.raises(CrowdedError):
-            of.stream(KIM)
-
-    run(scenario)
-
-
 def test_an_incident_reaches_a_page_over_http(at: PagesMonitor) -> None:
     with (
         serving(at) as address,
