@@ -5,6 +5,7 @@ Rough pictures of the dashboards go to the folder named by DASHBOARD_PICTURES, i
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -129,7 +130,12 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         wait_until(
             lambda: not daemon.metric("jikimi_incidents_open", camera="scuffle"), "its end", 60
         )
+        [newest, *_] = daemon.jikimi("incidents", "--json").stdout.splitlines()
+        judged = daemon.jikimi("incidents", "judge", json.loads(newest)["id"], "real")
+        assert judged.returncode == 0, judged.stderr
         wait_until(lambda: "JikimiCameraLost" in prometheus.firing(), "an alert")
+        judged_at = 'jikimi_incidents_judged_total{verdict="real"} == 1'
+        wait_until(lambda: prometheus.instant(judged_at), "the verdict to be scraped")
         yield Run(prometheus, Period(start_s, time.time()))
 
 
@@ -240,6 +246,7 @@ def test_the_figures_are_those_of_the_daemon(real_run: Run) -> None:
     assert last("Incidents by camera") == {("scuffle",): 2.0}
     assert last("Exercises, last 24 hours") == {(): 1.0}
     assert last("Cameras not watched") == {(): 1.0}
+    assert last("Precision by verdict") == {(): 1.0}
     [row] = shown["Incidents of the last 15 minutes"]
     assert row.labels == {"camera": "scuffle", "label": "violence", "site": "harbour"}
 
