@@ -23,7 +23,7 @@ EXPIRED_S = 3 * 86_400.0
 """So old counts what cannot be dated: no siren sounds for it, and it is told late."""
 
 LONGEST_HOLD_S = 86_400.0
-"""An alarm that would wait for an operator for longer is damaged: it waits no more."""
+"""No alarm waits for an operator for so long: a time beyond is damaged."""
 
 LATEST_SILENCE_AT = 2.0**33
 """In the year 2242: a silence beyond is damaged, and would never end."""
@@ -159,15 +159,16 @@ def _settle(memory: sqlite3.Connection, now: float, offset_s: float, set_back: b
             " THEN ?4 ELSE CAST(sent_at AS REAL) + ?2 END",
             (set_back, offset_s, now, over),
         )
+    # One of which nobody knows how long it has waited for an operator waits no more: it is sent.
     memory.execute(
-        "UPDATE queue SET attempts = CAST(attempts AS INTEGER),"
-        " unconfirmed = CASE WHEN unconfirmed IN ('send', 'drop') THEN unconfirmed END"
+        "UPDATE queue SET attempts = CAST(attempts AS INTEGER), unconfirmed = CASE"
+        " WHEN NOT ?1 AND typeof(retry_at) = 'real' AND retry_at + ?2 < ?3"
+        " AND unconfirmed IN ('send', 'drop') THEN unconfirmed END",
+        (set_back, offset_s, now + LONGEST_HOLD_S),
     )
     memory.execute(
-        "UPDATE queue SET retry_at = CASE WHEN unconfirmed IS NULL THEN 0"
-        " WHEN ?1 OR CAST(retry_at AS REAL) + ?2 > ?3 + ?4 THEN ?3 - ?5"
-        " ELSE CAST(retry_at AS REAL) + ?2 END",
-        (set_back, offset_s, now, LONGEST_HOLD_S, EXPIRED_S),
+        "UPDATE queue SET retry_at = CASE WHEN unconfirmed IS NULL THEN 0 ELSE retry_at + ? END",
+        (offset_s,),
     )
     memory.execute("UPDATE stage SET at = min(CAST(at AS REAL) + ?, ?)", (offset_s, now))
     memory.execute("UPDATE delivered SET at = CAST(at AS REAL) + ?", (offset_s,))

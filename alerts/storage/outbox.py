@@ -9,6 +9,9 @@ It is worked on in memory, and every change goes to the file right behind it
 Order: within one sink and incident as they were put. Among incidents `opened` goes first, so
 that after an outage a new alarm does not wait behind old messages.
 
+An `opened` may be held for an operator to confirm it (`Hold`, `confirming.py`): until then neither
+it nor what follows of its incident is due, nor old.
+
 Growth is bounded in two steps, never at the cost of an `opened`: an `updated` replaces the one
 of its incident that still waits, so that an outage leaves at most three messages an incident;
 and beyond `MAX_IMAGE_BYTES` pictures are dropped, of `updated` and `closed` first, the oldest

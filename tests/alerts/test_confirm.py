@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
 import pytest
 from alerting import (
     Clock,
@@ -177,6 +182,25 @@ def test_no_siren_sounds_after_a_night_without_power(dispatching: Dispatching) -
     again = dispatching(settings, clock=clock.restarted())
     wait_for(lambda: again.status()[0].counts.get("expired") == 1)
     assert phases("horn") == []
+
+
+@pytest.mark.parametrize("then", ["send", "drop"])
+@pytest.mark.parametrize("damaged", [float("inf"), "soon", b"\xff", "set back"])
+def test_an_alarm_whose_time_is_damaged_is_sent(
+    dispatching: Dispatching, tmp_path: Path, damaged: object, then: Literal["send", "drop"]
+) -> None:
+    clock = Clock()
+    settings = asking(confirm=ConfirmSettings(then=then))
+    dispatcher = dispatching(settings, clock=clock)
+    dispatcher.submit(make_alert())
+    dispatcher.stop(Deadline.after(5))
+    if damaged == "set back":
+        clock.set_by(-3600)
+    else:
+        with closing(sqlite3.connect(tmp_path / "outbox.sqlite")) as database, database:
+            database.execute("UPDATE queue SET retry_at = ?", (damaged,))
+    dispatching(settings, clock=clock.restarted())
+    got("police", 1)
 
 
 def test_exercises_and_cameras_lost_do_not_wait(dispatching: Dispatching) -> None:

@@ -201,6 +201,8 @@ def test_a_damaged_file_stops_no_alarm_and_is_not_deleted(
     [
         ("queue", "position", 2**63 - 1),
         ("queue", "position", -(2**63)),
+        ("queue", "unconfirmed", "perhaps"),
+        ("queue", "unconfirmed", b"\xff"),
         ("refused", "position", 2**63 - 1),
         ("alert", "image", "a text"),
         ("sqlite_sequence", "seq", 2**63 - 1),
