@@ -149,6 +149,26 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(*(round(float(value), 3) for value in quantiles))
 
 
+def console_table(rows: list[Row], cameras: int) -> str:
+    """Markdown: what all cameras together take of a core, and how much of it is looking."""
+    lines = [
+        machine(),
+        "",
+        "| scene | who | % of a core | looking, % of a core | × nobody | MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    nobody = 0.0
+    for row in rows:
+        share = statistics.median(row.cpu_ms) * cameras / 10
+        if row.who == "nobody looks":
+            nobody = share
+        lines.append(
+            f"| {row.scene} | {row.who} | {share:.1f} | {share - nobody:+.1f} "
+            f"| {row.against_floor:.2f} | {row.memory_mb:.0f} |"
+        )
+    return "\n".join(lines)
+
+
 def table(found: Found) -> str:
     """Markdown."""
     lines = [

@@ -3,8 +3,8 @@
 One command, one table. A floor is a plain PyAV reader, a process for each stream, on the same
 RTSP streams: one that only receives, one that receives and decodes. Floors, Jikimi and the
 loops that others write take turns. `--all` adds every scene, 64 cameras, and how late alerts are;
-`--latency` measures only the last, `--looks` only the second look, `--soak SECONDS` watches 16
-cameras for long instead.
+`--latency` measures only the last, `--looks` only the second look, `--console` what it costs to
+look at the wall, `--soak SECONDS` watches 16 cameras for long instead.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import measure
 import numpy as np
 import report
 import scenes
+import viewers
 from measure import Contender, Cost, Pids
 
 from detector.daemon.observability.metrics import LEFT_OUT_REASONS, LOOK_AGE_BUCKETS_S
@@ -174,6 +175,23 @@ class Bench:
         where = f"clips of incidents, {ALARM_CAMERAS} cameras"
         return [self._row(where, name, cost, floor) for name, cost in costs.items()]
 
+    def console(self) -> list[report.Row]:
+        """What it costs to look, at 16 cameras of 640×360 that sleep and that are busy."""
+        rows = []
+        for scene, asleep in ((scenes.idle, True), (scenes.busy, False)):
+            costs = viewers.compare(
+                self.folder / scene.__name__,
+                scene(self.folder, SUB),
+                cameras=IDLE_CAMERAS,
+                seconds=self.seconds,
+                rounds=self.rounds,
+                asleep=asleep,
+            )
+            floor = costs["nobody looks"]
+            where = f"console, {IDLE_CAMERAS} cameras {scene.__name__}"
+            rows += [self._row(where, name, cost, floor) for name, cost in costs.items()]
+        return rows
+
     def soak(self, cameras: int, seconds: float) -> dict[str, object]:
         """Watch busy streams of 640×360 for long: what is scored, how old, and memory."""
         clip = scenes.busy(self.folder, SUB)
@@ -281,6 +299,7 @@ def main() -> None:
     parser.add_argument("--latency", action="store_true", help="how late alerts are, nothing else")
     parser.add_argument("--looks", action="store_true", help="the second look, nothing else")
     parser.add_argument("--evidence", action="store_true", help="what clips cost, nothing else")
+    parser.add_argument("--console", action="store_true", help="what looking costs, nothing else")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="16 cameras for so long")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="growth over cameras, a picture")
@@ -304,6 +323,9 @@ def main() -> None:
         if chosen.evidence:
             for row in bench.evidence():
                 print(f"{row.who:20} {row.against_floor:.3f} × {row.cpu_ms} {row.memory_mb:.0f} MB")
+            return
+        if chosen.console:
+            print(report.console_table(bench.console(), IDLE_CAMERAS))
             return
         floors = ["receive and decode", "Jikimi", "careful loop"]
         rows = bench.compare(scenes.busy, HD, BUSY_CAMERAS, floors)

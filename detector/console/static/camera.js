@@ -16,6 +16,8 @@ document.addEventListener("jikimi:change", ({ detail }) => {
   if (detail.camera === tile.dataset.camera || detail.camera === "") ask();
 });
 
+document.addEventListener("jikimi:resync", ask);
+
 /** Puts what `url` answers in the place of what `element` holds; whether it could. */
 async function renew(element, url) {
   try {

@@ -64,3 +64,4 @@ document.addEventListener("jikimi:change", ({ detail }) => {
   }
   ask();
 });
+document.addEventListener("jikimi:resync", ask);

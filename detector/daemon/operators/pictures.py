@@ -77,10 +77,10 @@ class LatestPicture:
             return Picture(shown.jpegs[max_side], shown.at, shown.number, None)
 
     def forget(self, now_s: float) -> None:
-        """Let go of what nobody looks at any more."""
-        with self._lock:
-            if self._shown and now_s - self._asked_s > UNSEEN_S:
-                self._shown = None
+        """Let go of what nobody looks at any more; waits for nobody who looks."""
+        if self._shown and now_s - self._asked_s > UNSEEN_S and self._lock.acquire(blocking=False):
+            self._shown = None
+            self._lock.release()
 
     def _choose(self, sample: Sample | None, now_s: float) -> _Shown | None:
         self._asked_s = now_s

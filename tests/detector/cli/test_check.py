@@ -19,6 +19,8 @@ from alerts.sink import Problem
 from alerts.sinks.log import LogSink
 from alerts.sinks.relays import relay
 from config.settings import Section
+from detector.console.monitor import Zones
+from detector.daemon.operators.zones import DrawnZones
 from servers.mqtt import Tls
 
 EXAMPLES = Path(__file__).parents[3] / "config/examples"
@@ -62,6 +64,18 @@ def check(tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> Check:
 
 
 CAMERA = "cameras: {gate: rtsp://192.0.2.1/s}\n"
+
+
+def test_zones_that_were_drawn_in_the_console_are_said_of_their_camera(
+    tmp_path: Path, run: Callable[..., tuple[int, str, str]]
+) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("cameras: {gate: rtsp://192.0.2.1/s, yard: rtsp://192.0.2.2/s}\n")
+    drawn = DrawnZones(tmp_path / "state/jikimi/zones.json")
+    drawn.put("yard", Zones(watch=[[(0, 0), (1, 0), (1, 1)]]), "kim")
+    code, out, _ = run("check", path)
+    assert code == 0
+    assert [line.split()[1] for line in out.splitlines() if "zones drawn" in line] == ["yard"]
 
 
 def sinks(options: str) -> str:

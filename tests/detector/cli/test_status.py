@@ -74,6 +74,14 @@ def test_status_shows_cameras_model_sinks_and_what_is_wrong(serve: Serve, run: R
     assert json.loads(run("status", "--json")[1]) == STATUS
 
 
+def test_a_camera_whose_zones_were_drawn_in_the_console_is_told_from_the_others() -> None:
+    told = "zones drawn in the console"
+    assert told not in summary(STATUS)
+    rows = summary({**STATUS, "drawn_zones": ["정문"]}).partition("정문")
+    assert told not in rows[0]
+    assert " ".join(told.split()) in " ".join(rows[2].split())
+
+
 def test_nothing_is_said_to_be_learnt_that_was_not() -> None:
     fresh = summary(with_learnt(hours=0.0, share=0.0, false_alarms_per_day=1.0))
     assert "violence from 0.63 (not learnt yet)" in fresh
