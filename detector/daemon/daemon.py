@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from structlog import get_logger
 
 from alerts.deadline import LEAVE_S, Deadline
-from alerts.dispatcher import Dispatcher
+from alerts.dispatcher import WRITE_S, Dispatcher
 from alerts.liveness import LiveThread
 from alerts.message import CameraNotice
 from alerts.metrics import AlertMetrics
@@ -325,11 +325,11 @@ class Daemon:
         self._control.stop()
         self._http.stop()
         # From here on one that hangs takes no time from another: all have been asked.
+        if self._evidence:  # it tells the store what it has written
+            self._evidence.stop(deadline.earlier(WRITE_S))
         self._dispatcher.stop(deadline)
         self._calibration_saver.stop(deadline)
         self._feeder.stop(deadline)
-        if self._evidence:
-            self._evidence.stop(deadline)
         self._worker.stop(deadline.left_s())
         for camera in cameras:
             camera.join(deadline)

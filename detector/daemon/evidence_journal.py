@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class EvidenceJournal:
 
     def stored(self, file: EvidenceFile) -> None:
         """A file is whole, or was renewed."""
-        self._recorder.record(self._row(file, None))
+        self._record(self._row(file, None))
         if file.kind is Kind.SCORES:
             try:
                 curve = read_curve(file.path)
@@ -34,7 +35,7 @@ class EvidenceJournal:
                 return
             at_s = tuple(point[0] for point in curve.points)
             smoothed = tuple(point[2] for point in curve.points)
-            self._recorder.record(ScoreCurve(file.incident, curve.label, at_s, smoothed))
+            self._record(ScoreCurve(file.incident, curve.label, at_s, smoothed))
 
     def deleted(self, folder: Path) -> None:
         """An incident's folder goes for its age or size."""
@@ -47,7 +48,13 @@ class EvidenceJournal:
         for file in record.files:
             path = folder / file.name
             whole = EvidenceFile(record.incident, file.kind, path, file.bytes, file.sha256)
-            self._recorder.record(self._row(whole, now))
+            self._record(self._row(whole, now))
+
+    def _record(self, row: FileRow | ScoreCurve) -> None:
+        try:
+            self._recorder.record(row)
+        except sqlite3.ProgrammingError:  # the daemon ends, and its disk took too long
+            log.warning("evidence not journalled", incident=str(row.incident_id))
 
     def _row(self, file: EvidenceFile, deleted_at: datetime | None) -> FileRow:
         return FileRow(
