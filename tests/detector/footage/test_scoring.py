@@ -31,6 +31,7 @@ from footage import PHONE, show_turned
 
 MakeWeights = Callable[..., Path]
 SHARED = Path(__file__).parents[4] / "shared/data"
+README = Path(__file__).parents[3] / "detector/README.md"
 
 
 def score(path: Path, classifier: Classifier, **detection: Any) -> FileScore:
@@ -161,21 +162,14 @@ def test_a_head_that_looks_back_sees_the_views_one_by_one(
 
 
 @pytest.mark.slow
-def test_five_lines_of_python_score_a_file(
+def test_the_readmes_lines_of_python_score_a_file(
     make_video: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     """The snippet in the room's README, on the demo's brawl."""
     filmed = (np.asarray(render("scuffle", 14 + i / 8), np.uint8) for i in range(16 * 8))
     video = make_video(filmed, 8, name="yard.mp4")
     monkeypatch.chdir(video.parent)
-    snippet = """\
-from pathlib import Path
-from detector.footage.scoring import score_file
-from detector.inference.weights import load_classifier
-
-for incident in score_file(Path("yard.mp4"), load_classifier()).incidents:
-    print(f"{incident.label} from {incident.start_s:.1f} to {incident.end_s:.1f} s")
-"""
+    [snippet] = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     exec(snippet, {})
     said = capsys.readouterr().out
     assert re.fullmatch(r"violence from \d+\.\d to \d+\.\d s\n", said)
