@@ -51,7 +51,7 @@ from models.weights.second_look import NAME, SecondLook, exported_second_look, r
 
 FIRST_THRESHOLDS = (0.6, 0.65, 0.7, 0.75, 0.775, 0.8, 0.85)
 FUSED_THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97)
-"""Opening thresholds at which the figures are shown."""
+"""Opening thresholds at which the figures are shown, beside the weights' own."""
 
 SecondLookFor = Callable[[Clip], SecondLook]
 """The second look that may judge a clip."""
@@ -255,14 +255,16 @@ def _stages(
 def _incidents(
     plays: Sequence[Play], label: str, incident: IncidentRules
 ) -> dict[str, list[OperatingPoint]]:
-    """Of the first stage alone and of both, at thresholds above and below their own."""
+    """Of the first stage alone and of both, at their own thresholds, above and below."""
     alone = [replace(play, looks=None) for play in plays]
     if not plays:
         return {}
     own = fixed_rules(alone[0])[label]
+    first = sorted({*FIRST_THRESHOLDS, own.open_threshold})
+    fused = sorted({*FUSED_THRESHOLDS, incident.open_threshold})
     return {
-        "first": [_point(alone, label, own.opening_at(at)) for at in FIRST_THRESHOLDS],
-        "fused": [_point(plays, label, incident.opening_at(at)) for at in FUSED_THRESHOLDS],
+        "first": [_point(alone, label, own.opening_at(at)) for at in first],
+        "fused": [_point(plays, label, incident.opening_at(at)) for at in fused],
     }
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import models.report.plots
 from detector.cli import main
+from models.weights import second_look, sidecar
 
 pytestmark = pytest.mark.skipif(
     find_spec("sklearn") is None, reason="scikit-learn is not installed (make train-env)"
@@ -58,6 +59,8 @@ def test_the_stages_are_shown_alone_and_fused_on_unseen_footage_only(
             assert point["event"]["fights"] == 9  # ten, and one learnt from
             assert set(point["normal"]) == {"city", "street"}
     assert len({point["open_threshold"] for point in found["incidents"]["fused"]}) > 3
+    for stage, own in (("first", sidecar.OPEN_THRESHOLD), ("fused", second_look.OPEN_THRESHOLD)):
+        assert own in {point["open_threshold"] for point in found["incidents"][stage]}
     # what was measured before is still measured, on all sets
     assert set(metrics["by_dataset"]) == {"city", "town", "street"}
     said = capsys.readouterr().out
