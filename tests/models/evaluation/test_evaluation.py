@@ -25,7 +25,7 @@ from models.evaluation.result import Evaluation
 from models.report.report import write_report
 from models.training.recipe import FOLDS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 RATE = 8
 BRAWL_S = (22.0, 26.0)
