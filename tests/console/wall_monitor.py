@@ -193,7 +193,7 @@ def served(app: Console) -> Iterator[str]:
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"
     finally:
-        app.events.close()
+        server.force_exit = True  # a stream lasts a minute
         server.should_exit = True
         thread.join(10)
 

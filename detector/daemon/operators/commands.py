@@ -163,14 +163,14 @@ class OperatorCommands:
         """Have the sinks that wait for an operator told of `incident` (its id), with a `note`."""
         of = self._incident(request)
         told, ahead = self._dispatcher.confirm(of.id, is_open=of.is_open)
-        return self._settled("confirm", request, of.id, told, ahead)
+        return self._settled("confirm", request, of, told, ahead)
 
     def dismiss(self, request: dict[str, Any]) -> dict[str, Any]:
         """Have the sinks that wait for an operator told nothing of `incident`, with a `note`."""
         of = self._incident(request)
         reason = f"dismissed by {_who(request)}"
         spared, ahead = self._dispatcher.dismiss(of.id, reason, is_open=of.is_open)
-        return self._settled("dismiss", request, of.id, spared, ahead)
+        return self._settled("dismiss", request, of, spared, ahead)
 
     def audit_export(self, request: dict[str, Any]) -> dict[str, Any]:
         """Keep that evidence of `incidents` (ids) is handed out, and the `reason`."""
@@ -300,21 +300,21 @@ class OperatorCommands:
         self,
         action: str,
         request: dict[str, Any],
-        incident: UUID,
+        of: _Named,
         sinks: list[str],
         ahead: list[str],
     ) -> dict[str, Any]:
         """What came of `confirm` and `dismiss`; ControlError where it was too late for all."""
         if not sinks and not ahead:
             raise ControlError(
-                f"no sink waits for an operator to confirm incident {incident}: it was sent or "
+                f"no sink waits for an operator to confirm incident {of.id}: it was sent or "
                 "dropped already, or no sink that is for it has confirm: operator"
             )
-        self._recorder.audit(_who(request), action, str(incident), _text(request, "note"))
-        self._tell(Change(Topic.VERDICT, str(incident), ""))
-        log.warning(action, incident=str(incident), sinks=sinks, ahead=ahead, by=_who(request))
+        self._recorder.audit(_who(request), action, str(of.id), _text(request, "note"))
+        self._tell(Change(Topic.VERDICT, str(of.id), of.camera))
+        log.warning(action, incident=str(of.id), sinks=sinks, ahead=ahead, by=_who(request))
         return {
-            "incident": str(incident),
+            "incident": str(of.id),
             "sinks": sinks,
             "ahead": ahead,
             "in_memory_only": self._dispatcher.stored(),
