@@ -34,7 +34,9 @@ def add_commands(commands: Any) -> None:
         "against what annotators wrote down, and writes DIR/certify.json and DIR/certify.html, "
         "with a picture of each miss and false alarm. A video that is not annotated has no event.",
     )
-    certify.add_argument("videos", type=Path, metavar="VIDEO_FOLDER")
+    certify.add_argument(
+        "videos", type=Path, metavar="VIDEO_FOLDER", help="every video in it is played"
+    )
     certify.add_argument(
         "annotations",
         type=Path,
@@ -42,7 +44,13 @@ def add_commands(commands: Any) -> None:
         help="a CSV file (video,start,end,label), an XML file (Filename, Alarm/StartTime, "
         "AlarmDuration, AlarmDescription) or a folder of XML files",
     )
-    certify.add_argument("--out", type=Path, required=True, metavar="DIR", help="made if need be")
+    certify.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for the report; made if need be",
+    )
     certify.add_argument(
         "--label", default="violence", help="which events and alarms count (default: violence)"
     )

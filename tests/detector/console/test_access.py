@@ -293,7 +293,7 @@ def test_a_token_is_as_good_as_its_role_and_needs_no_csrf(console: Console) -> N
     for wrong in ("jikimi_other", "", TOKENS["viewer"] + "x"):
         answer = program.get("/api/whoami", headers={"Authorization": f"Bearer {wrong}"})
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
-        assert "token" in answer.json()["error"]
+        assert "token" in answer.json()["detail"]
 
 
 def test_a_token_in_the_address_is_none(console: Console) -> None:
