@@ -7,10 +7,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from config.errors import ControlError
 from detector.console.access.user import Role
-from detector.console.monitor import Picture
-from detector.console.pages.seeing import seen_name
+from detector.console.monitor import Monitor, Picture
+from detector.console.pages.seeing import once_back, seen_name
 from detector.console.routing import GuardedRoute
 
 SIDES = (320, 640, 1280)
@@ -45,8 +44,5 @@ async def picture(request: Request) -> Response:
 
 
 def _newest(request: Request, name: str, side: int) -> Picture | None:
-    try:
-        found: Picture | None = request.app.state.monitor.picture(name, side)
-    except ControlError:
-        raise HTTPException(404) from None
-    return found
+    monitor: Monitor = request.app.state.monitor
+    return once_back(monitor, name, lambda: monitor.picture(name, side))

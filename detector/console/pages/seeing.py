@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from config.errors import ControlError
 from detector.console.access.user import User
-from detector.console.monitor import CameraView
+from detector.console.monitor import CameraView, Monitor
 from detector.console.rendering import language_of
 from detector.console.words import Language, text
 from detector.types import CameraState
@@ -18,8 +22,18 @@ from detector.types import CameraState
 OLD_S = 5.0
 """A picture older than that is told with its age; a key frame every 4 s is not."""
 
+ANEW_S = 3.0
+"""A camera whose zones or settings have changed is watched again before that is over."""
+
+POLL_S = 0.1
+
 DIGITS = 4
 """Of a box's sides: enough for any screen."""
+
+
+_never = threading.Event()
+
+T = TypeVar("T")
 
 
 def user_of(request: Request) -> User:
@@ -46,12 +60,28 @@ def seen_name(request: Request) -> str:
 
 def seen_camera(request: Request) -> CameraView:
     """The camera in the path; 404 where there is none that may be seen. For a thread."""
-    name = seen_name(request)
-    for view in request.app.state.monitor.cameras():
-        if view.name == name:
-            found: CameraView = view
-            return found
-    raise HTTPException(404)
+    name, monitor = seen_name(request), request.app.state.monitor
+
+    def look() -> CameraView:
+        found: list[CameraView] = [view for view in monitor.cameras() if view.name == name]
+        if not found:
+            raise ControlError(f"there is no camera {name!r}")
+        return found[0]
+
+    return once_back(monitor, name, look)
+
+
+def once_back(monitor: Monitor, name: str, look: Callable[[], T]) -> T:
+    """What `look` finds of a camera, which may be about to begin anew; 404 where there is none."""
+    until_s = time.monotonic() + ANEW_S
+    while True:
+        try:
+            return look()
+        except ControlError:
+            is_stated = any(camera.name == name for camera in monitor.settings.cameras)
+            if not is_stated or time.monotonic() > until_s:
+                raise HTTPException(404) from None
+        _never.wait(POLL_S)
 
 
 def shown(request: Request, view: CameraView) -> dict[str, Any]:
