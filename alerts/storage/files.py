@@ -26,7 +26,8 @@ T = TypeVar("T")
 def within(timeout_s: float, call: Callable[[], T]) -> T:
     """What `call` returns or raises; TimeoutError (an OSError) where it takes longer.
 
-    It then goes on in a thread that is left behind: nothing else ends a wait for a disk.
+    It then goes on in a thread that is left behind: nothing else ends a wait for a disk. Where the
+    machine has no room for a thread, it is not called, and OSError says so.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -38,7 +39,10 @@ def within(timeout_s: float, call: Callable[[], T]) -> T:
             errors.append(error)
 
     thread = threading.Thread(target=run, name="disk", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, "no thread can be started") from error
     thread.join(timeout_s)
     if errors:
         raise errors[0]
