@@ -166,11 +166,16 @@ class DaemonProcess:
             if sample.name == name and labels.items() <= sample.labels.items()
         )
 
-    def scored_share(self, camera: str) -> float:
-        """Samples scored of those due, but for the four that a first view waits for."""
+    def samples(self, camera: str) -> tuple[float, float]:
+        """Scored so far, and due but for the four that a first view waits for."""
         due = self.metric("jikimi_samples_due_total", camera=camera)
         warming = self.metric("jikimi_samples_dropped_total", camera=camera, reason="warming")
-        return self.metric("jikimi_samples_scored_total", camera=camera) / max(1, due - warming)
+        return self.metric("jikimi_samples_scored_total", camera=camera), due - warming
+
+    def scored_share(self, camera: str, since: tuple[float, float] = (0.0, 0.0)) -> float:
+        """Samples scored of those due, since there were so many of each."""
+        scored, due = self.samples(camera)
+        return (scored - since[0]) / max(1, due - since[1])
 
     def log(self) -> str:
         """Everything it has logged."""
