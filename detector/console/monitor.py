@@ -116,15 +116,11 @@ class CameraFigures:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A JPEG of what a camera sees. `box`: where something moves, relative to the picture.
-
-    `number` is another one where the picture is another one.
-    """
+    """A JPEG of what a camera sees; `number` is another one where the picture is another one."""
 
     jpeg: bytes
     at: datetime
     number: int
-    box: Box | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,8 +288,7 @@ class WatchedCamera:
 
     def picture(self, max_side: int) -> Picture | None:
         """The newest there is as a JPEG; None before the first."""
-        found = self._picture.jpeg(self._newest, max_side, time.monotonic())
-        return replace(found, box=self.box) if found else None
+        return self._picture.jpeg(self._newest, max_side, time.monotonic())
 
     def pictured(self) -> tuple[int, datetime] | None:
         """Number and time of what `picture` gives now."""

@@ -249,7 +249,7 @@ class ManyCameras(Browsed):
     def picture(self, camera: str, max_side: int) -> Picture:
         shade = np.full((9 * max_side // 16, max_side, 3), 90, np.uint8)
         jpeg = cv2.imencode(".jpg", shade)[1].tobytes()
-        return Picture(jpeg, datetime.now(UTC), self._number, None)
+        return Picture(jpeg, datetime.now(UTC), self._number)
 
     def figures(self, camera: str) -> CameraFigures:
         bins = tuple(ScoreBin(n / 10, (n + 1) / 10, 1000 >> n) for n in range(10))

@@ -74,7 +74,7 @@ class LatestPicture:
                 if frame is None:
                     return None
                 shown.jpegs[max_side] = snapshot(frame, None, max_side)
-            return Picture(shown.jpegs[max_side], shown.at, shown.number, None)
+            return Picture(shown.jpegs[max_side], shown.at, shown.number)
 
     def forget(self, now_s: float) -> None:
         """Let go of what nobody looks at any more; waits for nobody who looks."""
