@@ -89,13 +89,10 @@ def rewrite(memory: sqlite3.Connection, file: sqlite3.Connection) -> None:
     _set_sequence(file, _sequence(memory))
 
 
-def save_clock(file: sqlite3.Connection, clock: SteadyClock) -> None:
-    """Say in the file what makes its times UTC."""
-    offset_s = clock.offset_s()
+def save_clock(file: sqlite3.Connection, offset_s: float, now: float) -> None:
+    """Say in the file what makes its times UTC (`offset_s` of the clock, which shows `now`)."""
     set_by_s = offset_s if abs(offset_s) > CLOCK_SET_S else 0.0
-    file.execute(
-        "INSERT OR REPLACE INTO clock VALUES (1, ?, ?)", (set_by_s, clock.now() + offset_s)
-    )
+    file.execute("INSERT OR REPLACE INTO clock VALUES (1, ?, ?)", (set_by_s, now + offset_s))
 
 
 def insert(

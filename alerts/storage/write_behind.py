@@ -296,8 +296,9 @@ class WriteBehind:
         _apply(changes, database)
         saved = self._clock_saved
         if not saved or self._clock.now() - saved[1] > SAVE_CLOCK_S or self._clock_was_set():
-            save_clock(database, self._clock)
+            # Read once: set between two readings it would count as saved, and be in no file.
             self._clock_saved = (self._clock.offset_s(), self._clock.now())
+            save_clock(database, *self._clock_saved)
 
     def _read(self, database: sqlite3.Connection) -> None:
         if not self._is_read:

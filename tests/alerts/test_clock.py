@@ -18,6 +18,21 @@ STEPS = pytest.mark.parametrize(
 )
 
 
+class SetOnceRead(Clock):
+    """Is set right after whoever writes the file has asked by how much it was set."""
+
+    def __init__(self, wall_s: float, set_by_s: float) -> None:
+        super().__init__(wall_s)
+        self._set_by_s = set_by_s
+
+    def offset_s(self) -> float:
+        offset_s = super().offset_s()
+        if threading.current_thread().name.startswith("write-"):
+            self.set_by(self._set_by_s)
+            self._set_by_s = 0.0
+        return offset_s
+
+
 def slow_start() -> threading.Event:
     """Sinks deliver nothing until this is set."""
     begin = threading.Event()
@@ -127,6 +142,24 @@ def test_a_siren_after_a_restart_is_neither_late_nor_kept_silent(
     dispatcher = dispatching(sink("siren2", "horn"), clock=clock.restarted())
     settled(dispatcher)
     assert len(ScriptedSink.made["horn"].got) == sounds
+
+
+@STEPS
+def test_a_clock_that_is_set_while_the_file_is_written_is_seen(
+    dispatching: Dispatching, clock: Clock, set_by_s: float
+) -> None:
+    ScriptedSink.faults = [DeliveryError("away")] * 1000
+    with_step = SetOnceRead(clock.wall_s, set_by_s)
+    dispatcher = dispatching(sink("siren2", "horn"), clock=with_step)
+    dispatcher.submit(make_alert())
+    assert dispatcher.stored() is None
+    dispatcher.submit(make_alert(phase="closed"))
+    assert dispatcher.stored() is None
+    dispatcher.stop(Deadline.after(5))
+    ScriptedSink.faults = []
+    dispatcher = dispatching(sink("siren2", "horn"), clock=with_step.restarted())
+    settled(dispatcher)
+    assert len(ScriptedSink.made["horn"].got) == 1
 
 
 @pytest.mark.parametrize("set_by_s", [-HOUR_S, -DAY_S], ids=["-1h", "-1d"])
