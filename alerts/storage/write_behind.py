@@ -199,8 +199,8 @@ class WriteBehind:
     def _run(self) -> None:
         while (batch := self._next()) is not None:
             self._try(batch)
-        if self._stale:
-            self._try([])  # once more, from what memory held at the end
+        if self._stale or self._clock_was_set():
+            self._try([])  # once more, from what memory held at the end; by what clock
         if self._stale and self._unsaved:
             structlog.get_logger().error(
                 "the disk has not taken all that memory held, it is lost with this process",

@@ -15,6 +15,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from alerting import wait_for
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
@@ -203,6 +204,7 @@ def test_a_failing_health_check_is_logged_and_does_not_end_the_server(
     running.monitor.found_health = {}
     with capture_logs() as logs:
         assert running.get("/healthz")[0] == 500
+        wait_for(lambda: logs)  # it is answered first
     assert [(line["event"], line["path"]) for line in logs] == [("http request failed", "/healthz")]
     running.monitor.found_health = whole
     assert running.get("/healthz")[0] == 200
