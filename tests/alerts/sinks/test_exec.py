@@ -110,6 +110,7 @@ def test_a_program_that_closes_what_it_was_given_is_waited_for(tmp_path: Path) -
     assert (tmp_path / "done").exists()
 
 
+@pytest.mark.slow
 def test_at_its_deadline_it_is_killed_with_its_children(tmp_path: Path) -> None:
     path = tmp_path / "pids"
     script = f"trap '' TERM; sh -c 'echo slow >&2; sleep 3600' & echo $$ $! > {path}; wait; wait"
@@ -208,6 +209,7 @@ def test_an_alert_at_whose_picture_it_fails_goes_without(
     assert dispatcher.refused() == []
 
 
+@pytest.mark.slow
 def test_an_alert_at_which_it_hangs_holds_up_no_other_for_long(
     program: Program, dispatching: Dispatching
 ) -> None:

@@ -102,6 +102,7 @@ def test_topics_nobody_could_publish_to_are_refused(topic: str) -> None:
         MqttOptions(host="broker", topic=topic)
 
 
+@pytest.mark.slow
 def test_availability_and_camera_state_are_retained_and_outlive_the_broker(
     tmp_path: Path, broker: MqttBroker
 ) -> None:
@@ -241,6 +242,7 @@ def test_an_alert_lost_in_a_hung_broker_comes_late_and_says_so(
     assert {(m["alert_id"], m["late"]) for m in got} == {(str(alert.alert_id), True)}
 
 
+@pytest.mark.slow
 def test_wrong_password_is_said_and_shown_nowhere(tmp_path: Path) -> None:
     with MqttBroker(tmp_path, users={"jikimi": "right"}) as broker, capture_logs() as logs:
         settings = station(broker, username="jikimi", password="wr0ng/pass")
@@ -268,6 +270,7 @@ def test_credentials_and_tls(tmp_path: Path) -> None:
             subscriber.wait_for_incidents(1)
 
 
+@pytest.mark.slow
 # paho leaves the socket of a failed handshake to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_broker_nobody_vouches_for_is_not_trusted(tmp_path: Path) -> None:
@@ -287,6 +290,7 @@ def test_speaks_3_1_1_too(tmp_path: Path, broker: MqttBroker) -> None:
         subscriber.wait_for_incidents(1)
 
 
+@pytest.mark.slow
 def test_says_when_the_broker_is_back(broker: MqttBroker) -> None:
     ready = threading.Event()
     options = station(broker).options
@@ -301,6 +305,7 @@ def test_says_when_the_broker_is_back(broker: MqttBroker) -> None:
     way_out.close()
 
 
+@pytest.mark.slow
 def test_a_broker_that_went_away_is_seen_before_there_is_an_alert(
     tmp_path: Path, broker: MqttBroker
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_port_that_hangs_up_is_said_with_what_it_may_be(dispatching: Dispatchi
         dispatcher.stop(Deadline.after(5))
 
 
+@pytest.mark.slow
 def test_a_broker_that_knows_another_version_is_said(dispatching: Dispatching) -> None:
     with ScriptedBroker() as broker:
         broker.connack = lambda connect: 0x84 if connect.level == 5 else 0
@@ -109,6 +110,7 @@ def test_a_broker_that_knows_another_version_is_said(dispatching: Dispatching) -
         wait_for(lambda: dispatcher.status()[0].counts.get("delivered"))
 
 
+@pytest.mark.slow
 # paho leaves the socket of a failed handshake to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_plain_mqtt_to_a_tls_port_and_the_reverse_are_said(
@@ -184,6 +186,7 @@ def test_a_broker_that_freezes_later_is_said_without_an_alarm(
         wait_for(lambda: dispatcher.status()[0].state is SinkState.WORKING)
 
 
+@pytest.mark.slow
 def test_a_sink_that_never_gets_a_connection_is_failing_after_a_while(
     dispatching: Dispatching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +199,7 @@ def test_a_sink_that_never_gets_a_connection_is_failing_after_a_while(
         wait_for(lambda: dispatcher.status()[0].state is SinkState.WORKING)
 
 
+@pytest.mark.slow
 # What ends a thread is shown by threading.excepthook.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_connection_whose_thread_has_ended_is_said_and_made_anew(

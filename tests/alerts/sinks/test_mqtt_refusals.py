@@ -134,6 +134,7 @@ def test_every_reason_code_is_sorted(code: int) -> None:
     assert words(code).endswith(f"(0x{code:02X})")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [refuse(0x97), disconnect(0x95)])
 def test_what_is_too_large_with_its_picture_goes_without(
     broker: ScriptedBroker, dispatching: Dispatching, answer: Answer
@@ -229,6 +230,7 @@ def test_no_more_is_under_way_than_the_broker_takes_and_an_alert_waits_for_no_st
     assert broker.most_at_once <= at_once
 
 
+@pytest.mark.slow
 def test_a_broker_without_qos_1_is_told_all_the_same_and_said(
     broker: ScriptedBroker, dispatching: Dispatching
 ) -> None:
@@ -244,6 +246,7 @@ def test_a_broker_without_qos_1_is_told_all_the_same_and_said(
     assert "acknowledges nothing" in str(status.last_error)
 
 
+@pytest.mark.slow
 def test_a_broker_without_retained_messages_gets_none(
     broker: ScriptedBroker, dispatching: Dispatching
 ) -> None:
@@ -299,6 +302,7 @@ def test_a_real_broker_with_a_limit_gets_the_alert_without_its_picture(
         subscriber.wait_for_incidents(2)
 
 
+@pytest.mark.slow
 @needs_mosquitto
 def test_a_real_broker_that_takes_one_at_a_time_gets_everything(
     tmp_path: Path, dispatching: Dispatching
@@ -314,6 +318,7 @@ def test_a_real_broker_that_takes_one_at_a_time_gets_everything(
         subscriber.wait_until(lambda messages: len({m.topic for m in messages}) == 32)
 
 
+@pytest.mark.slow
 @needs_mosquitto
 @pytest.mark.parametrize(
     ("rules", "is_proved"),

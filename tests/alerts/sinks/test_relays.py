@@ -399,6 +399,7 @@ def test_a_command_is_ended_with_its_children(tmp_path: Path, hasty: None) -> No
         path.unlink()
 
 
+@pytest.mark.slow
 def test_what_a_command_left_behind_is_ended_in_time(tmp_path: Path) -> None:
     path = tmp_path / "pid"
     script = f"sleep 3600 & echo $! > {path}"

@@ -212,6 +212,7 @@ def test_what_a_receiver_says_is_thrown_away(text: bytes, made: Callable[..., Sy
         wait_for(lambda: len(server.messages) == 1)
 
 
+@pytest.mark.slow
 def test_who_speaks_no_tls_and_who_cannot_be_trusted_is_told(
     certificate: Tls, made: Callable[..., SyslogSink]
 ) -> None:

@@ -233,6 +233,7 @@ def test_a_damaged_file_is_moved_aside(tmp_path: Path, damage: str) -> None:
     outbox.close(Deadline.after(5))
 
 
+@pytest.mark.slow
 def test_a_full_disk_does_not_stop_an_alarm_and_is_used_again_once_there_is_room(
     tmp_path: Path,
 ) -> None:

@@ -75,6 +75,7 @@ def test_a_camera_is_logged_in_to_by_any_digest_it_offers(
         assert received(camera, pictures=3) >= 3
 
 
+@pytest.mark.slow
 def test_a_nonce_that_is_renewed_amid_the_dialogue_is_answered(small: Path) -> None:
     with ScriptedCamera(small, digests=["SHA-256"], nonce_lasts=2) as camera:
         assert received(camera) >= 30
@@ -123,6 +124,7 @@ def test_a_refusal_is_told_in_words_that_help(
     assert "password refused" not in str(error)
 
 
+@pytest.mark.slow
 def test_who_is_sent_round_in_circles_says_so_and_soon_gives_up_from_then_on(small: Path) -> None:
     with ScriptedCamera(small, answers={"DESCRIBE": "302 Moved Temporarily"}) as camera:
         quick = CaptureSettings(open_timeout_s=0.3)
@@ -304,6 +306,7 @@ def test_the_relays_thread_ends_with_the_stream(small: Path) -> None:
         assert not relays()
 
 
+@pytest.mark.slow
 def test_tls_is_spoken_by_the_relay_too(small: Path, tmp_path: Path) -> None:
     files = [str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")]
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"

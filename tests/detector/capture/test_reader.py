@@ -80,6 +80,7 @@ def test_a_camera_that_falls_silent_is_stalled(watch: Callable, clip: Path) -> N
     assert "nothing received for 1 s" in watched.states[2].reason
 
 
+@pytest.mark.slow
 def test_a_server_that_accepts_and_says_nothing_is_offline(watch: Callable) -> None:
     with SilentServer() as server:
         watched = watch(f"rtsp://127.0.0.1:{server.port}/gate", open_timeout_s=0.5)

@@ -51,6 +51,7 @@ def test_pictures_that_are_not_due_and_serve_no_other_are_not_decoded(
     assert spared or decoded == PICTURES
 
 
+@pytest.mark.slow
 def test_every_picture_has_its_time_where_another_decoder_goes_on(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", size=(320, 192), seconds=1.6, gop=10, b_frames=3)
     camera = CameraSettings(name="gate", url=str(clip), site="yard")

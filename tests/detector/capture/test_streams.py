@@ -47,6 +47,7 @@ def test_a_raw_stream_is_played_in_real_time_too(watch: Callable, tmp_path: Path
     assert {sample.grey.shape for sample in watched.samples} == {(96, 160)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gop", [5, 250])
 def test_a_phones_portrait_video_is_upright(watch: Callable, tmp_path: Path, gop: int) -> None:
     picture = np.zeros((96, 160, 3), np.uint8)

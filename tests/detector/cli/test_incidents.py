@@ -449,6 +449,7 @@ def keep_clip(state: Path, fight: Incident) -> None:
     (folder / RECORD).write_text(record.model_dump_json())
 
 
+@pytest.mark.slow
 def test_judged_clips_are_exported_as_a_manifest_and_that_is_in_the_audit(
     run: Run, write: Callable[..., None], tmp_path: Path
 ) -> None:

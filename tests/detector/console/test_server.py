@@ -232,6 +232,7 @@ def address(running: Running) -> tuple[str, int]:
     return host, int(port)
 
 
+@pytest.mark.slow
 def test_who_sends_no_whole_request_in_time_is_dropped(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -272,6 +272,7 @@ def status(street: Street) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_what_is_learnt_shows_in_status_and_metrics(street: Street) -> None:
     assert status(street) == {
         "open_threshold": 0.7,
@@ -345,6 +346,7 @@ def test_an_exercise_teaches_nothing(street: Street) -> None:
     assert status(street)["open_threshold"] <= 0.7
 
 
+@pytest.mark.slow
 def test_a_verdict_is_counted_and_its_camera_learns_from_it_over_a_restart(
     street: Street, classifier: Classifier, tmp_path: Path
 ) -> None:

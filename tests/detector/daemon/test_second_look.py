@@ -218,6 +218,7 @@ def spent(yard: Yard) -> None:
     yard.second_look._budget.spend(time.monotonic(), SHARE_OF_CORE * WINDOW_S)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(
     ("look", "load_error", "before"),

@@ -65,6 +65,7 @@ def test_clips_of_every_codec_begin_before_their_incident_and_play(
     assert {file.incident for file in kept.told} == {incident.id for incident in incidents}
 
 
+@pytest.mark.slow
 def test_stills_show_the_place_and_scores_tell_the_course(
     evidence: Callable[..., Evidence], clips: dict[str, Path]
 ) -> None:
@@ -173,6 +174,7 @@ def test_another_picture_size_in_mid_stream_begins_a_second_part(
     assert set(sizes[1::2]) == {(480, 640)}
 
 
+@pytest.mark.slow
 def test_a_rendered_camera_has_a_clip_too(evidence: Callable[..., Evidence]) -> None:
     kept = evidence(post_roll_s=0)
     film = kept.film("pattern://calm")
@@ -187,6 +189,7 @@ def test_a_rendered_camera_has_a_clip_too(evidence: Callable[..., Evidence]) -> 
     assert len(frames) == pytest.approx(film.sampled_within(clip.seconds), abs=2)
 
 
+@pytest.mark.slow
 def test_a_clip_of_a_turned_video_says_how_it_is_to_be_shown(
     evidence: Callable[..., Evidence], clips: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -62,6 +62,7 @@ def write(
     return written
 
 
+@pytest.mark.slow
 def test_it_holds_all_and_sha256sum_confirms_it(
     write: Callable[..., tuple[EvidenceRecord, Path]],
     audited: list[tuple[UUID, Request]],
@@ -134,6 +135,7 @@ def detail(picture: np.ndarray) -> tuple[float, float]:
     return float(within), float(np.nanmean(fine))
 
 
+@pytest.mark.slow
 def test_pixelated_only_the_marked_place_can_be_made_out(
     write: Callable[..., tuple[EvidenceRecord, Path]], folder: Path, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def test_evidence_leaves_room_on_the_disk_for_alerts(
         running.stop()
 
 
+@pytest.mark.slow
 def test_a_clip_of_an_incident_that_does_not_end_is_finished_meanwhile(
     evidence: Callable[..., Evidence], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_clip_of_an_incident_that_does_not_end_is_finished_meanwhile(
     assert any("at most" in missing for missing in record.missing)
 
 
+@pytest.mark.slow
 def test_a_disk_that_does_not_even_open_a_file_holds_up_nobody(
     evidence: Callable[..., Evidence],
 ) -> None:
@@ -163,6 +165,7 @@ def test_more_incidents_than_can_be_collected_are_counted(
     assert len(film.samples) > sampled
 
 
+@pytest.mark.slow
 def test_at_the_end_what_is_there_is_finished(evidence: Callable[..., Evidence]) -> None:
     kept = evidence(post_roll_s=60)
     film = kept.film(CAMERA)

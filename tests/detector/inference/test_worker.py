@@ -171,6 +171,7 @@ def test_the_newest_view_wins_and_the_replaced_one_is_counted(bench: Any) -> Non
     assert b.log.drops == [("gate", "superseded")] * 2
 
 
+@pytest.mark.slow
 def test_an_overload_is_over_when_no_more_views_come(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

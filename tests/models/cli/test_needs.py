@@ -25,6 +25,7 @@ def data(footage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "arguments", "said"),
     [

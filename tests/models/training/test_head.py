@@ -113,6 +113,7 @@ def test_a_label_ranked_no_better_than_chance_is_not_turned_round() -> None:
     assert calibrate(head, wrong).slope.tolist() == [1]
 
 
+@pytest.mark.slow
 def test_a_label_that_one_fold_alone_shows_is_not_judged_by_heads_that_never_saw_it() -> None:
     examples = [
         example

@@ -191,6 +191,7 @@ def test_what_is_offered_no_longer_is_taken_back(
     wait_for(lambda: entities(broker) == WITHOUT_COMMANDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["homeassistant", "ha/discovery"])
 def test_all_is_published_again_when_home_assistant_starts_and_when_the_broker_is_back(
     dispatching: Dispatching, broker: MqttBroker, subscriber: Subscriber, prefix: str

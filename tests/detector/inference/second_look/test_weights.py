@@ -48,6 +48,7 @@ def refused(sidecar: Path) -> str:
     return message
 
 
+@pytest.mark.slow
 def test_the_shipped_second_look_loads_and_tells_windows_apart(weights: Path) -> None:
     found = load_second_look(weights)
     assert found is not None
