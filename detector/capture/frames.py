@@ -41,7 +41,7 @@ class AvFrame:
     def bgr(self, max_side: int) -> NDArray[np.uint8]:
         """The picture as [h, w, 3] uint8 BGR, upright, longer side at most `max_side` pixels."""
         width, height = fitted_size(self.frame.width, self.frame.height, max_side)
-        picture = self.frame.reformat(width, height, format="bgr24").to_ndarray()
+        picture = self.frame.reformat(width, height, format="bgr24", threads=1).to_ndarray()
         return self._turn().upright(picture.astype(np.uint8, copy=False))
 
     def rgb_square(self, square: Square, side: int) -> NDArray[np.uint8]:
@@ -113,7 +113,7 @@ def _resized(part: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 def _planes(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
     """Luma [h, w] and colour at half of that, as U and V or as one plane of both, uncopied."""
     if frame.format.name not in ("yuv420p", "yuvj420p", "nv12"):
-        frame = frame.reformat(format="yuv420p")
+        frame = frame.reformat(format="yuv420p", threads=1)
     planes: list[NDArray[np.uint8]] = []
     for own in frame.planes:
         rows = np.frombuffer(memoryview(own), np.uint8).reshape(-1, own.line_size)[: own.height]

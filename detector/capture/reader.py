@@ -155,7 +155,7 @@ class CameraReader:
         sampler = Sampler(self._name, self._observer, check_clock=checked)
         backlog = Backlog()
         idle = self._idle(sampler)
-        keeper = PacketKeeper(self._ring, stream) if self._ring is not None else None
+        keeper = PacketKeeper(self._name, self._ring, stream) if self._ring is not None else None
         connected_s = time.monotonic()
         while not self._stop.is_set():
             self.thread.beat()

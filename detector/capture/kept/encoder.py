@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 import av
+import cv2
 import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
@@ -27,7 +28,7 @@ LONGEST_SIDE = 1280
 TIME_BASE = Fraction(1, 90_000)
 
 OPTIONS: Final = {"preset": "ultrafast", "tune": "zerolatency", "crf": "26", "threads": "1"}
-"""640×360 takes 1.1 ms a picture; without look-ahead each one comes out at once."""
+"""640×360 with motion everywhere takes 4 ms a picture; without look-ahead each comes out at once."""
 
 
 class SampleEncoder:
@@ -52,8 +53,8 @@ class SampleEncoder:
     def _encoded(
         self, stream: VideoStream, picture: NDArray[np.uint8], at_s: float
     ) -> list[Packet[Any]]:
-        whole = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")
-        frame = whole.reformat(format="yuv420p")
+        planes = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
+        frame = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
         frame.time_base = TIME_BASE
         frame.pts = round(at_s / TIME_BASE)
         return stream.encode(frame)

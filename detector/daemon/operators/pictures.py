@@ -117,7 +117,7 @@ def _frame(shown: _Shown, sample: Sample | None) -> FrameHandle | None:
         if decoded is not None:
             width, height = fitted_size(decoded.width, decoded.height, SNAPSHOT_SIDE)
             if width < decoded.width:
-                decoded = decoded.reformat(width, height)
+                decoded = decoded.reformat(width, height, threads=1)
             turned = newest.orientation if isinstance(newest, AvFrame) else None
             shown.frame = AvFrame(decoded, turned)
     return shown.frame

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from filming import Evidence, Filmed, check_hashes, played, stored_incident, wait_for
+from structlog.testing import capture_logs
 
+from detector.capture.kept.encoder import SampleEncoder
 from detector.evidence import collector, files
 from detector.evidence.record import RECORD, UNFINISHED, Kind, State, read_record
 from detector.types import Incident
@@ -178,3 +180,24 @@ def test_at_the_end_what_is_there_is_finished(evidence: Callable[..., Evidence])
     check_hashes(kept.of(incident), record)
     [clip] = record.clips
     played(kept.of(incident) / clip.name)
+
+
+def test_a_camera_whose_pictures_cannot_be_encoded_is_watched_on_and_its_clip_said_to_be_missing(
+    evidence: Callable[..., Evidence], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(*_: object) -> None:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(SampleEncoder, "encode", no_thread)
+    kept = evidence(post_roll_s=0)
+    film = kept.film(CAMERA)
+    with capture_logs() as logs:
+        film.watch(0.5)
+    incident = incident_of(film)
+    record = kept.whole(incident)
+    assert film.states == ["connecting", "live"]
+    assert not record.clips
+    assert record.missing == ["no clip: no key frame came that an MP4 can begin with"]
+    assert [line["reason"] for line in logs if line["log_level"] == "warning"] == [
+        "Resource temporarily unavailable"
+    ]
