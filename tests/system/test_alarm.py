@@ -38,7 +38,7 @@ def test_a_fight_raises_one_alarm_with_its_picture_and_the_others_none(
         with DaemonProcess(tmp_path / "jikimi", config) as daemon:
             for name in feeds:
                 daemon.wait_state(name, "live")
-            opened = station.wait_for_incidents(1, timeout_s=60)[0]
+            opened = station.wait_for_incidents(1, timeout_s=150)[0]  # it comes every 44 s
             wait_until(
                 lambda: any(a["phase"] == "closed" for a in station.incidents()),
                 "the incident to close",
