@@ -28,7 +28,7 @@ LONGEST_SIDE = 1280
 TIME_BASE = Fraction(1, 90_000)
 
 OPTIONS: Final = {"preset": "ultrafast", "tune": "zerolatency", "crf": "26", "threads": "1"}
-"""640×360 with motion everywhere takes 4 ms a picture; without look-ahead each comes out at once."""
+"""640×360 that moves all over takes 4 ms a picture; without look-ahead each comes out at once."""
 
 
 class SampleEncoder:
