@@ -20,6 +20,9 @@ START_S = 2.0
 COMPANIONS = ("-wal", "-shm", "-journal")
 """Files that SQLite keeps beside a database, by what is behind its name."""
 
+UNFINISHED = ".unfinished"
+"""Behind the name of a file that is being written."""
+
 T = TypeVar("T")
 
 
@@ -49,6 +52,27 @@ def within(timeout_s: float, call: Callable[[], T]) -> T:
     if not results:
         raise TimeoutError(errno.ETIMEDOUT, "the disk does not answer")
     return results[0]
+
+
+def unfinished(path: Path) -> Path:
+    """What the file at `path` is called while it is written: what a crash leaves does not count."""
+    return path.with_name(path.name + UNFINISHED)
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write `data` to `path`, whole or not at all; `mode` as of `os.open`. Raises OSError."""
+    temporary = unfinished(path)
+    temporary.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def in_the_way(path: Path) -> str | None:

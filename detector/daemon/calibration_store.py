@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +23,14 @@ from structlog import get_logger
 from alerts.deadline import Deadline
 from alerts.liveness import LiveThread
 from alerts.storage.faults import StorageFaults
-from alerts.storage.files import START_S, in_the_way, move_aside, within
+from alerts.storage.files import (
+    START_S,
+    in_the_way,
+    move_aside,
+    unfinished,
+    within,
+    write_whole,
+)
 from config.settings import CameraSettings
 from detector.incidents.calibration import DAY_H, DAYS, KEPT_ALARMS, LEVELS, Alarm, Day, Learnt
 from detector.inference.weights import Sidecar
@@ -168,17 +174,12 @@ class CalibrationStore:
     def _write(self, name: str, whole: _File) -> None:
         self._make_folder()
         path = self._path(name)
-        unfinished = path.with_suffix(".unfinished")
-        for one in (path, unfinished):
+        for one in (path, unfinished(path)):
             if what := in_the_way(one):
                 self._set_aside(one, f"{what} is there")
         if name not in self._ours and path.exists():
             self._set_aside(path, "it could not be read")
-        with unfinished.open("w") as file:
-            file.write(whole.model_dump_json())
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        write_whole(path, whole.model_dump_json().encode())
         self._ours.add(name)
 
     def _read_all(self) -> None:

@@ -21,9 +21,10 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from alerts.storage.files import unfinished
 from detector.capture.kept.ring import KeptPacket
 from detector.capture.kept.template import HEAD_BYTES, parameter_sets
-from detector.evidence.files import finish_file, unfinished
+from detector.evidence.files import finish_file
 from detector.evidence.timeline import TICKS_HZ, Stamps, Timeline
 
 TICK: Final = Fraction(1, TICKS_HZ)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from structlog import get_logger
 
+from alerts.storage.files import write_whole
 from config.settings import EvidenceSettings
 from detector.capture.kept.ring import KeptPacket
 from detector.evidence.clip import WRITE_ERRORS, PartWriter
 from detector.evidence.feed import STILLS, IncidentFeed
-from detector.evidence.files import FOLDER_MODE, record_of, write_file
+from detector.evidence.files import FOLDER_MODE, record_of
 from detector.evidence.record import (
     RECORD,
     SCORES,
@@ -235,7 +236,7 @@ class Collector:
         path = self.folder / name
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
-            write_file(path, data)
+            write_whole(path, data)
             record = record_of(path, kind, _corners(box))
         except OSError as error:
             self._miss(kind, f"{name}: {_reason(error)}")
@@ -291,7 +292,7 @@ class Collector:
             files=list(self._files.values()),
         )
         try:
-            write_file(self.folder / RECORD, record.model_dump_json(indent=1).encode())
+            write_whole(self.folder / RECORD, record.model_dump_json(indent=1).encode())
         except OSError as error:
             log.warning("evidence not recorded yet", file=str(self.folder), reason=_reason(error))
             return False

@@ -22,8 +22,9 @@ from uuid import UUID
 
 import av
 
+from alerts.storage.files import unfinished
 from config.errors import JikimiError
-from detector.evidence.files import record_of, unfinished
+from detector.evidence.files import record_of
 from detector.evidence.pixelate import Place, pixelate_clip, pixelate_still
 from detector.evidence.record import (
     RECORD,

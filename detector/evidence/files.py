@@ -1,4 +1,4 @@
-"""Files of evidence on disk: never half written, each with its hash."""
+"""Files of evidence on disk, each with its hash."""
 
 from __future__ import annotations
 
@@ -6,28 +6,10 @@ import hashlib
 import os
 from pathlib import Path
 
-from detector.evidence.record import UNFINISHED, Corners, FileRecord, Kind
+from alerts.storage.files import unfinished
+from detector.evidence.record import Corners, FileRecord, Kind
 
 FOLDER_MODE = 0o750
-
-
-def unfinished(path: Path) -> Path:
-    """Under which name `path` is written."""
-    return path.with_name(path.name + UNFINISHED)
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all; raises OSError."""
-    temporary = unfinished(path)
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def finish_file(path: Path) -> None:

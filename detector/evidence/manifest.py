@@ -9,6 +9,7 @@ The manifest's format is that of `models.data.clips`.
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Final
 import av
 from av.container import InputContainer, OutputContainer
 
+from alerts.storage.files import write_whole
 from config.errors import JikimiError
 from detector.evidence.files import record_of
 from detector.evidence.record import ClipRecord, EvidenceRecord, Kind, read_record
@@ -62,10 +64,9 @@ def write_footage(
                 left_out(f"{one.folder.name}: {error}")
         if not rows:
             raise JikimiError("no judged incident has a clip that could be written")
-        unfinished = manifest.with_suffix(".unfinished")
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
-        unfinished.replace(manifest)
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
+        write_whole(manifest, text.getvalue().encode())
     except OSError as error:
         raise JikimiError(f"{out}: cannot be written ({error.strerror or error})") from error
     counts: dict[str, int] = {}

@@ -26,9 +26,6 @@ KEEP = "keep"
 
 SCORES = "scores.json"
 
-UNFINISHED = ".unfinished"
-"""Ends the name of a file that is being written."""
-
 FORMAT = 1
 
 

@@ -13,12 +13,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from alerts.storage.files import UNFINISHED, write_whole
 from config.errors import JikimiError
-from detector.evidence.files import record_of, write_file
+from detector.evidence.files import record_of
 from detector.evidence.record import (
     KEEP,
     RECORD,
-    UNFINISHED,
     State,
     read_record,
 )
@@ -107,7 +107,7 @@ def _cut_short(folder: Path) -> None:
         files = [record_of(folder / file.name, file.kind, file.box) for file in record.files]
         update = {"state": State.CUT_SHORT, "missing": missing, "files": files}
         cut = record.model_copy(update=update)
-        write_file(folder / RECORD, cut.model_dump_json(indent=1).encode())
+        write_whole(folder / RECORD, cut.model_dump_json(indent=1).encode())
 
 
 def _folders(evidence: Path) -> Iterator[tuple[date, Path]]:

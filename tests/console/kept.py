@@ -6,7 +6,8 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from detector.evidence.files import record_of, unfinished, write_file
+from alerts.storage.files import unfinished, write_whole
+from detector.evidence.files import record_of
 from detector.evidence.record import (
     RECORD,
     SCORES,
@@ -37,7 +38,7 @@ def keep(evidence: Path, incident: Incident, clip: bytes = CLIP, **changes: Any)
         SCORES: (Kind.SCORES, curve.model_dump_json().encode()),
     }
     for name, (_, data) in files.items():
-        write_file(folder / name, data)
+        write_whole(folder / name, data)
     part = ClipRecord(
         name="clip-1.mp4",
         codec="h264",
@@ -64,7 +65,7 @@ def keep(evidence: Path, incident: Incident, clip: bytes = CLIP, **changes: Any)
         "files": [record_of(folder / name, kind) for name, (kind, _) in files.items()],
     }
     record = EvidenceRecord(**values | changes)
-    write_file(folder / RECORD, record.model_dump_json().encode())
+    write_whole(folder / RECORD, record.model_dump_json().encode())
     return folder
 
 

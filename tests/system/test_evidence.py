@@ -9,7 +9,8 @@ import av
 import pytest
 from filming import check_hashes, played
 
-from detector.evidence.record import RECORD, UNFINISHED, State, read_record
+from alerts.storage.files import UNFINISHED
+from detector.evidence.record import RECORD, State, read_record
 from detector.journal import queries
 from journal_feeding import asked
 from servers import fighting

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from structlog import get_logger
 
-from alerts.storage.files import START_S, in_the_way, move_aside, within
+from alerts.storage.files import START_S, in_the_way, move_aside, within, write_whole
 
 KEY_FILE = "console.json"
 KEY_BYTES = 32
@@ -78,16 +76,8 @@ class KeyFile:
 
     def _write(self) -> None:
         text = json.dumps({"key": self.key.hex(), "ended": self._ended})
-        beside = self._path.with_name(f"{self._path.name}.new")
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        with suppress(FileNotFoundError):
-            beside.unlink()
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
+        write_whole(self._path, text.encode(), 0o600)
 
     def _fails(self, error: OSError) -> None:
         log.warning(

@@ -8,12 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
+from alerts.storage.files import UNFINISHED
 from config.errors import JikimiError
 from detector.evidence.export import find
 from detector.evidence.record import (
     RECORD,
     SCORES,
-    UNFINISHED,
     Curve,
     EvidenceRecord,
     FileRecord,

@@ -7,7 +7,6 @@ half written.
 
 from __future__ import annotations
 
-import os
 import threading
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from structlog import get_logger
 
 from alerts.storage.faults import StorageFaults
-from alerts.storage.files import START_S, in_the_way, move_aside, within
+from alerts.storage.files import (
+    START_S,
+    in_the_way,
+    move_aside,
+    unfinished,
+    within,
+    write_whole,
+)
 from config.errors import ControlError
 from config.settings import CameraSettings, Polygon, Settings
 from detector.console.monitor import Zones
@@ -136,17 +142,12 @@ class DrawnZones:
 
     def _write(self, text: str) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        unfinished = self._path.with_suffix(".unfinished")
-        for one in (self._path, unfinished):
+        for one in (self._path, unfinished(self._path)):
             if what := in_the_way(one):
                 self._faults.set_aside("zones", one, move_aside(one), f"{what} is there")
         if self._unread and self._path.exists():  # it may hold those of other cameras
             self._set_aside("it could not be read")
-        with unfinished.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self._path)
+        write_whole(self._path, text.encode())
 
     def _set_aside(self, reason: str) -> None:
         self._faults.set_aside("zones", self._path, move_aside(self._path), reason)

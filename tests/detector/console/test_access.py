@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,6 @@ from structlog.testing import capture_logs
 
 from config.settings import AccountSettings, TokenSettings
 from detector.console import app as application
-from detector.console.access import key_file
 from detector.console.access.key_file import KEY_FILE
 from detector.console.access.passwords import hash_token
 from detector.console.access.sessions import IDLE_S, LONGEST_S
@@ -243,7 +243,7 @@ def test_where_the_key_cannot_be_kept_memory_must_do(
     browser, copy = console.browser(), console.browser()
     browser.log_in("vera")
     copy.plant("session", str(session_cookie(browser)))
-    monkeypatch.setattr(key_file.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with capture_logs() as logs:
         assert browser.post("/logout", data={"csrf": browser.csrf()}).status_code == 303
     assert name_of(copy) is None

@@ -13,9 +13,10 @@ import pytest
 from filming import Evidence, Filmed, check_hashes, played, stored_incident, wait_for
 from structlog.testing import capture_logs
 
+from alerts.storage.files import UNFINISHED
 from detector.capture.kept.encoder import SampleEncoder
 from detector.evidence import collector, files
-from detector.evidence.record import RECORD, UNFINISHED, Kind, State, read_record
+from detector.evidence.record import RECORD, Kind, State, read_record
 from detector.types import Incident
 
 CAMERA = "pattern://calm"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from config.errors import ControlError
 from config.settings import CameraSettings, DetectionSettings, Settings
 from config.urls import StreamUrl
 from detector.console.monitor import Zones
-from detector.daemon.operators import zones as module
 from detector.daemon.operators.zones import DrawnZones, drawn_in
 
 LEFT = [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)]
@@ -83,7 +83,7 @@ def test_a_disk_that_refuses_changes_nothing(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ControlError, match="No space left"):
         drawn.put("gate", Zones(watch=[RIGHT]), "kim")
     assert path.read_text() == before
