@@ -35,6 +35,7 @@ def test_slopes_are_those_of_a_line() -> None:
     assert slopes(samples) == pytest.approx({"memory (MB)": 120.0, "threads": 0.0})
 
 
+@pytest.mark.long
 def test_nothing_grows(tmp_path: Path) -> None:
     cameras = [f"camera-{n}" for n in range(SOAK_CAMERAS)]
     samples = []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from installing import INSTALL, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(300)]
 
 EXPOSURE = 2.0
 

@@ -21,7 +21,7 @@ from servers.mqtt import PROTOCOL, MqttBroker
 from servers.prometheus import Alertmanager, Prometheus, Receiver, needs
 from servers.rtsp import RtspServer, gst_available, make_clip, needs_rtsp_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(300)]
 
 PASSWORD = "right-pass-5813"
 

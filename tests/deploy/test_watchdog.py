@@ -17,7 +17,7 @@ from servers.daemon import DaemonProcess, wait_until
 from servers.faults import SilentServer
 from servers.rtsp import Feed, RtspServer, make_clip, needs_rtsp_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(120)]
 
 INTERVAL_S = 1.0
 """Between two signs of life, at a watchdog's time-out of twice that."""
