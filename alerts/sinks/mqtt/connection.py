@@ -1,4 +1,4 @@
-"""How the connection to a broker is doing, in the operator's words, and what the broker takes."""
+"""How the connection to a broker is made, and how it is doing, in the operator's words."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ import ssl
 import sys
 import threading
 import time
-from dataclasses import dataclass, replace
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.properties import Properties
 
 from alerts.sinks.certificates import client_context
-from alerts.sinks.mqtt.options import MqttOptions
+from alerts.sinks.mqtt.limits import Limits
+from alerts.sinks.mqtt.options import MqttOptions, availability_topic
 from alerts.sinks.mqtt.reasons import About, of_disconnect, words
 from config.secrets import scrub
-
-AT_ONCE = 20
-"""Unacknowledged messages at most, where the broker does not take fewer."""
 
 RECONNECT_S = (1, 5)
 """First and longest wait between attempts to connect: short, for an alarm may wait."""
@@ -31,8 +27,6 @@ SHORT_ONES = 3
 
 PROTOCOL_ERROR = 0x82
 KEEP_ALIVE_TIMEOUT = 0x8D
-NO_RETAINED = 0x9A
-NO_QOS_1 = 0x9B
 
 TAKES_QOS_0 = (
     "takes QoS 0 alone: it acknowledges nothing, and alarms may be lost unseen; "
@@ -74,59 +68,19 @@ def start_loop(client: Client, client_id: str) -> threading.Thread | None:
         )
 
 
-def packet_bytes(topic: str, payload: bytes) -> int:
-    """Size of the PUBLISH, with packet identifier and an empty list of properties."""
-    rest = 2 + len(topic.encode()) + 2 + 1 + len(payload)
-    length_bytes = next(count for count in range(1, 6) if rest < 128**count)
-    return 1 + length_bytes + rest
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the broker takes: its CONNACK says so in MQTT 5 (3.2.2.3)."""
-
-    at_once: int = AT_ONCE
-    packet_bytes: int | None = None
-    qos: int = 1
-    retain: bool = True
-
-    def of(self, properties: Properties | None) -> Limits:
-        """What `properties` of a CONNACK say; a lower QoS and no retaining stay, once known."""
-        return Limits(
-            at_once=min(AT_ONCE, getattr(properties, "ReceiveMaximum", AT_ONCE)),
-            packet_bytes=getattr(properties, "MaximumPacketSize", None),
-            qos=min(self.qos, getattr(properties, "MaximumQoS", 1)),
-            retain=self.retain and bool(getattr(properties, "RetainAvailable", 1)),
-        )
-
-    def excess(self, topic: str, payload: bytes) -> str | None:
-        """What there is to say of a message that is too large for the broker; None of others."""
-        size = packet_bytes(topic, payload)
-        if self.packet_bytes is None or size <= self.packet_bytes:
-            return None
-        return f"takes {self.packet_bytes} bytes at most, the message has {size}"
-
-    def after_refusal(self, code: int) -> Limits:
-        """What to try next, after a CONNACK with `code`: it may have been about the last will."""
-        if code == NO_QOS_1:
-            return replace(self, qos=0)
-        return replace(self, retain=False) if code == NO_RETAINED else self
-
-
 class Connection:
     """The connection that there is, or why there is none. Not thread-safe: its owner locks.
 
     What changes it returns the trouble where that is news, for the log.
     """
 
-    def __init__(self, options: MqttOptions, availability: str) -> None:
+    def __init__(self, options: MqttOptions) -> None:
         self.is_open = False
         self.number = 0
         """Counts the connections that the broker has accepted."""
         self.loss: tuple[About, str] = (About.CONNECTION, "not connected")
         """How the last one ended."""
         self._options = options
-        self._availability = availability
         self._opened_s = 0.0
         self._short_ones = 0
         self._is_refused = False
@@ -216,7 +170,7 @@ class Connection:
     def _suspicion(self) -> str:
         if self._options.client_id is not None:
             return f"does another client use client_id {self._options.client_id}, too?"
-        return f"may this user publish to {self._availability}?"
+        return f"may this user publish to {availability_topic(self._options.site)}?"
 
     def _troubled(self, trouble: str) -> str | None:
         trouble = scrub(trouble)

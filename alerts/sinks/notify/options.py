@@ -7,7 +7,7 @@ import re
 from pydantic import Field, SecretStr, field_validator
 
 from alerts.sink import Problem
-from alerts.sinks.notify.text import Language
+from alerts.sinks.notify.words import Language
 from config.settings import Section
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S.*", re.IGNORECASE)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from alerts.message import Alert, AlertPhase
-
-Language = Literal["en", "ko"]
+from alerts.sinks.notify.words import WORDS, Language, Words
 
 
 class Text(NamedTuple):
@@ -32,70 +30,6 @@ class Urgency(Enum):
     NORMAL = "normal"
     QUIET = "quiet"
 
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """Of one language; `one`, `many`: what is told of one camera, of `n`."""
-
-    one: dict[AlertPhase, str]
-    many: dict[AlertPhase, str]
-    labels: dict[str, str]
-    exercise: str
-    late: str
-    over: str
-    score: str
-    incidents: str
-    picture: str
-
-
-_WORDS: dict[Language, _Words] = {
-    "en": _Words(
-        one={
-            AlertPhase.OPENED: "{label}: {camera}",
-            AlertPhase.UPDATED: "{label} goes on: {camera}",
-            AlertPhase.CLOSED: "Over: {camera}",
-            AlertPhase.CAMERA_LOST: "Camera lost: {camera}",
-            AlertPhase.CAMERA_BACK: "Camera back: {camera}",
-        },
-        many={
-            AlertPhase.OPENED: "{label} on {n} cameras",
-            AlertPhase.UPDATED: "{label} goes on, on {n} cameras",
-            AlertPhase.CLOSED: "Over on {n} cameras",
-            AlertPhase.CAMERA_LOST: "{n} cameras lost",
-            AlertPhase.CAMERA_BACK: "{n} cameras back",
-        },
-        labels={"violence": "Violence"},
-        exercise="EXERCISE",
-        late="LATE",
-        over="over",
-        score="score {:.2f}",
-        incidents="{} incidents",
-        picture="Picture: {}",
-    ),
-    "ko": _Words(
-        one={
-            AlertPhase.OPENED: "{label} 감지: {camera}",
-            AlertPhase.UPDATED: "{label} 계속됨: {camera}",
-            AlertPhase.CLOSED: "상황 종료: {camera}",
-            AlertPhase.CAMERA_LOST: "카메라 끊김: {camera}",
-            AlertPhase.CAMERA_BACK: "카메라 복구: {camera}",
-        },
-        many={
-            AlertPhase.OPENED: "{label} 감지: 카메라 {n}대",
-            AlertPhase.UPDATED: "{label} 계속됨: 카메라 {n}대",
-            AlertPhase.CLOSED: "상황 종료: 카메라 {n}대",
-            AlertPhase.CAMERA_LOST: "카메라 {n}대 끊김",
-            AlertPhase.CAMERA_BACK: "카메라 {n}대 복구",
-        },
-        labels={"violence": "폭력"},
-        exercise="훈련",
-        late="지연",
-        over="종료",
-        score="점수 {:.2f}",
-        incidents="{}건",
-        picture="사진: {}",
-    ),
-}
 
 DETAILED = 12
 """Beyond so many lines cameras are only named: ntfy takes 4096 bytes, Telegram as many letters."""
@@ -127,7 +61,7 @@ def told(alerts: Sequence[Alert]) -> dict[AlertPhase, list[list[Alert]]]:
 
 def text_of(alerts: Sequence[Alert], language: Language, pictured: Alert | None = None) -> Text:
     """The message about `alerts`, oldest first; `pictured`: the one whose picture goes along."""
-    words = _WORDS[language]
+    words = WORDS[language]
     about = told(alerts)
     lines = [
         line
@@ -149,7 +83,7 @@ def _phase(incident: Sequence[Alert]) -> AlertPhase:
 
 
 def _title(
-    alerts: Sequence[Alert], about: dict[AlertPhase, list[list[Alert]]], words: _Words
+    alerts: Sequence[Alert], about: dict[AlertPhase, list[list[Alert]]], words: Words
 ) -> str:
     phase, incidents = next(iter(about.items()))
     first = incidents[0][0]
@@ -165,7 +99,7 @@ def _title(
 
 
 def _lines(
-    phase: AlertPhase, incidents: Iterable[list[Alert]], words: _Words, *, is_first: bool
+    phase: AlertPhase, incidents: Iterable[list[Alert]], words: Words, *, is_first: bool
 ) -> Iterable[str]:
     """One for each camera; what the title does not say stands before it."""
     cameras: dict[tuple[str, str], list[list[Alert]]] = {}
@@ -179,7 +113,7 @@ def _lines(
         yield f"{name}: {', '.join(_facts(phase, those, words))}"
 
 
-def _names(phase: AlertPhase, incidents: Sequence[list[Alert]], words: _Words) -> Iterable[str]:
+def _names(phase: AlertPhase, incidents: Sequence[list[Alert]], words: Words) -> Iterable[str]:
     """All cameras in a line, below what is said of all of them."""
     cameras = Counter((one[0].site, one[0].camera) for one in incidents)
     many = words.many if len(cameras) > 1 else words.one
@@ -193,12 +127,12 @@ def _names(phase: AlertPhase, incidents: Sequence[list[Alert]], words: _Words) -
     )
 
 
-def _label(incidents: Sequence[list[Alert]], words: _Words) -> str:
+def _label(incidents: Sequence[list[Alert]], words: Words) -> str:
     names = {one[0].label for one in incidents}
     return ", ".join(sorted(words.labels.get(name, name) for name in names))
 
 
-def _facts(phase: AlertPhase, incidents: Sequence[list[Alert]], words: _Words) -> Iterable[str]:
+def _facts(phase: AlertPhase, incidents: Sequence[list[Alert]], words: Words) -> Iterable[str]:
     """How many, when, how sure, whether all are over, why."""
     if len(incidents) > 1:
         yield words.incidents.format(len(incidents))

@@ -6,78 +6,24 @@ box loses its power or the network to a remote pigpio goes: a monostable (time) 
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
-from collections.abc import Callable, Iterable
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 import structlog
 from gpiozero import DigitalOutputDevice
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel
 
 from alerts.message import Alert, AlertPhase
-from alerts.sink import Problem
 from alerts.sinks.relays.off_timer import OffTimer
+from alerts.sinks.relays.options import INSTALL, RelayOptions
+from alerts.sinks.relays.pin_factory import factory_of
 from config.errors import DeliveryError
 from config.secrets import scrub
-from config.settings import Section, SinkSettings
+from config.settings import SinkSettings
 
 EXPIRY_S = 30.0
 """A light or a siren half a minute after the fact helps nobody."""
-
-PIGPIO_TIMEOUT_S = 3.0
-"""A remote pigpio that does not answer for so long is one that failed."""
-
-LIBRARIES = {"lgpio": "lgpio", "pigpio": "pigpio"}
-"""What each pin factory of gpiozero imports; `native` and `mock` need none."""
-
-DEVICES = {"lgpio": "gpiochip*", "native": "gpiomem*"}
-"""What each opens below /dev; pigpio speaks to a server."""
-
-INSTALL = "pip install 'jikimi[gpio]'"
-
-
-class RelayOptions(Section):
-    """Which pin, driven by what, and for how long."""
-
-    pin: int | str = Field(description="GPIO number (BCM), or a name gpiozero knows: BOARD11")
-    pin_factory: Literal["lgpio", "pigpio", "native", "mock"] = Field(
-        default="lgpio", description="mock: no hardware, for trying things out"
-    )
-    host: str | None = Field(default=None, description="pigpio: address of the remote daemon")
-    port: int = Field(default=8888, ge=1, le=65535, description="pigpio: its port")
-    active_high: bool = Field(default=True, description="false: the relay closes on a low pin")
-    on_s: float = Field(default=60.0, gt=0, le=3600, description="seconds on after an alert")
-
-    @model_validator(mode="after")
-    def _host_needs_pigpio(self) -> RelayOptions:
-        if self.host is not None and self.pin_factory != "pigpio":
-            raise ValueError("host needs pin_factory: pigpio")
-        return self
-
-    def problems(self) -> list[Problem]:
-        """The library and the chip that `pin_factory` needs, where they are not here."""
-        library = LIBRARIES.get(self.pin_factory)
-        if library and find_spec(library) is None:
-            text = (
-                f"needs the library {library}, which is not installed here; {INSTALL}, or write "
-                "pin_factory: mock where there is no hardware"
-            )
-            return [Problem(("pin_factory",), text, "warning")]
-        device = DEVICES.get(self.pin_factory)
-        if device and not any(
-            os.access(path, os.R_OK | os.W_OK) for path in Path("/dev").glob(device)
-        ):
-            text = (
-                f"{self.pin_factory} finds no /dev/{device} here that this user may open; check on "
-                "the machine with the relay, as a user in the group gpio, or write "
-                "pin_factory: mock where there is no hardware"
-            )
-            return [Problem(("pin_factory",), text, "warning")]
-        return []
 
 
 class Relay:
@@ -101,7 +47,7 @@ class Relay:
         with self._mutex:
             self._timer.start()
             try:
-                self._factory = _pin_factory(self._options)
+                self._factory = factory_of(self._options)
                 self._device = DigitalOutputDevice(
                     self._options.pin,
                     active_high=self._options.active_high,
@@ -219,35 +165,3 @@ def relays_off(sinks: Iterable[SinkSettings]) -> list[str]:
         except DeliveryError as error:
             problems.append(f"{sink.name}: {error}")
     return problems
-
-
-def _pin_factory(options: RelayOptions) -> Any:
-    # Imported here: each needs a library that only the boxes with that hardware have.
-    match options.pin_factory:
-        case "mock":
-            from gpiozero.pins.mock import MockFactory  # noqa: PLC0415
-
-            return MockFactory()
-        case "pigpio":
-            from gpiozero.pins.pigpio import PiGPIOFactory  # noqa: PLC0415
-
-            return _in_time(PiGPIOFactory, options.host or "localhost", options.port)
-        case "native":
-            from gpiozero.pins.native import NativeFactory  # noqa: PLC0415
-
-            return NativeFactory()
-        case "lgpio":
-            from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415
-
-            return LGPIOFactory()
-
-
-def _in_time(pigpio_factory: Callable[..., Any], host: str, port: int) -> Any:
-    """The factory of a pigpio that answers; OSError where none does.
-
-    The library waits for its sockets without end, and the thread that switches off with it.
-    """
-    socket.create_connection((host, port), PIGPIO_TIMEOUT_S).close()
-    factory = pigpio_factory(host=host, port=port)
-    factory.connection.sl.s.settimeout(PIGPIO_TIMEOUT_S)
-    return factory

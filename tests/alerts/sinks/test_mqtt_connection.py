@@ -21,7 +21,9 @@ from alerts.delivery import open_sink
 from alerts.delivery.status import SinkState
 from alerts.dispatcher import Dispatcher
 from alerts.message import CameraNotice
-from alerts.sinks.mqtt import sink as mqtt
+from alerts.sinks.mqtt import session
+from alerts.sinks.mqtt.options import MqttOptions
+from alerts.sinks.mqtt.sink import MqttSink
 from config.settings import SinkSettings
 from servers.mqtt import MOSQUITTO, PROTOCOL, MqttBroker, Subscriber, Tls
 from servers.ports import free_port
@@ -33,7 +35,7 @@ needs_mosquitto = pytest.mark.skipif(not MOSQUITTO, reason="amqtt speaks MQTT 3.
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that answers nothing is noticed after two seconds."""
-    monkeypatch.setattr(mqtt, "KEEPALIVE_S", 1)
+    monkeypatch.setattr(session, "KEEPALIVE_S", 1)
 
 
 def station(port: int, name: str = "station", **options: Any) -> SinkSettings:
@@ -155,11 +157,11 @@ def test_two_clients_of_one_id_are_said_for_as_long_as_they_take_turns(
 @pytest.mark.slow
 def test_two_sinks_of_one_id_that_start_at_once_do_not_mistake_each_others_connection() -> None:
     for _ in range(4):
-        options = mqtt.MqttOptions(host="127.0.0.1", port=free_port(), site="yard", client_id="box")
-        pair = [mqtt.MqttSink(name, options) for name in ("one", "two")]
+        options = MqttOptions(host="127.0.0.1", port=free_port(), site="yard", client_id="box")
+        pair = [MqttSink(name, options) for name in ("one", "two")]
         both = threading.Barrier(2)
 
-        def start(each: mqtt.MqttSink, both: threading.Barrier = both) -> None:
+        def start(each: MqttSink, both: threading.Barrier = both) -> None:
             both.wait()
             each.start()
 

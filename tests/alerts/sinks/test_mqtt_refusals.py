@@ -19,7 +19,7 @@ from alerts.dispatcher import Dispatcher
 from alerts.message import AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.sinks.mqtt import probe
-from alerts.sinks.mqtt.connection import packet_bytes
+from alerts.sinks.mqtt.limits import packet_bytes
 from alerts.sinks.mqtt.reasons import About, of_answer, of_disconnect, words
 from config.settings import SinkSettings
 from servers.mqtt import MOSQUITTO, MqttBroker, Subscriber

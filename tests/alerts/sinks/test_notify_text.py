@@ -8,7 +8,8 @@ import pytest
 from alerting import PICTURE, follow_up, make_alert
 
 from alerts.message import Alert, AlertPhase
-from alerts.sinks.notify.text import Language, text_of
+from alerts.sinks.notify.text import text_of
+from alerts.sinks.notify.words import Language
 from config.settings import Location
 
 OPENED, UPDATED, CLOSED = AlertPhase.OPENED, AlertPhase.UPDATED, AlertPhase.CLOSED

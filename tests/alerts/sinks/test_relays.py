@@ -18,9 +18,10 @@ from gpiozero import DigitalOutputDevice
 from gpiozero.pins.mock import MockFactory
 from pydantic import ValidationError
 
-from alerts.sinks.relays import off_timer, sound
+from alerts.sinks.relays import off_timer, pin_factory, sound
 from alerts.sinks.relays import relay as module
-from alerts.sinks.relays.relay import FloodlightSink, RelayOptions, relays_off
+from alerts.sinks.relays.options import RelayOptions
+from alerts.sinks.relays.relay import FloodlightSink, relays_off
 from alerts.sinks.relays.siren import SirenOptions, SirenSink
 from config.errors import DeliveryError
 from config.secrets import register_secret
@@ -31,7 +32,7 @@ def factory(monkeypatch: pytest.MonkeyPatch) -> MockFactory:
     """One box for all relays of a test, so that its pins can be looked at."""
     box = MockFactory()
     # gpiozero frees a factory's pins when it is closed; the box outlives each sink here.
-    monkeypatch.setattr(module, "_pin_factory", lambda _options: box)
+    monkeypatch.setattr(module, "factory_of", lambda _options: box)
     return box
 
 
@@ -194,7 +195,7 @@ def test_a_relay_can_be_used_again_after_it_was_closed(
 def test_a_remote_pigpio_that_says_nothing_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "PIGPIO_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(pin_factory, "PIGPIO_TIMEOUT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
         waiting = [socket.socket() for _ in range(4)]

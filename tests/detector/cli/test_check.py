@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from alerts import registry
 from alerts.sink import Problem
 from alerts.sinks.log import LogSink
-from alerts.sinks.relays import relay
+from alerts.sinks.relays import options as relay
 from config.settings import Section
 from detector.console.monitor import Zones
 from detector.daemon.operators.zones import DrawnZones
