@@ -25,7 +25,7 @@ from alerts.delivery.deliveries import Delivery, ExerciseDeliveries
 from alerts.delivery.status import Awaiting, SinkState, SinkStatus
 from alerts.delivery.worker import SinkWorker
 from alerts.liveness import LiveThread
-from alerts.message import Alert, AlertContext, AlertPhase, CameraNotice
+from alerts.message import CONFIRM_LINK, Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.routing import routes
 from alerts.sink import CommandHandler
@@ -96,7 +96,8 @@ class Dispatcher:
         """Queue `alert` for every sink it is for, and name them; the disk has it a moment later.
 
         Waits neither for a sink nor for the disk. Messages of one incident are to be submitted in
-        their order. `also` reaches the store in the same transaction, whoever is told.
+        their order. `also` reaches the store in the same transaction, whoever is told. The link to
+        confirm it is taken out where no sink waits for an operator.
         """
         context = context or AlertContext()
         now = self._clock.now()
@@ -133,7 +134,8 @@ class Dispatcher:
             if alert.exercise:
                 self._exercises.submitted(alert, phases)
             if phases or stages or also:
-                self._outbox.put(alert, phases, now - context.age_s, stages, also, holds)
+                put = alert if holds else self._linked(alert)
+                self._outbox.put(put, phases, now - context.age_s, stages, also, holds)
             for name, phase in phases.items():
                 # A new alarm is worth an attempt even while the sink is backing off.
                 if phase is AlertPhase.OPENED and name not in holds:
@@ -373,6 +375,12 @@ class Dispatcher:
         for name in found:
             self._confirmations.set_stage(name, key, stage, now)
         return found
+
+    def _linked(self, alert: Alert) -> Alert:
+        """Without the link to confirm it, unless a sink waits for an operator already."""
+        if CONFIRM_LINK not in alert.links or self._confirmations.is_held(str(alert.incident_id)):
+            return alert
+        return alert.without_link(CONFIRM_LINK)
 
     def _wake(self) -> None:
         """What an earlier run left is there."""

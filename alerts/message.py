@@ -12,6 +12,9 @@ from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field
 
 from config.settings import Location
 
+CONFIRM_LINK = "confirm"
+"""The link that an alert has only while a sink waits for an operator to confirm it."""
+
 
 class AlertPhase(StrEnum):
     """What happened: an incident's life, or a camera lost and back again."""
@@ -61,7 +64,19 @@ class Alert(BaseModel):
         "motion alone opened it; null: not of an incident, or not known",
     )
     image: Base64Bytes | None = Field(default=None, description="JPEG, base64")
-    links: dict[str, str] = Field(default={}, description="name to URL, of more about it")
+    links: dict[str, str] = Field(
+        default={},
+        description="name to URL, for people, of pages of the console: console (the incident's, or "
+        "the camera's), mute, and confirm while a sink waits for an operator; opening one changes "
+        "nothing; empty where http.public_url is not stated",
+    )
+
+    def without_link(self, name: str) -> Alert:
+        """Itself, but for the link of that name."""
+        if name not in self.links:
+            return self
+        links = {other: url for other, url in self.links.items() if other != name}
+        return self.model_copy(update={"links": links})
 
 
 @dataclass(frozen=True, slots=True)

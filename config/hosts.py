@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address, ip_network
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
@@ -55,3 +56,26 @@ def _checked_address(text: str) -> str:
 
 Address = Annotated[str, AfterValidator(_checked_address)]
 """An IP address, or a network of them, as a setting."""
+
+
+def _checked_url(text: str) -> str:
+    write = "write scheme, host and, if need be, port, e.g. https://jikimi.example"
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port  # a port that is none raises
+    except ValueError:  # whose text holds the URL
+        raise ValueError(f"has no good host or port; {write}") from None
+    if "@" in text:
+        raise ValueError(f"holds a user or password, which everybody told would see; {write}")
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError(f"does not begin with https:// or http://; {write}")
+    if not is_host(host) or port == 0 or not text.isprintable() or " " in text:
+        raise ValueError(f"has no good host or port; {write}")
+    if parts.path not in {"", "/"} or "?" in text or "#" in text:
+        raise ValueError(f"holds a path, but the console is served at the root alone; {write}")
+    place = f"[{host}]" if ":" in host else host.encode("idna").decode()  # as browsers ask for it
+    return f"{parts.scheme}://{place}" if port is None else f"{parts.scheme}://{place}:{port}"
+
+
+PublicUrl = Annotated[str, AfterValidator(_checked_url)]
+"""Where people reach the console, as a setting: scheme and authority (RFC 3986), nothing else."""

@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from config.hosts import Address, Host
+from config.hosts import Address, Host, PublicUrl
 from config.urls import StreamUrl
 
 NAME_PATTERN = r"^\w[\w.-]{0,62}$"
@@ -284,6 +284,11 @@ class HttpSettings(Section):
         default=[],
         description="names under which browsers reach the console, beside addresses and localhost",
     )
+    public_url: PublicUrl | None = Field(
+        default=None,
+        description="under which people reach the console, such as https://jikimi.example; alerts "
+        "then have links to it; left out: none",
+    )
     trusted_proxies: list[Address] = Field(
         default=[], description="whose X-Forwarded-For and X-Forwarded-Proto are believed"
     )
@@ -291,6 +296,12 @@ class HttpSettings(Section):
     tokens: dict[Name, TokenSettings] = Field(
         default={}, description="by name, programs that may ask the API"
     )
+
+    @property
+    def names(self) -> list[str]:
+        """`host_names`, and that of `public_url`."""
+        public = urlsplit(self.public_url).hostname if self.public_url else None
+        return [*self.host_names, public] if public else self.host_names
 
 
 class JournalSettings(Section):

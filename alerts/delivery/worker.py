@@ -27,7 +27,7 @@ from alerts.delivery.standing import Standing
 from alerts.delivery.status import SinkState, SinkStatus
 from alerts.delivery.suspects import Suspects
 from alerts.liveness import LiveThread
-from alerts.message import Alert, AlertPhase, CameraNotice
+from alerts.message import CONFIRM_LINK, Alert, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.sink import (
     BusyError,
@@ -285,7 +285,7 @@ class SinkWorker:
             self._go_ahead_of_picture(message)
             return
         late = self._is_late(message)
-        alert = message.alert.model_copy(update={"late": late})
+        alert = self._handed(message, late)
         self._tries[alert.alert_id] += 1
         began_s = time.monotonic()
         try:
@@ -316,7 +316,7 @@ class SinkWorker:
         try:
             self._sink.deliver_group(
                 [
-                    message.alert.model_copy(update={"late": is_late})
+                    self._handed(message, is_late)
                     for message, is_late in zip(group, late, strict=True)
                 ]
             )
@@ -334,6 +334,11 @@ class SinkWorker:
                 self._acknowledged(message, is_late)
         finally:
             self._metrics.seconds.labels(self.settings.name).observe(time.monotonic() - began_s)
+
+    def _handed(self, message: Message, late: bool) -> Alert:
+        """What the sink gets; one that has waited for an operator needs no link to confirm it."""
+        alert = message.alert.model_copy(update={"late": late})
+        return alert.without_link(CONFIRM_LINK) if self.settings.confirm else alert
 
     def _not_taken(self, message: Message, error: DeliveryError, seconds: float) -> None:
         """It did not get through, after `seconds`; whether it is to blame is not said."""

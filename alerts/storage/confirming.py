@@ -49,6 +49,11 @@ class Confirmations:
             return 0  # a last scrape of the metrics while the daemon ends
         return int(count)
 
+    def is_held(self, incident_id: str) -> bool:
+        """Whether a sink waits for an operator to confirm this incident."""
+        sql = "SELECT 1 FROM queue WHERE incident_id = ? AND unconfirmed IS NOT NULL LIMIT 1"
+        return bool(self._store.read(sql, (incident_id,)))
+
     def confirm(self, incident_id: str, now: float) -> list[str]:
         """Have what waits of this incident go out; at which sinks. Expiry counts from `now`."""
         return self._store.locked(

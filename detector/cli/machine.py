@@ -36,6 +36,9 @@ def machine_problems(settings: Settings) -> Iterator[Problem]:
     yield from tls_problems(settings.http, time.time())
     if not settings.http.accounts and not is_loopback(settings.http.host):
         yield Problem(("http",), NO_ACCOUNTS, "warning")
+    elif settings.http.public_url and not settings.http.accounts:
+        text = "is of no use to people: there are no accounts to log in with; state http.accounts"
+        yield Problem(("http", "public_url"), text, "warning")
     for camera in settings.cameras:
         yield from _camera(camera)
     for sink in settings.sinks:

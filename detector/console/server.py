@@ -114,7 +114,7 @@ class ConsoleServer:
             Accounts(lambda: monitor.settings, self.is_local),
             Sessions(monitor.settings.state_dir / KEY_FILE),
             self.links,
-            lambda: [own_name, *monitor.settings.http.host_names],
+            lambda: [own_name, *monitor.settings.http.names],
             self._port,
         )
 

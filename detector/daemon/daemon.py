@@ -22,10 +22,11 @@ from structlog import get_logger
 from alerts.deadline import LEAVE_S, Deadline
 from alerts.dispatcher import WRITE_S, Dispatcher
 from alerts.liveness import LiveThread
-from alerts.message import CameraNotice
+from alerts.message import Alert, AlertContext, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.storage.copying import EXPIRED_S
 from alerts.storage.faults import StorageFaults
+from alerts.storage.write_behind import Change as StoreChange
 from config.errors import ConfigError, ControlError, ModelError
 from config.secrets import scrub
 from config.settings import CameraSettings, Settings
@@ -39,6 +40,7 @@ from detector.daemon.cameras import Cameras
 from detector.daemon.evidence_journal import EvidenceJournal
 from detector.daemon.health import Health
 from detector.daemon.journal import OUTBOX, Journal
+from detector.daemon.links import linked
 from detector.daemon.observability.evidence_metrics import EvidenceMetrics
 from detector.daemon.observability.free_space import FreeSpace
 from detector.daemon.observability.log_writer import LogWriter
@@ -141,9 +143,7 @@ class Daemon:
         )
         self._journal = Journal(self._dispatcher.store)
         self._changes = changes = Changes()
-        self._reporter = IncidentReporter(
-            self._journal, self._dispatcher.submit, self._tell_incident
-        )
+        self._reporter = IncidentReporter(self._journal, self._submit, self._tell_incident)
         url = settings.journal.url
         self._journal_at: Path | str = url.get_secret_value() if url else state_dir / JOURNAL
         self._feeder = JournalFeeder(self._dispatcher.store, state_dir / OUTBOX, self._journal_at)
@@ -354,9 +354,7 @@ class Daemon:
             self._second_look.start()
 
     def _watched_camera(self, camera: CameraSettings) -> WatchedCamera:
-        callbacks = CameraCallbacks(
-            self._reporter.report, self._dispatcher.submit, self._show_state
-        )
+        callbacks = CameraCallbacks(self._reporter.report, self._submit, self._show_state)
         return WatchedCamera(
             camera,
             self._classifier,
@@ -376,6 +374,12 @@ class Daemon:
         folder = settings.state_dir / EVIDENCE
         journal = EvidenceJournal(self._recorder, folder)
         return EvidenceRecorder(settings.evidence, folder, origin, journal.stored, journal.deleted)
+
+    def _submit(
+        self, alert: Alert, context: AlertContext | None = None, also: StoreChange | None = None
+    ) -> list[str]:
+        public_url = self._settings.http.public_url
+        return self._dispatcher.submit(linked(alert, public_url), context, also)
 
     def _show_state(self, camera: CameraSettings, state: CameraState, since: datetime) -> None:
         self._dispatcher.show_camera(CameraNotice(camera.name, camera.site, state.value, since))
@@ -473,4 +477,4 @@ class Daemon:
 
 def _listening(settings: Settings) -> dict[str, Any]:
     """Of `http`, what only a start takes over; the rest is looked up at each request."""
-    return settings.http.model_dump(exclude={"accounts", "tokens", "host_names"})
+    return settings.http.model_dump(exclude={"accounts", "tokens", "host_names", "public_url"})

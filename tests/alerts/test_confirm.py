@@ -261,3 +261,39 @@ def test_a_worker_does_not_spin_while_an_operator_thinks(dispatching: Dispatchin
     next_at = dispatcher._outbox.next_retry_at("police")
     assert next_at is not None
     assert next_at - dispatcher._clock.now() > 50
+
+
+LINKS = {"console": "https://box/i", "confirm": "https://box/i?ask=confirm"}
+TOLD_ONLY = {"console": "https://box/i"}
+
+
+def links(name: str) -> list[dict[str, str]]:
+    return [alert.links for alert in ScriptedSink.made[name].got]
+
+
+@pytest.mark.parametrize("kind", ["scripted", "phone"])
+def test_the_link_to_confirm_is_there_while_a_sink_waits(
+    dispatching: Dispatching, kind: str
+) -> None:
+    lasting = RouteSettings(min_duration_s=5)
+    police = asking(kind, route=lasting)
+    dispatcher = dispatching(police, sink("scripted", "book"), clock=Clock())
+    opened = make_alert(links=LINKS)
+    dispatcher.submit(opened, AlertContext(duration_s=1))  # the police wait for none yet
+    for number, seconds in ((1, 6), (2, 7)):
+        update = follow_up(opened, UPDATED, number, links=LINKS)
+        dispatcher.submit(update, AlertContext(duration_s=seconds))
+        got("book", number + 1)
+    dispatcher.confirm(opened.incident_id)
+    dispatcher.submit(follow_up(opened, CLOSED, 3, links=LINKS))
+    got("book", 4)
+    assert links("book") == [TOLD_ONLY, LINKS, LINKS, TOLD_ONLY]
+    settled(dispatcher)
+    assert links("police")[0] == TOLD_ONLY  # which has been confirmed
+
+
+def test_where_nothing_waits_there_is_no_link_to_confirm(dispatching: Dispatching) -> None:
+    dispatcher = dispatching(sink("scripted", "book"))
+    dispatcher.submit(make_alert(links=LINKS))
+    got("book", 1)
+    assert links("book") == [TOLD_ONLY]

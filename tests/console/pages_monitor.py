@@ -74,7 +74,7 @@ class PagesMonitor:
             thresholds={"violence": 0.55},
             learnt_hours={"violence": 3.0},
             open_incidents=(),
-            silent_until=None,
+            silent_until=self.mutes.get(name),
             settings=CameraSettings(name="gate", url="pattern://calm", site="seoul"),
         )
 

@@ -57,6 +57,7 @@ from detector.inference.weights import Classifier
 from detector.types import Box
 
 TOKEN = "a-token"
+PUBLIC_URL = "https://jikimi.example"
 
 ADMIN = User("kim", Role.ADMIN)
 
@@ -113,7 +114,7 @@ class RunningDaemon(Browsed):
             state_dir=folder / "state",
             cameras=cameras(urls, **detection),
             sinks=[SinkSettings(name="desk", type="recording", options=options)],
-            http=HttpSettings(port=0),
+            http=HttpSettings(port=0, public_url=PUBLIC_URL),
             evidence=EvidenceSettings(enabled=evidence),
         )
         self._writer = LogWriter(None, None)

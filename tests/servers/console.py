@@ -73,7 +73,7 @@ class Console:
             Accounts(lambda: self.monitor.settings, self.is_local),
             Sessions(self.folder / KEY_FILE, lambda: self.now_s[0]),
             self.links,
-            lambda: self.monitor.settings.http.host_names,
+            lambda: self.monitor.settings.http.names,
             8780,
         )
         self.access.throttle = Throttle(lambda: self.now_s[0])

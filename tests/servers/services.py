@@ -21,12 +21,13 @@ from servers.ports import free_port
 
 @dataclass(frozen=True)
 class Told:
-    """One message as a person gets it; `priority`: as the service has it."""
+    """One message as a person gets it; `priority` and `click`: as the service has them."""
 
     title: str
     text: str
     picture: bytes | None = None
     priority: str | None = None
+    click: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,11 @@ def ntfy(port: int = 0) -> Iterator[Service]:
         picture = body if query else None
         stated = query or json.loads(body)
         return Told(
-            stated.get("title", ""), stated.get("message", ""), picture, headers["X-Priority"]
+            stated.get("title", ""),
+            stated.get("message", ""),
+            picture,
+            headers["X-Priority"],
+            headers["X-Click"],
         )
 
     with _http(read, port) as service:

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(300)]
 
 CONFIG = """
 engine: litert
+http: {{public_url: 'https://jikimi.example'}}
 cameras: {{gate: 'pattern://scuffle'}}
 sinks:
   book: {{type: recording, path: {told}}}
@@ -53,6 +54,18 @@ def test_the_police_hear_of_what_an_operator_has_confirmed_and_of_nothing_else(
         [same] = awaiting(daemon)
         assert (same["incident"], same["until"]) == (first["incident"], first["until"])
         assert station.incidents() == []
+        told_at = [json.loads(line) for line in told.read_text().splitlines()]
+        page = f"https://jikimi.example/incident/{first['incident']}"
+        [linked] = [
+            one["links"]
+            for one in told_at
+            if (one["phase"], one["incident_id"]) == ("opened", first["incident"])
+        ]
+        assert linked == {
+            "console": page,
+            "confirm": f"{page}?ask=confirm",
+            "mute": f"{page}?ask=mute",
+        }
         wait_until(lambda: daemon.camera("gate")["state"] == "live", "the camera")
         station.wait_until(lambda all_: any(m.topic.endswith("gate/state") for m in all_))
         station.publish("jikimi/default/gate/command/confirm", first["incident"].encode())
@@ -63,6 +76,7 @@ def test_the_police_hear_of_what_an_operator_has_confirmed_and_of_nothing_else(
             if alert["phase"] != "updated"
         ] == [(first["incident"], "opened"), (first["incident"], "closed")]
 
+        assert all("confirm" not in alert["links"] for alert in station.incidents())
         [second] = wait_until(lambda: awaiting(daemon), "another alarm to wait", 120)
         judged = daemon.jikimi("incidents", "judge", second["incident"], "false-alarm")
         assert judged.returncode == 0, judged.stderr

@@ -36,6 +36,9 @@ _STATED: dict[Urgency, dict[str, Any]] = {
 }
 """Arguments of a service; those that it has, unless the URL states them."""
 
+CLICK = "click"
+"""The argument of services, ntfy among them, that open a page where people tap on a message."""
+
 _KIND = {
     Urgency.HIGH: NotifyType.FAILURE,
     Urgency.NORMAL: NotifyType.WARNING,
@@ -76,20 +79,20 @@ class Service:
             raise UrlError(f"{text}; give each a sink of its own")
         self.name = str(base.service_name)
         self.takes_pictures = bool(base.attachment_support)
-        self._senders: dict[Urgency, Apprise] = {}
-        for urgency, arguments in _STATED.items():
-            known = base.template_args.keys() - stated.get("qsd", {}).keys()
-            changes = {key: value for key, value in arguments.items() if key in known}
-            plugin = _plugin(stated | changes, asset) or base
-            plugin.socket_connect_timeout = plugin.socket_read_timeout = timeout_s
-            self._senders[urgency] = Apprise(asset=asset)
-            self._senders[urgency].add(plugin)
+        self._stated = stated
+        self._asset = asset
+        self._base = base
+        self._free = base.template_args.keys() - stated.get("qsd", {}).keys()
+        self._senders = {urgency: self._sender(arguments) for urgency, arguments in _STATED.items()}
 
     def send(self, text: Text, picture: bytes | None, urgency: Urgency) -> None:
         """Return once the service has taken it; raises one of the errors of `alerts.sink`."""
         if self._attempt is not None and self._attempt.is_alive():
             raise DeliveryError(f"{self.name}: the message before has not come to an end")
         sender = self._senders[urgency]
+        # Apprise encodes what it hands to ntfy, a second time what is encoded.
+        if text.click and CLICK in self._free and "%" not in text.click:
+            sender = self._sender(_STATED[urgency] | {CLICK: text.click})
         attach = None
         if picture is not None:
             attach = AttachMemory(  # type: ignore[no-untyped-call]
@@ -113,6 +116,15 @@ class Service:
             raise (TimedOutError if error.connected else DeliveryError)(late) from None
         if not taken:
             raise failure(self.name, self._attempt.outcome, self._masked(self._attempt.said))
+
+    def _sender(self, arguments: dict[str, Any]) -> Apprise:
+        """With those of `arguments` that the service has and the URL leaves free."""
+        changes = {key: value for key, value in arguments.items() if key in self._free}
+        plugin = _plugin(self._stated | changes, self._asset) or self._base
+        plugin.socket_connect_timeout = plugin.socket_read_timeout = self._timeout_s
+        sender = Apprise(asset=self._asset)
+        sender.add(plugin)
+        return sender
 
     def _masked(self, said: str) -> str:
         """Without anything of the URL that may be a key."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
+from urllib.parse import urljoin
 from uuid import UUID
 
 from alerts.message import Alert, AlertPhase
@@ -17,10 +18,11 @@ from alerts.sinks.notify.words import WORDS, Language, Words
 
 
 class Text(NamedTuple):
-    """What a person reads."""
+    """What a person reads, and the page to open where he taps on it."""
 
     title: str
     body: str
+    click: str | None = None
 
 
 class Urgency(Enum):
@@ -30,6 +32,9 @@ class Urgency(Enum):
     NORMAL = "normal"
     QUIET = "quiet"
 
+
+CONSOLE = "console"
+"""The link to the page of what an alert tells; the console's first page, *Now*, has all of it."""
 
 DETAILED = 12
 """Beyond so many lines cameras are only named: ntfy takes 4096 bytes, Telegram as many letters."""
@@ -72,9 +77,14 @@ def text_of(alerts: Sequence[Alert], language: Language, pictured: Alert | None 
         lines = [line for phase, those in about.items() for line in _names(phase, those, words)]
     if pictured is not None and len({alert.camera for alert in alerts}) > 1:
         lines.append(words.picture.format(pictured.camera))
+    links = alerts[-1].links
+    console = links.get(CONSOLE)
     if len({alert.incident_id for alert in alerts}) == 1:
-        lines += [f"{name}: {url}" for name, url in alerts[-1].links.items()]
-    return Text(_title(alerts, about, words), "\n".join(lines))
+        lines += [f"{words.links.get(name, name)}: {url}" for name, url in links.items()]
+    elif console is not None:
+        console = urljoin(console, "/")
+        lines.append(words.all_links.format(console))
+    return Text(_title(alerts, about, words), "\n".join(lines), console)
 
 
 def _phase(incident: Sequence[Alert]) -> AlertPhase:

@@ -12,7 +12,7 @@ Language = Literal["en", "ko"]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Of one language; `one`, `many`: what is told of one camera, of `n`."""
+    """Of one language; `one`, `many`: what is told of one camera, of `n`; `links`: by name."""
 
     one: dict[AlertPhase, str]
     many: dict[AlertPhase, str]
@@ -23,6 +23,8 @@ class Words:
     score: str
     incidents: str
     picture: str
+    links: dict[str, str]
+    all_links: str
 
 
 WORDS: dict[Language, Words] = {
@@ -48,6 +50,8 @@ WORDS: dict[Language, Words] = {
         score="score {:.2f}",
         incidents="{} incidents",
         picture="Picture: {}",
+        links={"console": "See", "confirm": "Confirm or dismiss", "mute": "Mute the camera"},
+        all_links="See all: {}",
     ),
     "ko": Words(
         one={
@@ -71,5 +75,7 @@ WORDS: dict[Language, Words] = {
         score="점수 {:.2f}",
         incidents="{}건",
         picture="사진: {}",
+        links={"console": "보기", "confirm": "확인 또는 기각", "mute": "카메라 알람 중지"},
+        all_links="모두 보기: {}",
     ),
 }

@@ -23,6 +23,9 @@ from detector.console.routing import GuardedRoute
 from detector.journal.queries import IncidentDetails
 from detector.journal.records import AuditEntry
 
+ASKED = ("confirm", "mute")
+"""What a link in an alert leads to (`?ask=`): its button is shown and has the focus, no more."""
+
 STILLS = ("first", "peak", "latest")
 
 
@@ -82,7 +85,15 @@ def _export(request: Request, wish: Wish) -> Response:
 def _page(request: Request, refused: str = "") -> Response:
     monitor, user = request.app.state.monitor, request.scope["user"]
     shown = _shown(monitor, user, _found(request))
-    return render(request, "incident.html", 422 if refused else 200, shown=shown, refused=refused)
+    asked = request.query_params.get("ask")
+    return render(
+        request,
+        "incident.html",
+        422 if refused else 200,
+        shown=shown,
+        refused=refused,
+        asked=asked if asked in ASKED else "",
+    )
 
 
 def _found(request: Request) -> IncidentDetails:

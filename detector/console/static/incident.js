@@ -13,7 +13,11 @@
     return typing || playing || document.querySelector("dialog[open]");
   }
 
-  document.addEventListener("jikimi:done", () => location.reload());
+  // What a link asked for is done: it is not asked for again.
+  document.addEventListener("jikimi:done", () => {
+    if (location.search) location.replace(location.pathname);
+    else location.reload();
+  });
   document.addEventListener("jikimi:change", (event) => {
     if (event.detail.key !== page.dataset.incident || soon) return;
     soon = setTimeout(() => {

@@ -67,6 +67,23 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "mute_60": ("Mute 1 h", "1시간 중지"),
     "confirm": ("Confirm", "확인"),
     "dismiss": ("Dismiss", "기각"),
+    "muted_until": ("muted until {at}", "{at}까지 알람 중지"),
+    "asked_confirm": (
+        "Look at the pictures. Confirm tells whoever waits for you at once; dismiss does not.",
+        "사진을 보십시오. 확인하면 대기 중인 수신처에 바로 통보되고, 기각하면 통보되지 않습니다.",
+    ),
+    "asked_too_late": (
+        "Nobody waits for a confirmation of it any more.",
+        "확인을 기다리는 수신처가 더는 없습니다.",
+    ),
+    "asked_mute": (
+        "Mute {camera}: for so long nobody is told of a new incident there.",
+        "{camera} 알람 중지: 그동안 새 사건이 아무에게도 통보되지 않습니다.",
+    ),
+    "asked_of_operators": (
+        "Only operators can do that; log in as one.",
+        "운영자만 할 수 있습니다. 운영자로 로그인하십시오.",
+    ),
     "next": ("next", "다음"),
     "previous": ("previous", "이전"),
     "play": ("play", "재생"),

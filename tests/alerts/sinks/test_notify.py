@@ -56,6 +56,27 @@ def test_a_phone_gets_title_text_picture_and_priority(phone: Service) -> None:
     assert told.priority == "high"
 
 
+@pytest.mark.parametrize(
+    ("stated", "link", "click"),
+    [
+        ("", "https://box/incident/1?ask=mute", "https://box/incident/1?ask=mute"),
+        ("?click=https://own.example", "https://box/", "https://own.example"),
+        ("", "https://box/camera/%EC%A0%95%EB%AC%B8", None),
+    ],
+)
+def test_who_taps_on_a_phones_message_sees_the_incident(
+    phone: Service, stated: str, link: str, click: str | None
+) -> None:
+    made = notify(ntfy_url(phone) + stated)
+    made.deliver(make_alert(score=0.9, links={"console": link}))
+    made.deliver(make_alert(score=0.9, links={"console": link}, image=PICTURE))
+    assert [told.click for told in phone.took] == [click, click]
+    assert [told.priority for told in phone.took] == ["high", "high"]
+    assert all(link in told.text for told in phone.took)
+    made.deliver(make_alert())  # the one before leaves nothing behind
+    assert phone.took[-1].click == (click if stated else None)
+
+
 def test_a_chat_gets_text_and_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     with telegram() as chat:
         monkeypatch.setattr(NotifyTelegram, "notify_url", f"http://127.0.0.1:{chat.port}/bot")

@@ -87,3 +87,48 @@ def test_very_many_cameras_are_named_and_the_text_stays_short() -> None:
     assert len(text.body.encode()) < 4096
     names = text.body.replace(" (yard)", "").replace(" ×5", "").replace("\n", ", ").split(", ")
     assert {alert.camera for alert in [*alerts, *ends]} <= set(names)
+
+
+LINKS = {"console": "https://box/incident/1", "confirm": "https://box/c", "mute": "https://box/m"}
+
+
+@pytest.mark.parametrize(
+    ("language", "lines"),
+    [
+        (
+            "en",
+            [
+                "See: https://box/incident/1",
+                "Confirm or dismiss: https://box/c",
+                "Mute the camera: https://box/m",
+            ],
+        ),
+        (
+            "ko",
+            [
+                "보기: https://box/incident/1",
+                "확인 또는 기각: https://box/c",
+                "카메라 알람 중지: https://box/m",
+            ],
+        ),
+    ],
+)
+def test_links_of_one_incident_stand_below_it(language: Language, lines: list[str]) -> None:
+    text = text_of([make_alert(links=LINKS)], language)
+    assert text.body.splitlines()[1:] == lines
+    assert text.click == "https://box/incident/1"
+
+
+@pytest.mark.parametrize(("language", "line"), [("en", "See all: {}"), ("ko", "모두 보기: {}")])
+def test_of_several_incidents_one_link_leads_to_all(language: Language, line: str) -> None:
+    alerts = [make_alert(camera=name, links=LINKS) for name in ("gate", "hall")]
+    text = text_of(alerts, language)
+    assert text.body.splitlines()[2:] == [line.format("https://box/")]
+    assert text.click == "https://box/"
+
+
+def test_without_links_there_is_none() -> None:
+    for alerts in ([make_alert()], [make_alert(), make_alert(camera="hall")]):
+        text = text_of(alerts, "en")
+        assert "http" not in text.body
+        assert text.click is None

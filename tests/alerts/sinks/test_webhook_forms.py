@@ -75,6 +75,22 @@ def test_cloudevents_arrive_as_the_sdk_reads_them(
     assert [event.get_subject() for event in events] == [str(alert.incident_id)] * 2
 
 
+LINKS = {"console": "https://box/incident/1", "mute": "https://box/incident/1?ask=mute"}
+
+
+def test_each_form_has_the_links(receiver: Receiver, dispatching: Dispatching) -> None:
+    forms = {"json": {}, "events": {"form": "cloudevents"}, "cap": CAP}
+    dispatching(
+        *(sink("webhook", name, url=receiver.url, **form) for name, form in forms.items())
+    ).submit(make_alert(links=LINKS))
+    wait_for(lambda: len(receiver.requests) == len(forms))
+    by_type = {headers["content-type"]: body for headers, body in receiver.requests}
+    assert json.loads(by_type["application/json"])["links"] == LINKS
+    event = next(body for kind, body in by_type.items() if "cloudevents" in kind)
+    assert json.loads(event)["data"]["links"] == LINKS
+    assert ET.fromstring(by_type["application/cap+xml"]).findtext(".//{*}web") == LINKS["console"]
+
+
 def test_cap_goes_without_its_picture_where_that_is_too_large(
     receiver: Receiver, dispatching: Dispatching
 ) -> None:

@@ -266,6 +266,12 @@ def test_a_console_that_nobody_can_get_into_is_a_warning(check: Check) -> None:
         assert check(f"{CAMERA}http: {{{good}}}\n") == (0, [])
 
 
+def test_links_to_a_console_that_nobody_can_log_in_to_are_a_warning(check: Check) -> None:
+    code, (line,) = check(f"{CAMERA}http: {{public_url: 'https://jikimi.example'}}\n")
+    assert code == 0
+    assert line.startswith("warning: 2: http.public_url: is of no use to people: there are no acc")
+
+
 def lock(key: Path, path: Path) -> None:
     """Write `key` with a pass phrase."""
     command = ["openssl", "pkey", "-aes256", "-passout", "pass:secret"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import html
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,6 +88,18 @@ def test_who_knows_the_password_is_let_in(console: Console) -> None:
     found = browser.get("/api/whoami").json()
     assert (found["name"], found["role"]) == ("otto", "OPERATOR")
     assert console.monitor.audited == [("otto", "login", "192.0.2.1", "")]
+
+
+def test_who_comes_by_a_link_is_back_at_it_after_the_login(open_console: OpenConsole) -> None:
+    console = open_console(public_url="https://jikimi.example")
+    browser = console.browser()
+    asked = "/incident/0190a8c0-0000-7000-8000-000000000000?ask=confirm"
+    there = browser.get(f"https://jikimi.example{asked}")
+    login = there.headers["Location"]
+    assert login.startswith("/login?next=")
+    back = html.unescape(re.findall(r'name="next" value="(/inc.*?)"', browser.get(login).text)[0])
+    assert browser.log_in("otto", next=back).headers["Location"] == asked
+    assert browser.get("https://jikimi.invalid/").status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -213,3 +213,21 @@ def verdicts(at: PagesMonitor) -> list[tuple[UUID, Verdict]]:
         for command, _, details in at.done
         if command == "judge"
     ]
+
+
+def test_a_link_to_confirm_needs_one_tap(at: PagesMonitor, show: Open) -> None:
+    one = opened()
+    at.tell(one)
+    at.awaits = {str(one.id): {"police": NOW + HOUR}}
+    page = show(f"/incident/{one.id}?ask=confirm", 390)
+    button = page.get_by_role("button", name="Confirm")
+    expect(button).to_be_focused()
+    expect(button).to_be_in_viewport()
+    assert at.done == []
+    button.press("Enter")
+    expect(page).to_have_url(re.compile(f"/incident/{one.id}$"))
+    assert [command for command, _, _ in at.done] == ["confirm"]
+    page.goto(f"/incident/{one.id}?ask=mute")
+    page.get_by_role("button", name="Mute 10 min").press("Enter")
+    expect(page.get_by_text("muted until")).to_be_visible()
+    expect(page).to_have_url(re.compile(f"/incident/{one.id}$"))

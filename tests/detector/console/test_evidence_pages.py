@@ -9,6 +9,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -195,3 +196,41 @@ def test_what_cannot_be_audited_or_is_damaged_is_not_handed_out(
     (folder_of(at, one) / "clip-1.mp4").write_bytes(b"something else")
     answer = pages.post(f"/incident/{one.id}/export", data=form)
     assert (answer.status_code, "SHA-256 differs" in answer.text) == (422, True)
+
+
+def asked(page: str) -> tuple[list[str], list[str], str]:
+    """What has the focus, what is marked, and what is said of it."""
+    buttons = re.findall(r"<button[^>]*>", page)
+    done = [re.search(r'data-do="(\w+)"', button) for button in buttons]
+    pairs = [(button, found[1]) for button, found in zip(buttons, done, strict=True) if found]
+    focus = [what for button, what in pairs if "autofocus" in button]
+    marked = [what for button, what in pairs if re.search(r'class="[^"]*\basked\b', button)]
+    said = re.search(r'<p class="asked">(.*?)</p>', page)
+    return focus, marked, said[1] if said else ""
+
+
+def test_a_link_to_confirm_or_mute_shows_the_button_and_does_nothing(
+    at: PagesMonitor, browse: Browse
+) -> None:
+    one = opened()
+    at.tell(one)
+    waiting = {str(one.id): {"police": datetime.now(UTC) + timedelta(minutes=1)}}
+    at.awaits = dict(waiting)
+    url, guard = f"/incident/{one.id}", browse(User("lee", Role.OPERATOR))
+    focus, marked, said = asked(guard.get(f"{url}?ask=confirm").text)
+    assert (focus, marked) == (["confirm"], ["confirm"])
+    assert "Confirm tells whoever waits for you at once" in said
+    focus, marked, said = asked(guard.get(f"{url}?ask=mute").text)
+    assert (focus, marked) == (["mute"], ["mute", "mute"])
+    assert "Mute gate: for so long nobody is told" in said
+    for other in ("", "?ask=", "?ask=dismiss", "?ask=mute&ask=<b>"):
+        assert asked(guard.get(url + other).text) == ([], [], "")
+    assert at.done == []
+    assert (at.awaits, at.mutes) == (waiting, {})
+    at.awaits = {}
+    focus, _, said = asked(guard.get(f"{url}?ask=confirm").text)
+    assert (focus, said) == ([], "Nobody waits for a confirmation of it any more.")
+    at.mutes = {"gate": datetime.now(UTC)}
+    assert "muted until" in guard.get(url).text
+    viewer = browse(User("kim", Role.VIEWER)).get(f"{url}?ask=mute").text
+    assert asked(viewer) == ([], [], "Only operators can do that; log in as one.")

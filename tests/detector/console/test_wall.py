@@ -13,7 +13,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from console.wall_monitor import ADMIN, Browsed, ManyCameras, RunningDaemon, wait_for
+from console.wall_monitor import ADMIN, PUBLIC_URL, Browsed, ManyCameras, RunningDaemon, wait_for
 
 from config.errors import ControlError
 from detector.console.access.user import Role, User
@@ -140,6 +140,11 @@ def test_a_drill_shows_what_became_of_it_at_each_sink(daemon: RunningDaemon) -> 
     wait_for(lambda: "delivered in" in console.get(url).text)
     assert "desk" in console.get(f"/camera/gate?drill={incident}").text
     assert console.get("/camera/gate?drill=nonsense").status_code == 404
+    [told, over] = (daemon.settings.state_dir.parent / "alerts.jsonl").read_text().splitlines()[-2:]
+    link = json.loads(told)["links"]["console"]
+    assert json.loads(over)["links"]["console"] == link
+    assert link.startswith(PUBLIC_URL)
+    assert "desk" in console.get(link.removeprefix(PUBLIC_URL)).text
 
 
 @pytest.mark.slow
