@@ -63,6 +63,14 @@ class Alert(BaseModel):
         description="whether the second look, at the people themselves, has found it too; false: "
         "motion alone opened it; null: not of an incident, or not known",
     )
+    box: str | None = Field(
+        default=None, description="of a cluster: the box that watched; null: there is but one"
+    )
+    epoch: int | None = Field(
+        default=None,
+        description="of the box's turn at this camera: an alert with a smaller one than the "
+        "largest seen of its camera is of a box whose turn was over; null: there is but one box",
+    )
     image: Base64Bytes | None = Field(default=None, description="JPEG, base64")
     links: dict[str, str] = Field(
         default={},

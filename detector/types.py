@@ -158,3 +158,11 @@ class CameraState(StrEnum):
     STALLED = "stalled"
     UNAUTHORISED = "unauthorised"
     OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A box's turn at a camera; of two, the one with the larger `epoch` is the newer."""
+
+    box: str
+    epoch: int

@@ -34,7 +34,13 @@ CLOCK_SET_S = 1.0
 MAX_POSITION = 2**53
 """No queue has given so many: a position beyond is damaged, and none could be given behind it."""
 
-NEWER_COLUMNS = {"no_image": "0", "unconfirmed": "NULL", "site": "NULL", "journalled": "0"}
+NEWER_COLUMNS = {
+    "no_image": "0",
+    "unconfirmed": "NULL",
+    "site": "NULL",
+    "journalled": "0",
+    "epoch": "NULL",
+}
 """What stands for a column that an earlier release's file has not."""
 
 SET_BACK_S = 90.0

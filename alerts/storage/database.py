@@ -28,7 +28,7 @@ TABLES: Final = {
     "refused": "position, sink, alert_id, incident_id, phase, sent_at, no_image, reason, at",
     "unreadable": "position, sink, alert_id, incident_id, phase, sent_at, no_image, reason, at",
     "incidents": "id, camera, label, opened_at, closed_at, peak, reason, messages,"
-    " site, journalled",
+    " site, journalled, epoch",
     "pending": "kind, key, body",
     "box": "one, name",
 }
@@ -100,6 +100,9 @@ ALTER TABLE incidents ADD COLUMN journalled INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX incidents_pending ON incidents (id) WHERE CAST(journalled AS INTEGER) < messages;
 """
 """`journalled`: of how many messages the journal behind has the incident's state."""
+
+_EPOCH = "ALTER TABLE incidents ADD COLUMN epoch INTEGER;"
+"""By which the box watched the camera, where it is one of a cluster."""
 
 _PENDING = """
 CREATE TABLE IF NOT EXISTS pending (
@@ -225,7 +228,11 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     """Make what is missing, at once or not at all; NotOursError where a table has other columns."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     made = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    if not (made >= TABLES.keys() | {"clock"} and "unconfirmed" in _columns(connection, "queue")):
+    if not (
+        made >= TABLES.keys() | {"clock"}
+        and "unconfirmed" in _columns(connection, "queue")
+        and "epoch" in _columns(connection, "incidents")
+    ):
         parts = [] if version else [_VERSION_1]
         if "no_image" not in _columns(connection, "queue"):
             parts.append(_NO_IMAGE)
@@ -234,6 +241,8 @@ def _make_tables(connection: sqlite3.Connection) -> None:
         parts += [_SET_ASIDE.format("refused"), _SET_ASIDE.format("unreadable"), _INCIDENTS, _CLOCK]
         if "journalled" not in _columns(connection, "incidents"):
             parts.append(_JOURNALLED)
+        if "epoch" not in _columns(connection, "incidents"):
+            parts.append(_EPOCH)
         parts.append(_PENDING)
         connection.executescript(f"BEGIN IMMEDIATE;{''.join(parts)}COMMIT;")
     for table, columns in TABLES.items():

@@ -59,6 +59,6 @@ def _take(old: Path, file: sqlite3.Connection) -> None:
 
 def _copy(old: Path, file: sqlite3.Connection) -> int:
     with closing(connect(str(old))) as journal:
-        rows = journal.execute(f"SELECT {_COLUMNS}, NULL, 0 FROM incidents").fetchall()  # noqa: S608 - a constant
+        rows = journal.execute(f"SELECT {_COLUMNS}, NULL, 0, NULL FROM incidents").fetchall()  # noqa: S608 - a constant
     transaction(file, lambda database: insert(database, "incidents", rows, "IGNORE"))
     return len(rows)

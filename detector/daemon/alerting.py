@@ -12,7 +12,7 @@ from alerts.message import Alert, AlertContext, AlertPhase
 from config.settings import CameraSettings
 from detector.daemon.camera_loss import Notice
 from detector.motion.snapshot import snapshot
-from detector.types import Box, Incident, Phase, Sample
+from detector.types import Box, Claim, Incident, Phase, Sample
 
 CAMERA_LABEL = "camera"
 """The label of notices about the camera itself."""
@@ -35,7 +35,7 @@ class IncidentReport:
 
 
 def incident_alert(
-    report: IncidentReport, sequence: int, now: datetime
+    report: IncidentReport, sequence: int, now: datetime, claim: Claim | None = None
 ) -> tuple[Alert, AlertContext]:
     """The message for `report`, with its picture while the incident is open.
 
@@ -65,6 +65,8 @@ def incident_alert(
         sent_at=now.astimezone(UTC),
         reason=report.reason,
         verified=None if report.exercise else incident.verified,
+        box=claim and claim.box,
+        epoch=claim and claim.epoch,
     )
     # Set past validation: pydantic's Base64Bytes takes encoded text, and the picture is raw.
     alert = alert.model_copy(update={"image": picture})

@@ -37,6 +37,7 @@ from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.cameras import Cameras
+from detector.daemon.claims import CLAIMS, Claims
 from detector.daemon.evidence_journal import EvidenceJournal
 from detector.daemon.health import Health
 from detector.daemon.journal import OUTBOX, Journal
@@ -143,7 +144,10 @@ class Daemon:
         )
         self._journal = Journal(self._dispatcher.store)
         self._changes = changes = Changes()
-        self._reporter = IncidentReporter(self._journal, self._submit, self._tell_incident)
+        self._claims = Claims(state_dir / CLAIMS)
+        self._reporter = IncidentReporter(
+            self._journal, self._submit, self._tell_incident, self._claims.of
+        )
         url = settings.journal.url
         self._journal_at: Path | str = url.get_secret_value() if url else state_dir / JOURNAL
         self._feeder = JournalFeeder(self._dispatcher.store, state_dir / OUTBOX, self._journal_at)
@@ -465,6 +469,7 @@ class Daemon:
                 settings = settings.model_copy(update=as_before)
         self._stated = stated
         self._settings = settings
+        self._claims.read()
         self._look_again()
         for camera in added:
             self._cameras.add(camera)

@@ -40,7 +40,7 @@ COLUMNS = "id, camera, label, opened_at, closed_at, peak, reason, messages"
 """Those that every release's file has."""
 
 _RECORD = f"""
-INSERT INTO incidents ({COLUMNS}, site) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO incidents ({COLUMNS}, site, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET closed_at = excluded.closed_at, peak = excluded.peak,
     reason = excluded.reason, messages = excluded.messages
 """  # noqa: S608 - a constant
@@ -98,9 +98,15 @@ class Journal:
         self._looked_back = False
 
     def change(
-        self, incident: Incident, reason: str | None = None, site: str | None = None
+        self,
+        incident: Incident,
+        reason: str | None = None,
+        site: str | None = None,
+        epoch: int | None = None,
     ) -> tuple[int, Change]:
         """What records `incident` (at `site`) as it stands, for the transaction of its alert.
+
+        `epoch`: by which this box of a cluster watches the camera; that of the opening is kept.
 
         With it comes the sequence number of this message, from 0.
         """
@@ -118,6 +124,7 @@ class Journal:
             reason,
             sequence + 1,
             site,
+            epoch,
         )
         self._bound()
         return sequence, lambda database: database.execute(_RECORD, values)

@@ -20,7 +20,7 @@ from alerts.message import Alert, AlertContext
 from alerts.storage.write_behind import Change
 from detector.daemon.alerting import IncidentReport, incident_alert
 from detector.daemon.journal import Journal
-from detector.types import Incident, Phase
+from detector.types import Claim, Incident, Phase
 
 Submit = Callable[[Alert, AlertContext, Change | None], list[str]]
 """`Dispatcher.submit`."""
@@ -32,12 +32,20 @@ class IncidentReporter:
     """Takes reports from any thread; submits the alert of each with its journal entry, in order."""
 
     def __init__(
-        self, journal: Journal, submit: Submit, told: Callable[[Incident], None] = lambda _: None
+        self,
+        journal: Journal,
+        submit: Submit,
+        told: Callable[[Incident], None] = lambda _: None,
+        claim: Callable[[str], Claim | None] = lambda _: None,
     ) -> None:
-        """`told`: called once an incident's news is in the store and with the sinks."""
+        """`told`: called once an incident's news is in the store and with the sinks.
+
+        `claim`: by which a camera is watched, where this box is one of a cluster.
+        """
         self._journal = journal
         self._submit = submit
         self._told = told
+        self._claim = claim
         self._reports: queue.SimpleQueue[IncidentReport | threading.Event | None] = (
             queue.SimpleQueue()
         )
@@ -89,9 +97,10 @@ class IncidentReporter:
 
     def _handle(self, report: IncidentReport) -> None:
         incident = report.incident
-        sequence, entry = self._entry(report)
+        claim = self._claim(incident.camera)
+        sequence, entry = self._entry(report, claim)
         # The picture is encoded before anything is written: nothing comes between the two.
-        alert, context = incident_alert(report, sequence, datetime.now(UTC))
+        alert, context = incident_alert(report, sequence, datetime.now(UTC), claim)
         sinks = self._submitted(alert, context, entry)
         over = incident.phase is Phase.CLOSED
         level = log.warning if incident.phase is Phase.OPENED else log.info
@@ -120,8 +129,9 @@ class IncidentReporter:
             log.exception("incident not journalled", incident=str(alert.incident_id))
         return self._submit(alert, context, None)
 
-    def _entry(self, report: IncidentReport) -> tuple[int, Change | None]:
+    def _entry(self, report: IncidentReport, claim: Claim | None) -> tuple[int, Change | None]:
         """Number of this message in its incident, its entry; exercises stay out of the journal."""
         if report.exercise:
             return (0 if report.incident.phase is Phase.OPENED else 1), None
-        return self._journal.change(report.incident, report.reason, report.camera.site)
+        epoch = claim.epoch if claim else None
+        return self._journal.change(report.incident, report.reason, report.camera.site, epoch)

@@ -20,7 +20,7 @@ MAX_MESSAGES = 2**31
 """More of one incident is damage."""
 
 _INCIDENTS = """
-SELECT id, camera, label, opened_at, closed_at, peak, reason, messages, site FROM incidents
+SELECT id, camera, label, opened_at, closed_at, peak, reason, messages, site, epoch FROM incidents
 WHERE {what} AND id NOT IN (SELECT value FROM json_each(?)) LIMIT ?
 """
 
@@ -105,7 +105,7 @@ def _add_incidents(batch: Batch, rows: Iterable[tuple[Any, ...]], box: str) -> N
 
 
 def _incident(row: tuple[Any, ...], box: str) -> IncidentRecord:
-    key, camera, label, opened, closed, peak, reason, messages, site = row
+    key, camera, label, opened, closed, peak, reason, messages, site, epoch = row
     for text in (camera, label, reason or "", site or ""):
         if not isinstance(text, str):
             raise TypeError("a name is no text")
@@ -122,6 +122,7 @@ def _incident(row: tuple[Any, ...], box: str) -> IncidentRecord:
         messages=int(messages),
         site=site,
         box=box,
+        epoch=None if epoch is None else int(epoch),
     )
 
 

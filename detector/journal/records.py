@@ -54,7 +54,8 @@ class Judgement:
 class IncidentRecord:
     """An incident as it stands; `messages`: how many told of it so far.
 
-    `box`: the daemon that watched, by the name that its store has. `judgement`: the newest.
+    `box`: the daemon that watched, by the name that its store has; `epoch`: of its turn at the
+    camera, where it is one of a cluster. `judgement`: the newest.
     """
 
     id: UUID
@@ -68,6 +69,7 @@ class IncidentRecord:
     site: str | None
     box: str
     judgement: Judgement | None = None
+    epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

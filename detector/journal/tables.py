@@ -24,7 +24,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration."""
 
 
@@ -63,6 +63,7 @@ incidents = Table(
     Column("messages", BigInteger, nullable=False),
     Column("site", Text),
     Column("box", Text, nullable=False),
+    Column("epoch", BigInteger),
     Index("incidents_by_time", "opened_at", "id"),
     Index("incidents_open", "closed_at"),
 )
@@ -144,6 +145,17 @@ boxes = Table(
     Column("whole", Boolean, nullable=False),
 )
 """Daemons by the name of their store. `whole`: all incidents of that store have been here once."""
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("camera", Text, primary_key=True),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("box", Text, nullable=False),
+    Column("at", Utc, nullable=False),
+    Index("claims_by_time", "at"),
+)
+"""Of a cluster: which of its boxes watched a camera from when on, until the next epoch."""
 
 score_curves = Table(
     "score_curves",

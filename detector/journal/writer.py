@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, update
 
-from detector.journal import tables
+from detector.journal import claims, tables
 from detector.journal.bodies import Record
 from detector.journal.records import (
     STOPPED,
@@ -40,9 +40,18 @@ Row = dict[str, Any]
 def write(
     connection: Connection, box: str, incidents: Iterable[IncidentRecord], records: Iterable[Record]
 ) -> None:
-    """Write all of it, or nothing; within a transaction. `box`: whose camera states these are."""
+    """Write all of it, or nothing; within a transaction. `box`: whose camera states these are.
+
+    An incident by an epoch that was over when it opened is refused: the audit has it instead.
+    """
     rows: defaultdict[Table, list[Row]] = defaultdict(list)
+    incidents = list(incidents)
+    refused = claims.superseded(connection, incidents)
     for incident in incidents:
+        if turn := refused.get(incident.id):
+            table, row = _row(claims.refusal(incident, turn), box)
+            rows[table].append(row)
+            continue
         row = asdict(incident)
         del row["judgement"]
         rows[tables.incidents].append(row)
@@ -127,6 +136,7 @@ def forget(connection: Connection, now: datetime) -> None:
         delete(deliveries).where(deliveries.c.at < oldest, deliveries.c.incident_id.not_in(left))
     )
     connection.execute(delete(states).where(states.c.since < oldest))
+    claims.forget(connection, now, RETENTION)
     connection.execute(delete(tables.audit).where(tables.audit.c.at < now - AUDIT_RETENTION))
 
 
