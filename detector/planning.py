@@ -7,6 +7,7 @@ something else. `jikimi probe` measures one camera's own stream.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -106,4 +107,50 @@ def plan(cameras: int, resolution: str, busy: float) -> Plan:
         memory_mb=BASE_MEMORY_MB + cameras * costs.memory_mb + clips_mb,
         clips_mb=clips_mb,
         mbit=cameras * costs.mbit,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """`count` boxes of a cluster, each with so many `cores`."""
+
+    count: int
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPlan:
+    """`watched`: cameras that all boxes together have room for.
+
+    `needed`: how many boxes are, the largest first. `may_die`: how many may at once, whichever.
+    `lacking`: how many more of the last kind are needed so that any one may die.
+    """
+
+    watched: int
+    needed: int
+    may_die: int
+    lacking: int
+
+
+def plan_cluster(cameras: int, resolution: str, busy: float, boxes: Sequence[Boxes]) -> ClusterPlan:
+    """Whether `boxes` are enough for `cameras`, and for the loss of some; see `plan`."""
+    each_cores = plan(1, resolution, busy).load_cores
+    rooms = sorted(
+        (math.floor(LOAD * kind.cores / each_cores) for kind in boxes for _ in range(kind.count)),
+        reverse=True,
+    )
+    of_last = max(1, math.floor(LOAD * boxes[-1].cores / each_cores))
+
+    def left_without(lost: int) -> int:
+        return sum(rooms[lost:])
+
+    missing = max(0, cameras - left_without(1))
+    needed = next((n for n in range(len(rooms) + 1) if sum(rooms[:n]) >= cameras), None)
+    if needed is None:
+        needed = len(rooms) + math.ceil((cameras - sum(rooms)) / of_last)
+    return ClusterPlan(
+        watched=sum(rooms),
+        needed=needed,
+        may_die=max((n for n in range(len(rooms)) if left_without(n) >= cameras), default=0),
+        lacking=math.ceil(missing / of_last),
     )

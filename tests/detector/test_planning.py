@@ -6,7 +6,16 @@ import pytest
 
 from detector.capture.kept.bounds import BOX_BYTES
 from detector.cli import main
-from detector.planning import BASE_MEMORY_MB, COSTS, LOAD, looked_at, plan, told_looks
+from detector.planning import (
+    BASE_MEMORY_MB,
+    COSTS,
+    LOAD,
+    Boxes,
+    looked_at,
+    plan,
+    plan_cluster,
+    told_looks,
+)
 
 
 @pytest.mark.parametrize("resolution", list(COSTS))
@@ -56,7 +65,15 @@ def test_what_a_look_takes_here_is_told_with_what_that_means(look_s: float, said
     assert f"{look_s:.2f} s of a core" in told_looks(look_s)
 
 
-@pytest.mark.parametrize("wrong", [["--cameras", "0"], ["--cameras", "4", "--busy", "20"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--cameras", "0"],
+        ["--cameras", "4", "--busy", "20"],
+        ["--cameras", "4", "--boxes", "many"],
+        ["--cameras", "4", "--boxes", "2x0cores"],
+    ],
+)
 def test_what_makes_no_sense_is_refused(
     wrong: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,3 +88,31 @@ def test_memory_for_clips_is_part_of_the_whole_and_bounded() -> None:
     assert one.clips_mb == pytest.approx(2.8e6 / 8 * 14 / 1e6)
     assert many.clips_mb <= BOX_BYTES / 1e6
     assert one.memory_mb == pytest.approx(BASE_MEMORY_MB + COSTS["720p"].memory_mb + one.clips_mb)
+
+
+@pytest.mark.parametrize("cameras", [1, 50, 122, 123, 500, 3000])
+@pytest.mark.parametrize(
+    "boxes",
+    [[Boxes(2, 2)], [Boxes(30, 2)], [Boxes(4, 2), Boxes(1, 16)], [Boxes(3, 8), Boxes(9, 4)]],
+)
+def test_a_cluster_has_room_for_its_cameras_without_those_that_may_die(
+    cameras: int, boxes: list[Boxes]
+) -> None:
+    each = plan(1, "360p", 0.2).load_cores
+    found = plan_cluster(cameras, "360p", 0.2, boxes)
+    cores = sorted(kind.cores for kind in boxes for _ in range(kind.count))
+    left = cores[: len(cores) - found.may_die]
+    assert (found.watched >= cameras) is (sum(LOAD * n // each for n in cores) >= cameras)
+    assert found.may_die == 0 or sum(LOAD * n // each for n in left) >= cameras
+    enough = plan_cluster(cameras, "360p", 0.2, [*boxes, Boxes(found.lacking, boxes[-1].cores)])
+    assert enough.may_die >= 1
+    assert (found.lacking == 0) is (found.may_die >= 1)
+
+
+def test_the_command_says_how_many_boxes_may_die(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--cameras", "3000", "--boxes", "30x2cores"]) == 0
+    assert "25 needed; 30 have room for 3690 cameras" in capsys.readouterr().out
+    assert main(["plan", "--cameras", "200", "--boxes", "2x2cores,1x2"]) == 0
+    said = capsys.readouterr().out
+    assert "2 needed; 3 have room for 369 cameras" in said
+    assert "1 may die at once" in said
