@@ -33,14 +33,15 @@ class PlayedBox:
     live_at_s: dict[str, float] = field(default_factory=dict)
 
     def report(self) -> Report:
-        return Report(self.name, self.capacity_ms, self.sites, dict(self.held))
+        return Report(self.name, self.capacity_ms, self.sites, self.held)
 
     def adopt(self, share: dict[str, int], now_s: float) -> None:
         for name in self.held.keys() - share.keys():
             del self.live_at_s[name]
         for name in share.keys() - self.held.keys():
             self.live_at_s[name] = now_s + CONNECT_S
-        self.held = dict(share)
+        if share != self.held:
+            self.held = dict(share)
 
 
 @dataclass

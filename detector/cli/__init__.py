@@ -71,6 +71,7 @@ def build_parser() -> Parser:
         status,
     )
     from detector.cli.cameras import discover, probe  # noqa: PLC0415
+    from detector.cli.cluster import command as cluster  # noqa: PLC0415
     from detector.cli.console import command as console  # noqa: PLC0415
     from detector.cli.incidents import command as incidents  # noqa: PLC0415
 
@@ -91,7 +92,7 @@ def build_parser() -> Parser:
         group.add_commands(commands)
     for entry in entry_points(group="jikimi.commands"):
         entry.load()(commands)
-    for group in (status, incidents, outbox, operate, console, completion):
+    for group in (status, incidents, outbox, operate, console, cluster, completion):
         group.add_commands(commands)
     return parser
 

@@ -26,8 +26,8 @@ REST_S = 60.0
 COMES_UP_S = 5.0
 """A camera has so long to connect before it is moved again, away from a box that is draining."""
 
-SPREAD = 0.15
-"""Of a box's capacity; loads that differ by less stay as they are."""
+SPREAD = 0.3
+"""Of the fuller box's load; two that differ by less stay as they are. Costs are not so exact."""
 
 MOVES_A_ROUND = 8
 """So many cameras leave boxes that work in one round: each has to connect anew."""
@@ -48,6 +48,7 @@ class Box:
 
     `capacity_ms`: processor milliseconds a second that it has, 1000 a core. `sites`: whose cameras
     it reaches; empty: all. `up_since_s`: when it was first heard of since it was last dead.
+    `warm`: its daemon runs; one that has first to be started takes seconds.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Box:
     up_since_s: float
     sites: frozenset[str] = frozenset()
     draining: bool = False
+    warm: bool = True
 
     def reaches(self, camera: Camera) -> bool:
         """Whether it may watch `camera`."""
@@ -122,8 +124,8 @@ def assign(
     """Who watches what from now on, given who did `before`.
 
     Cameras that have a box which works stay there. The others go to the box that reaches them and
-    has most room; a box that has only just come is taken where no other has room. Where none has
-    room, one camera that can go elsewhere makes some.
+    has most room; a box that has only just come, or whose daemon does not run yet, is taken where
+    no other has room. Where none has room, one camera that can go elsewhere makes some.
     """
     round_ = _Round({camera.name: camera for camera in cameras}, boxes, now_s, next_epoch)
     homeless = round_.keep(before)
@@ -278,7 +280,8 @@ class _Round:
             if place is but or not place.has_room(camera.cost_ms):
                 continue
             after = (place.load_ms + camera.cost_ms) / place.box.capacity_ms
-            rank = (not place.box.settled(self._now_s), after, place.box.name)
+            new = not (place.box.settled(self._now_s) and place.box.warm)
+            rank = (new, after, place.box.name)
             if best is None or rank < best_rank:
                 best, best_rank = place, rank
         return best
@@ -307,8 +310,10 @@ class _Round:
         by_share = sorted(settled, key=lambda place: (place.share, place.box.name))
         for full in reversed(by_share):
             for empty in by_share:
-                if full.share - empty.share < SPREAD:
+                if full.share - empty.share < SPREAD * full.share:
                     break
+                if not empty.box.warm and empty.cameras:
+                    continue  # the first has its daemon started, the others wait where they are
                 for name in sorted(full.cameras):
                     camera, watch = self.cameras[name], self._watches[name]
                     rested = self._now_s - watch.since_s >= REST_S

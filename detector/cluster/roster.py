@@ -8,7 +8,8 @@ longer reports it; one of a dead box at once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from detector.cluster.assignment import (
@@ -27,6 +28,9 @@ REPORT_EVERY_S = 0.5
 LEARN_S = 5.0
 """A coordinator that has just started only listens for so long: boxes may have their cameras."""
 
+LEARN_ALL_S = 30.0
+"""And for so long where one has: the others have to start their nodes, and find it."""
+
 FORGET_AFTER_S = 86_400.0
 """A box that has been dead for so long is no longer known."""
 
@@ -36,7 +40,7 @@ class Report:
     """What a box says of itself; `held`: by camera, the epoch by which its daemon watches it.
 
     `costs_ms`: by camera, processor milliseconds a second as measured; may lack some. `live`: the
-    cameras that it has pictures of.
+    cameras that it has pictures of. `warm`: its daemon runs and answers.
     """
 
     box: str
@@ -45,6 +49,7 @@ class Report:
     held: Mapping[str, int]
     costs_ms: Mapping[str, float] = field(default_factory=dict)
     live: frozenset[str] = frozenset()
+    warm: bool = True
 
 
 class Roster:
@@ -54,10 +59,12 @@ class Roster:
         """`first_epoch`: larger than any that an earlier coordinator gave."""
         self._began_s = now_s
         self._looked_s = now_s
+        self._learnt = False
         self._cameras: dict[str, Camera] = {}
         self._boxes: dict[str, Box] = {}
         self._reports: dict[str, Report] = {}
         self._holders: defaultdict[str, set[str]] = defaultdict(set)
+        self._given: dict[str, int] = {}
         self._draining: set[str] = set()
         self._assignment = Assignment({}, {}, first_epoch)
         self._shares_of: Mapping[str, Watch] = {}
@@ -114,13 +121,14 @@ class Roster:
             now_s if known is None or back else known.up_since_s,
             report.sites,
             report.box in self._draining,
+            report.warm,
         )
-        self._note_held(report.box, report.held)
+        self._note_held(report.box, report.held.keys())
         self._reports[report.box] = report
         for name, cost_ms in report.costs_ms.items():
             if name in self._cameras and cost_ms > 0:
                 self._cameras[name] = replace(self._cameras[name], cost_ms=cost_ms)
-        if now_s - self._began_s < LEARN_S:
+        if self._learns(now_s):
             self._learn(report, now_s)
         return self._share(report)
 
@@ -136,9 +144,9 @@ class Roster:
         self._looked_s = now_s
         for name, box in list(self._boxes.items()):
             if now_s - box.seen_s > FORGET_AFTER_S:
-                self._note_held(name, ())
+                self._note_held(name, set())
                 del self._boxes[name], self._reports[name]
-        if now_s - self._began_s >= LEARN_S and not self._cut_off(now_s):
+        if not self._learns(now_s) and not self._cut_off(now_s):
             self._assignment = assign(
                 self._cameras.values(),
                 self._boxes.values(),
@@ -148,9 +156,26 @@ class Roster:
             )
         return self._assignment
 
+    def load_ms(self, box: str) -> float:
+        """Processor milliseconds a second that the cameras of `box` take."""
+        return sum(
+            self._cameras[name].cost_ms
+            for name, watch in self.watches.items()
+            if watch.box == box and name in self._cameras
+        )
+
     def head_room(self, now_s: float) -> HeadRoom:
         """What the loss of one box would mean."""
         return head_room(self._cameras.values(), self._boxes.values(), self.watches, now_s)
+
+    def _learns(self, now_s: float) -> bool:
+        if self._learnt:
+            return False
+        age_s = now_s - self._began_s
+        all_known = bool(self._cameras) and self._cameras.keys() <= self.watches.keys()
+        alone = not self.watches or all_known
+        self._learnt = age_s >= (LEARN_S if alone else LEARN_ALL_S)
+        return not self._learnt
 
     def _cut_off(self, now_s: float) -> bool:
         alive = sum(box.alive(now_s) for box in self._boxes.values())
@@ -172,11 +197,15 @@ class Roster:
             self._shares = defaultdict(dict)
             for name, watch in self.watches.items():
                 self._shares[watch.box][name] = watch.epoch
-        return {
+        share = {
             name: epoch
             for name, epoch in self._shares[report.box].items()
-            if name in report.held or not self._held_elsewhere(name, report.box)
+            if name in report.held
+            or self._given.get(name) == epoch  # what is given is not taken back for a late report
+            or not self._held_elsewhere(name, report.box)
         }
+        self._given |= share
+        return share
 
     def _held_elsewhere(self, camera: str, box: str) -> bool:
         return any(
@@ -185,10 +214,9 @@ class Roster:
             if holder != box
         )
 
-    def _note_held(self, box: str, held: Collection[str]) -> None:
-        before = self._reports[box].held if box in self._reports else ()
-        for name in before:
-            if name not in held:
-                self._holders[name].discard(box)
-        for name in held:
+    def _note_held(self, box: str, held: AbstractSet[str]) -> None:
+        before = self._reports[box].held.keys() if box in self._reports else set()
+        for name in before - held:
+            self._holders[name].discard(box)
+        for name in held - before:
             self._holders[name].add(box)

@@ -119,8 +119,21 @@ def test_a_box_that_comes_takes_a_share_once_it_has_settled_and_a_few_at_a_time(
     late, moved = rounds(watched, boxes, early, 100 + SETTLED_AFTER_S, 60)
     assert all(len(one) <= MOVES_A_ROUND for one in moved)
     loads = [10 * len(watched_by(late, name)) / 1000 for name in "abc"]
-    assert max(loads) - min(loads) <= SPREAD
+    assert max(loads) - min(loads) <= SPREAD * max(loads)
     assert sum(map(len, moved)) == len(watched_by(late, "c"))
+
+
+def test_a_box_whose_daemon_does_not_run_is_given_one_camera_first_and_none_of_a_dead_box() -> None:
+    watched, boxes = cameras(60), [box("a"), box("b"), replace(box("c"), warm=False)]
+    before = assign(watched, boxes[:2], {}, 0, 1)
+    after, _ = rounds(watched, boxes, before, 100, 20)
+    assert len(watched_by(after, "c")) == 1
+    boxes = [replace(one, seen_s=200) for one in boxes[1:]]
+    after = assign(watched, boxes, after.watches, 200, after.next_epoch)
+    assert len(watched_by(after, "c")) == 1
+    assert not after.unassignable
+    after, _ = rounds(watched, [boxes[0], replace(boxes[1], warm=True)], after, 300, 20)
+    assert len(watched_by(after, "c")) > 10
 
 
 def test_a_box_that_comes_and_goes_is_given_nothing() -> None:

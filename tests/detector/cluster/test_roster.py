@@ -94,6 +94,17 @@ def test_a_box_that_was_cut_off_and_comes_back_lets_go_of_what_another_has() -> 
     assert roster.heard(report("b", **new), now_s) == new
 
 
+def test_what_was_given_of_a_dead_box_is_not_taken_back_where_that_was_only_late() -> None:
+    roster = Roster(0, 1)
+    roster.configure([GATE])
+    now_s = played(roster, 0, LEARN_S + 1, report("a"))
+    old = roster.heard(report("a"), now_s)
+    now_s = played(roster, now_s, DEAD_AFTER_S + 1, report("b"))
+    new = roster.heard(report("b"), now_s)
+    assert roster.heard(report("a", **old), now_s) == {}
+    assert roster.heard(report("b"), now_s) == new
+
+
 def test_a_coordinator_that_stood_still_takes_no_box_for_dead() -> None:
     roster = Roster(0, 1)
     roster.configure([GATE])

@@ -1,0 +1,172 @@
+"""`jikimi cluster`: begin one, join it, see who watches what, empty a box."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from config.errors import ControlError
+from config.settings import default_state_dir
+from detector.cli.settings import CONFIG_HELP, config_file, read_settings
+
+PORT = 6379
+"""Ray's own."""
+
+LAST_LINES_S = 0.5
+
+
+def add_commands(commands: Any) -> None:
+    """Add `cluster`, and `start`, `join`, `status` and `drain` below it."""
+    cluster = commands.add_parser(
+        "cluster",
+        help="several boxes that share cameras: start, join, status, drain",
+        description="Several boxes that share the cameras of one configuration and stand in for "
+        "each other. Needs Ray: pip install 'jikimi[cluster]'.",
+    )
+    actions = cluster.add_subparsers(title="actions", metavar="ACTION", required=True)
+    start = actions.add_parser("start", help="on the first box: begin a cluster, and watch")
+    start.add_argument("--config", type=Path, metavar="FILE", help=f"of all boxes; {CONFIG_HELP}")
+    start.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="of a Ray cluster that is there, instead of a new one",
+    )
+    start.add_argument(
+        "--port", type=int, default=PORT, help=f"at which the others join (default: {PORT})"
+    )
+    _add_box(start)
+    start.set_defaults(run=_start)
+    join = actions.add_parser("join", help="on every other box: take a share of the cameras")
+    join.add_argument("address", metavar="HOST:PORT", help="of the first box")
+    _add_box(join)
+    join.set_defaults(run=_join)
+    status = actions.add_parser("status", help="boxes, and which watches what")
+    status.add_argument("--json", action="store_true", help="everything as JSON")
+    _add_address(status)
+    status.set_defaults(run=_status)
+    drain = actions.add_parser("drain", help="have a box give its cameras to others")
+    drain.add_argument("box", metavar="BOX", help="as `jikimi cluster status` shows it")
+    drain.add_argument("--undo", action="store_true", help="have it take cameras again")
+    _add_address(drain)
+    drain.set_defaults(run=_drain)
+
+
+def _add_box(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--box",
+        default=socket.gethostname(),
+        metavar="NAME",
+        help="of this box (default: the host's)",
+    )
+    command.add_argument(
+        "--sites", default="", metavar="SITE,…", help="whose cameras it reaches (default: all)"
+    )
+    command.add_argument(
+        "--cores",
+        type=float,
+        default=float(os.cpu_count() or 1),
+        metavar="N",
+        help="that it may use (default: all)",
+    )
+    command.add_argument(
+        "--state-dir",
+        type=Path,
+        default=os.environ.get("JIKIMI_STATE_DIR"),
+        metavar="DIR",
+        help="of this box's daemon (default: JIKIMI_STATE_DIR, else the user's own)",
+    )
+
+
+def _add_address(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--address",
+        default="auto",
+        metavar="HOST:PORT",
+        help="of the first box (default: the cluster that this box is in)",
+    )
+
+
+def _start(chosen: argparse.Namespace) -> int:
+    config = config_file(chosen.config)
+    if config is None:
+        raise ControlError("a cluster needs a configuration file; name it with --config")
+    read_settings(config)  # whatever is wrong with it is said here and now
+    address = chosen.address or f"127.0.0.1:{chosen.port}"
+    node = None if chosen.address else _ray("start", "--head", f"--port={chosen.port}")
+    return _run(chosen, [address, str(config.absolute())], node)
+
+
+def _join(chosen: argparse.Namespace) -> int:
+    return _run(chosen, [chosen.address], _ray("start", f"--address={chosen.address}"))
+
+
+def _ray(*arguments: str) -> tuple[str, ...]:
+    """A node that does nothing but hold the cluster together, with the least memory Ray allows."""
+    options = ["--block", "--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats"]
+    if "--head" in arguments:
+        options.append("--include-dashboard=false")
+    return (sys.executable, "-m", "ray.scripts.scripts", *arguments, *options)
+
+
+def _run(chosen: argparse.Namespace, link: Sequence[str], node: tuple[str, ...] | None) -> int:
+    from importlib.util import find_spec  # noqa: PLC0415 - only who runs a box waits for these
+
+    from config.settings import LogSettings  # noqa: PLC0415
+    from detector.cluster.box import Box, BoxOptions  # noqa: PLC0415
+    from detector.daemon.observability.log_writer import LogWriter  # noqa: PLC0415
+    from detector.daemon.observability.logs import configure_logging  # noqa: PLC0415
+    from detector.planning import CORE_MS  # noqa: PLC0415
+
+    if find_spec("ray") is None:
+        raise ControlError("a cluster needs Ray; install it by pip install 'jikimi[cluster]'")
+    options = BoxOptions(
+        chosen.box,
+        chosen.state_dir or default_state_dir(),
+        chosen.cores * CORE_MS,
+        frozenset(filter(None, chosen.sites.split(","))),
+        (sys.executable, "-m", "detector.cluster.link", *link),
+        node,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    writer = LogWriter(sys.stderr, sys.stdout)
+    writer.start()
+    try:
+        configure_logging(LogSettings(), writer)
+        Box(options).run(stop)
+    finally:
+        writer.close(LAST_LINES_S)
+    return 0
+
+
+def _status(chosen: argparse.Namespace) -> int:
+    from detector.cli.cluster.showing import shown  # noqa: PLC0415 - same
+    from detector.cluster.link import CONNECT_S, connected  # noqa: PLC0415
+
+    status = connected(chosen.address)("status", timeout_s=CONNECT_S)
+    print(json.dumps(status, ensure_ascii=False, indent=2) if chosen.json else shown(status))
+    return 0
+
+
+def _drain(chosen: argparse.Namespace) -> int:
+    from detector.cluster.link import CONNECT_S, connected  # noqa: PLC0415 - same
+
+    call = connected(chosen.address)
+    if not call("drain", chosen.box, not chosen.undo, timeout_s=CONNECT_S):
+        known = ", ".join(box["name"] for box in call("status", timeout_s=CONNECT_S)["boxes"])
+        raise ControlError(f"there is no box {chosen.box!r}; boxes are {known}")
+    print(
+        f"{chosen.box} takes cameras again"
+        if chosen.undo
+        else f"{chosen.box} gives its cameras away"
+    )
+    return 0

@@ -1,0 +1,127 @@
+"""A box whose cluster is lost goes on watching what it had."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.errors import ControlError
+from detector.cluster.box import Box, BoxOptions
+from detector.daemon.operators.control import ask
+from servers.daemon import wait_until
+
+CITY = """\
+cameras:
+  calm: pattern://calm
+  scuffle: pattern://scuffle
+sinks:
+  out: {type: log}
+evidence: off
+http: {port: 0}
+log: {format: json}
+"""
+
+LINK = """\
+import json, sys
+from pathlib import Path
+folder = Path(sys.argv[1])
+with (folder / "starts").open("a") as starts:
+    starts.write("x")
+for line in sys.stdin:
+    (folder / "report.json").write_text(line)
+    answer = folder / "answer.json"
+    if not answer.exists():
+        sys.exit(1)
+    print(answer.read_text(), flush=True)
+"""
+"""Stands for the link: says what a file says, and ends like one that lost Ray without that."""
+
+
+class Played:
+    """A box with a link that is only played."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state_dir = folder / "state"
+        script = folder / "link.py"
+        script.write_text(LINK)
+        link = (sys.executable, str(script), str(folder))
+        self.stop = threading.Event()
+        options = BoxOptions("a", self.state_dir, 2000, frozenset({"north"}), link, None)
+        self._thread = threading.Thread(target=Box(options).run, args=(self.stop,))
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def answer(self, **more: Any) -> None:
+        unfinished = self.folder / "unfinished"
+        unfinished.write_text(json.dumps(more))
+        unfinished.replace(self.folder / "answer.json")
+
+    def report(self) -> dict[str, Any]:
+        with suppress(OSError, ValueError):
+            found: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
+            return found
+        return {}
+
+    def starts(self) -> int:
+        """How often the link was started."""
+        with suppress(OSError):
+            return len((self.folder / "starts").read_text())
+        return 0
+
+    def status(self) -> dict[str, Any]:
+        with suppress(ControlError):
+            found: dict[str, Any] = ask(self.state_dir / "control.sock", "status")
+            return found
+        return {}
+
+    def watched(self) -> set[str]:
+        return {one["name"] for one in self.status().get("cameras", ()) if one["state"] == "live"}
+
+    def end(self) -> None:
+        self.stop.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Played]:
+    made = Played(tmp_path)
+    made.start()
+    yield made
+    made.end()
+
+
+@pytest.mark.slow
+def test_a_box_that_loses_its_cluster_goes_on_and_takes_its_share_once_it_is_back(
+    box: Played,
+) -> None:
+    wait_until(lambda: box.starts() > 1, "the link to be tried again")
+    assert box.report()["report"]["sites"] == ["north"]
+    configuration = {"text": CITY, "version": 7}
+    box.answer(share={"calm": 3}, configuration=configuration)
+    wait_until(lambda: box.watched() == {"calm"}, "the camera", 90)
+    wait_until(lambda: box.report()["report"]["live"] == ["calm"], "the report of it")
+    assert box.report()["version"] == 7
+    assert box.report()["report"]["held"] == {"calm": 3}
+    began = box.status()["started_at"]
+    (box.folder / "answer.json").unlink()
+    starts = box.starts()
+    wait_until(lambda: box.starts() > starts + 1, "its cluster lost")
+    assert box.watched() == {"calm"}
+    box.answer(share=None, send=True)  # a coordinator that has forgotten all
+    wait_until(lambda: box.report().get("configuration") == configuration, "the configuration")
+    assert box.watched() == {"calm"}
+    box.answer(share={"scuffle": 4})
+    wait_until(lambda: box.watched() == {"scuffle"}, "the new share", 90)
+    assert box.status()["started_at"] == began
+    box.end()
+    assert box.status() == {}

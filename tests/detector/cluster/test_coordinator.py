@@ -1,0 +1,129 @@
+"""What boxes are answered: shares, the newest configuration, and claims in the shared journal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from alerting import wait_for
+
+from config.errors import ConfigError
+from detector.cluster import coordinator as room
+from detector.cluster.claiming import Claiming
+from detector.cluster.configuration import Configuration
+from detector.cluster.coordinator import Coordinator
+from detector.cluster.roster import LEARN_S, REPORT_EVERY_S, Report
+from detector.journal import claims
+from detector.types import Claim
+from journal_feeding import asked
+from servers.postgresql import PostgresqlServer
+
+CITY = Configuration("cameras:\n  gate: rtsp://h/1\n", 5)
+ANY: frozenset[str] = frozenset()
+
+
+class Clock:
+    """Stands for the coordinator's clocks."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def time(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(room, "time", made)
+    return made
+
+
+def asks(
+    coordinator: Coordinator,
+    clock: Clock,
+    for_s: float = 0.0,
+    version: int = 5,
+    sent: Configuration | None = None,
+    **held: int,
+) -> dict[str, Any]:
+    """The answer to the last of the reports of box `a` within `for_s`."""
+    until_s = clock.now_s + for_s
+    while True:
+        clock.now_s += REPORT_EVERY_S
+        answer = coordinator.report(Report("a", 1000, ANY, held), version, sent)
+        if clock.now_s >= until_s:
+            return answer
+
+
+def test_a_box_is_given_the_configuration_once_and_its_share(clock: Clock) -> None:
+    coordinator = Coordinator()
+    coordinator.configure(CITY)
+    assert asks(coordinator, clock, version=0)["configuration"] == CITY
+    answer = asks(coordinator, clock, LEARN_S + 1)
+    assert "configuration" not in answer
+    assert answer["share"].keys() == {"gate"}
+
+
+def test_a_coordinator_that_lost_its_configuration_is_sent_it_by_a_box(clock: Clock) -> None:
+    coordinator = Coordinator()
+    answer = asks(coordinator, clock, gate=9)
+    assert answer["send"]
+    assert answer["share"] is None  # the box goes on with what it has
+    answer = asks(coordinator, clock, sent=CITY, gate=9)
+    assert answer["share"] == {"gate": 9}
+    assert "send" not in answer
+
+
+def test_an_older_configuration_changes_nothing_and_a_wrong_one_is_refused(clock: Clock) -> None:
+    coordinator = Coordinator()
+    coordinator.configure(CITY)
+    coordinator.configure(Configuration("cameras:\n  yard: rtsp://h/1\n", 4))
+    assert asks(coordinator, clock, LEARN_S + 1)["share"].keys() == {"gate"}
+    with pytest.raises(ConfigError):
+        coordinator.configure(Configuration("cameras:\n  yard: what://\n", 9))
+    assert asks(coordinator, clock)["share"].keys() == {"gate"}
+
+
+def test_the_status_tells_of_boxes_and_of_cameras_that_nobody_watches(clock: Clock) -> None:
+    coordinator = Coordinator()
+    text = "cameras:\n  gate: rtsp://h/1\n  far: {url: rtsp://h/2, site: x}\n"
+    coordinator.configure(Configuration(text, 5))
+    for _ in range(20):
+        clock.now_s += REPORT_EVERY_S
+        coordinator.report(Report("a", 1000, frozenset({"default"}), {}), 5, None)
+    shown = coordinator.status()
+    assert shown["unassignable"] == {"far": "no box reaches site x"}
+    assert shown["cameras"]["gate"]["box"] == "a"
+    assert shown["head_room"]["unwatched"] == {"a": ["gate"]}
+    assert not coordinator.drain("b")
+    assert coordinator.drain("a")
+    assert coordinator.status()["boxes"][0]["draining"]
+
+
+def newest(url: str) -> dict[str, Claim]:
+    return asked(url, lambda connection: claims.newest(connection, ["gate", "yard"]))
+
+
+@pytest.mark.slow
+def test_claims_reach_the_journal_also_when_it_was_away() -> None:
+    with PostgresqlServer() as server:
+        url = server.fresh_database("city")
+        claiming = Claiming(url)
+        claiming.want({"gate": Claim("a", 1)})
+        wait_for(lambda: claiming.trouble is None, 60)
+        wait_for(lambda: newest(url) == {"gate": Claim("a", 1)}, 60)
+        server.stop()
+        claiming.want({"gate": Claim("b", 2), "yard": Claim("b", 3)})
+        wait_for(lambda: claiming.trouble is not None, 60)
+        assert "does not answer" in str(claiming.trouble)
+        server.start()
+        wait_for(lambda: newest(url) == {"gate": Claim("b", 2), "yard": Claim("b", 3)}, 60)
+        server.freeze()
+        wait_for(lambda: claiming.trouble is not None, 60)
+        server.thaw()
+        wait_for(lambda: claiming.trouble is None, 60)
+        claiming.stop()
