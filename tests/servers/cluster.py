@@ -1,0 +1,154 @@
+"""Boxes of a cluster on this machine, each with Ray node, link and daemon of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from config.errors import ControlError
+from detector.daemon.operators.control import ask
+from servers.daemon import wait_until
+
+STOP_S = 40.0
+
+
+class BoxProcess:
+    """`jikimi cluster start` or `join`, as a machine of its own would run it."""
+
+    def __init__(self, folder: Path, name: str, arguments: Sequence[str], ray: Path) -> None:
+        """`ray`: Ray's own files; its sockets' paths have at most 107 letters."""
+        self.name = name
+        self.state_dir = folder / name
+        self.log_path = folder / f"{name}.log"
+        command = [sys.executable, "-m", "detector.cli", "cluster", *arguments]
+        command += ["--box", name, "--cores", "2", "--state-dir", str(self.state_dir)]
+        environment = {
+            "JIKIMI_HTTP__PORT": "0",
+            "RAY_TMPDIR": str(ray),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env={**os.environ, **environment}, stdout=log, stderr=log
+            )
+
+    def cameras(self) -> dict[str, str]:
+        """By camera that its daemon watches, the state; none where that does not answer."""
+        with suppress(ControlError):
+            status = ask(self.state_dir / "control.sock", "status")
+            return {camera["name"]: camera["state"] for camera in status["cameras"]}
+        return {}
+
+    def live(self) -> set[str]:
+        """Those that it has pictures of, also where a busy machine can score hardly any."""
+        states = self.cameras().items()
+        return {name for name, state in states if state in {"live", "unwatched"}}
+
+    def processes(self) -> list[int]:
+        """It and all that it has started, the daemon and Ray's among them."""
+        found = [self.process.pid]
+        for pid in found:
+            with suppress(OSError):
+                for thread in Path(f"/proc/{pid}/task").iterdir():
+                    found += map(int, (thread / "children").read_text().split())
+        return found
+
+    def kill(self) -> None:
+        """Kill -9 all of it at once, as a power cut would."""
+        pids = self.processes()
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # none may see another end
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM, and then what is left of it."""
+        pids = self.processes()
+        if self.process.poll() is None:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_S)
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def _head_port() -> int:
+    """A free one below those that Ray gives its workers, 10002 to 19999."""
+    for port in range(6400, 8000):
+        with socket.socket() as trial, suppress(OSError):
+            trial.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")
+
+
+class Cluster:
+    """A head and boxes that join it, from `__enter__` to `__exit__`."""
+
+    def __init__(self, folder: Path, config: str) -> None:
+        self.folder = folder
+        self.config = folder / "city.yaml"
+        self.config.write_text(config)
+        self.port = _head_port()
+        self.boxes: list[BoxProcess] = []
+        self._ray = Path(tempfile.mkdtemp(prefix="ray"))
+
+    def __enter__(self) -> Self:
+        arguments = ["start", "--config", str(self.config), "--port", str(self.port)]
+        self.boxes.append(BoxProcess(self.folder, "head", arguments, self._ray))
+        return self
+
+    def join(self, name: str) -> BoxProcess:
+        """One more box."""
+        arguments = ["join", f"127.0.0.1:{self.port}"]
+        self.boxes.append(BoxProcess(self.folder, name, arguments, self._ray))
+        return self.boxes[-1]
+
+    def watched(self) -> dict[str, set[str]]:
+        """By camera that is live, the boxes that have it."""
+        found: dict[str, set[str]] = {}
+        for box in self.boxes:
+            if box.process.poll() is None:
+                for camera in box.live():
+                    found.setdefault(camera, set()).add(box.name)
+        return found
+
+    def wait_watched(self, cameras: set[str], timeout_s: float = 120.0) -> None:
+        """Wait until each of `cameras` is live at just one box."""
+        wait_until(
+            lambda: {name for name, by in self.watched().items() if len(by) == 1} == cameras,
+            f"every camera to be watched; {self.logs()}",
+            timeout_s,
+        )
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `jikimi cluster …` against it."""
+        command = [sys.executable, "-m", "detector.cli", "cluster", *arguments]
+        return subprocess.run(
+            [*command, "--address", f"127.0.0.1:{self.port}"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def logs(self) -> str:
+        """What all boxes have logged."""
+        return "\n".join(f"{box.name}:\n{box.log_path.read_text()[-4000:]}" for box in self.boxes)
+
+    def __exit__(self, *_: object) -> None:
+        for box in reversed(self.boxes):
+            box.stop()
+        shutil.rmtree(self._ray, ignore_errors=True)
