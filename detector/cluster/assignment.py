@@ -309,18 +309,23 @@ class _Round:
         ]
         by_share = sorted(settled, key=lambda place: (place.share, place.box.name))
         for full in reversed(by_share):
-            for empty in by_share:
+            if full.share - by_share[0].share < SPREAD * full.share:
+                return
+            rested = [
+                self.cameras[name]
+                for name in sorted(full.cameras)
+                if self._now_s - self._watches[name].since_s >= REST_S
+            ]
+            for empty in by_share if rested else ():
                 if full.share - empty.share < SPREAD * full.share:
                     break
                 if not empty.box.warm and empty.cameras:
                     continue  # the first has its daemon started, the others wait where they are
-                for name in sorted(full.cameras):
-                    camera, watch = self.cameras[name], self._watches[name]
-                    rested = self._now_s - watch.since_s >= REST_S
+                for camera in rested:
                     after = (empty.load_ms + camera.cost_ms) / empty.box.capacity_ms
                     fits = after < full.share and empty.has_room(camera.cost_ms)
-                    if rested and fits and empty.box.reaches(camera):
-                        yield name, empty
+                    if fits and empty.box.reaches(camera):
+                        yield camera.name, empty
 
     def _move(self, name: str, place: _Place) -> None:
         camera = self.cameras[name]

@@ -26,7 +26,8 @@ from detector.cluster.assignment import (
 REPORT_EVERY_S = 0.5
 
 LEARN_S = 5.0
-"""A coordinator that has just started only listens for so long: boxes may have their cameras."""
+"""A coordinator that has just started only listens for so long after the first report: boxes may
+have their cameras, and the first to report is not to get them all."""
 
 LEARN_ALL_S = 30.0
 """And for so long where one has: the others have to start their nodes, and find it."""
@@ -57,7 +58,7 @@ class Roster:
 
     def __init__(self, now_s: float, first_epoch: int) -> None:
         """`first_epoch`: larger than any that an earlier coordinator gave."""
-        self._began_s = now_s
+        self._heard_first_s: float | None = None
         self._looked_s = now_s
         self._learnt = False
         self._cameras: dict[str, Camera] = {}
@@ -112,6 +113,8 @@ class Roster:
 
     def heard(self, report: Report, now_s: float) -> dict[str, int]:
         """Take note of `report`; by camera, the epoch of what its box is to watch."""
+        if self._heard_first_s is None:
+            self._heard_first_s = now_s
         known = self._boxes.get(report.box)
         back = known is None or not known.alive(now_s)
         self._boxes[report.box] = Box(
@@ -171,7 +174,9 @@ class Roster:
     def _learns(self, now_s: float) -> bool:
         if self._learnt:
             return False
-        age_s = now_s - self._began_s
+        if self._heard_first_s is None:
+            return True
+        age_s = now_s - self._heard_first_s
         all_known = bool(self._cameras) and self._cameras.keys() <= self.watches.keys()
         alone = not self.watches or all_known
         self._learnt = age_s >= (LEARN_S if alone else LEARN_ALL_S)

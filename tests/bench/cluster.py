@@ -31,23 +31,29 @@ def assigning() -> None:
 
 
 def living(events: int = 1000) -> None:
-    """Failures, joins and drains, one every three seconds."""
+    """Failures, joins and drains, one every two seconds."""
     played = Simulation(cameras=5000, boxes=100, sites=20, seed=1)
     played.settle()
     began_s = time.process_time()
-    for _ in range(events):
+    for event in range(1, events + 1):
         played.happen()
-        played.run(3)
+        played.run(2)
+        if event % 100 == 0:
+            _tell(played, time.process_time() - began_s)
     played.run(60)
+    _tell(played, time.process_time() - began_s)
+
+
+def _tell(played: Simulation, took_s: float) -> None:
     found = played.figures
     gaps = sorted(found.unwatched_s)
     print(
         f"{found.failures} failures, {found.joins} joins, {found.drains} drains in "
-        f"{time.process_time() - began_s:.0f} s of processor\n"
+        f"{took_s:.0f} s of processor\n"
         f"cameras of boxes that failed or drained {found.orphans}, moves for them {found.needed}, "
         f"moves to even out {found.evened}\n"
         f"unwatched: longest {gaps[-1]:.1f} s (allowed {LONGEST_S} s), median "
-        f"{gaps[len(gaps) // 2]:.1f} s; at the end {len(played.unwatched())}\n"
+        f"{gaps[len(gaps) // 2]:.1f} s; now {len(played.unwatched())}\n"
         f"watched by two boxes at once: {found.watched_twice}"
     )
 

@@ -69,6 +69,18 @@ def test_a_camera_is_given_to_its_new_box_only_once_the_old_one_has_let_go() -> 
     assert roster.heard(report("b"), now_s)["gate"] > share["gate"]
 
 
+def test_the_first_box_to_report_does_not_get_all_cameras() -> None:
+    roster = Roster(0, 1)
+    roster.configure(Camera(f"c{n}", "s", 10) for n in range(20))
+    roster.look(60)  # the coordinator was there long before any box
+    roster.heard(report("a"), 60)
+    roster.look(60.5)
+    assert not roster.watches
+    played(roster, 61, LEARN_S + 1, report("a"), report("b"))
+    watchers = [watch.box for watch in roster.watches.values()]
+    assert watchers.count("a") == watchers.count("b") == 10
+
+
 def test_a_coordinator_that_starts_anew_leaves_every_camera_where_it_is() -> None:
     roster = Roster(0, 1)
     roster.configure([GATE, Camera("yard", "s", 10)])
