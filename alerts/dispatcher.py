@@ -67,7 +67,7 @@ class Dispatcher:
         self._mutex = threading.RLock()
         self._workers: dict[str, SinkWorker] = {}
         self.faults = faults or StorageFaults(metrics)
-        self.store = Store(outbox_path, self._clock, self.faults, self._wake)
+        self.store = Store(outbox_path, self._clock, self.faults, self.wake)
         self._outbox = Outbox(self.store)
         self._confirmations = Confirmations(self.store)
         self._running = False
@@ -196,7 +196,7 @@ class Dispatcher:
         Whether it is silenced is filled in.
         """
         with self._mutex:
-            shown = replace(notice, silenced_until=self._silenced_until(notice.camera))
+            shown = replace(notice, silenced_until=self.silenced_until(notice.camera))
             self._notices[notice.site, notice.camera] = shown
             for worker in self._workers.values():
                 worker.show_camera(shown)
@@ -254,6 +254,11 @@ class Dispatcher:
             for camera, until in self._outbox.silences(self._clock.now()).items()
         }
 
+    def silenced_until(self, camera: str) -> datetime | None:
+        """Until when no alarm of `camera` is sent; None where they are."""
+        silences = self.silences()
+        return max((silences[key] for key in (camera, None) if key in silences), default=None)
+
     def deliveries(self, incident_id: UUID) -> list[Delivery]:
         """How far an exercise got at each sink, in the order of the configuration.
 
@@ -262,6 +267,19 @@ class Dispatcher:
         """
         with self._mutex:
             return self._exercises.of(incident_id, self._workers)
+
+    def wake(self) -> None:
+        """What an earlier run, or another box, has left is in the store."""
+        for worker in list(self._workers.values()):
+            worker.wake()
+
+    def elsewhere(self) -> set[str]:
+        """The sinks that another box can deliver to as well: all but those that act on hardware."""
+        return {
+            name
+            for name, worker in list(self._workers.items())
+            if worker.sink_class.default_expiry_s is None
+        }
 
     def threads(self) -> list[LiveThread]:
         """Each sink's, and what writes the outbox; waits for nobody."""
@@ -382,20 +400,11 @@ class Dispatcher:
             return alert
         return alert.without_link(CONFIRM_LINK)
 
-    def _wake(self) -> None:
-        """What an earlier run left is there."""
-        for worker in list(self._workers.values()):
-            worker.wake()
-
     def _command(self, command: str, request: dict[str, Any]) -> dict[str, Any]:
         """Have the handler run what came in by a sink."""
         if self._handler is None:
             raise ControlError("the monitor is still starting; ask again")
         return self._handler(command, request)
-
-    def _silenced_until(self, camera: str) -> datetime | None:
-        silences = self.silences()
-        return max((silences[key] for key in (camera, None) if key in silences), default=None)
 
     def _worker(self, settings: SinkSettings) -> SinkWorker:
         worker = SinkWorker(

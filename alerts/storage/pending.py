@@ -22,7 +22,7 @@ DELIVERY = "delivery"
 
 GROUPS: Final = (
     (DELIVERY, "camera", "scores"),
-    ("judgement", "audit", "evidence"),
+    ("judgement", "audit", "evidence", "handover"),
 )
 """Kinds that share a bound: what comes by itself, and what people asked for."""
 

@@ -45,7 +45,7 @@ class Store:
     ) -> None:
         """`on_load` is called once what an earlier run left is there, however late."""
         self._path = path
-        self._clock = clock or SteadyClock()
+        self.clock = clock or SteadyClock()
         self.faults = faults or StorageFaults()
         self._on_load = on_load
         self._mutex = threading.RLock()
@@ -56,7 +56,7 @@ class Store:
         self._last: sqlite3.Connection | None = None
         self.loaded = False
         """Whether what an earlier run left is there; False where the disk gives nothing."""
-        self.file = WriteBehind(path, self, self._clock, self.faults)
+        self.file = WriteBehind(path, self, self.clock, self.faults)
         self.file.start()
         if not self.file.wait_tried(START_S):
             structlog.get_logger().error(
@@ -99,7 +99,7 @@ class Store:
     def load(self, file: sqlite3.Connection) -> None:
         """Take in what an earlier run left in `file`, before what has come since."""
         take_over(self._path.with_name(OLD_JOURNAL), self._path, file, self.faults)
-        memory, same = copying.loaded(file, self._clock)
+        memory, same = copying.loaded(file, self.clock)
         same &= not put_back(memory, "unreadable", None)  # this release may be the one that reads
         with self._mutex:
             if self._last is not None:

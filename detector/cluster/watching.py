@@ -21,7 +21,7 @@ from structlog import get_logger
 from config.errors import ControlError
 from detector.cluster.configuration import share_of
 from detector.cluster.cost import Cost
-from detector.daemon.claims import CLAIMS, write_claims
+from detector.daemon.handover.claims import CLAIMS, write_claims
 from detector.daemon.operators.control import ask
 from detector.types import CameraState
 

@@ -85,8 +85,18 @@ class CalibrationStore:
     the disk, but for the start, a little.
     """
 
-    def __init__(self, folder: Path, sidecar: Sidecar, faults: StorageFaults | None = None) -> None:
-        """Read all that is there; without it where the disk does not answer."""
+    def __init__(
+        self,
+        folder: Path,
+        sidecar: Sidecar,
+        faults: StorageFaults | None = None,
+        saved: Callable[[str, str], None] = lambda *_: None,
+    ) -> None:
+        """Read all that is there; without it where the disk does not answer.
+
+        `saved` hears of each camera that is saved by name, with the text of its file.
+        """
+        self._saved = saved
         self._folder = folder
         self._faults = faults or StorageFaults()
         told = {"labels", "view", "engines", "head", "calibration", "incident"}
@@ -139,6 +149,14 @@ class CalibrationStore:
         )
         with self._state:
             self._learnt[camera.name] = self._waiting[camera.name] = whole
+        self.changed.set()
+        self._saved(camera.name, whole.model_dump_json())
+
+    def adopt(self, camera: str, text: str) -> None:
+        """Keep what another daemon has saved of `camera`; ValueError where it is damaged."""
+        whole = _File.model_validate_json(text)
+        with self._state:
+            self._learnt[camera] = self._waiting[camera] = whole
         self.changed.set()
 
     def write(self) -> None:

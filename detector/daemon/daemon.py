@@ -37,10 +37,10 @@ from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.cameras import Cameras
-from detector.daemon.claims import CLAIMS, Claims
 from detector.daemon.evidence_journal import EvidenceJournal
+from detector.daemon.handover.turns import Turns
 from detector.daemon.health import Health
-from detector.daemon.journal import OUTBOX, Journal
+from detector.daemon.journal import OUTBOX, Journal, LeftOpen
 from detector.daemon.links import linked
 from detector.daemon.observability.evidence_metrics import EvidenceMetrics
 from detector.daemon.observability.free_space import FreeSpace
@@ -144,14 +144,25 @@ class Daemon:
         )
         self._journal = Journal(self._dispatcher.store)
         self._changes = changes = Changes()
-        self._claims = Claims(state_dir / CLAIMS)
+        self._turns = turns = Turns(
+            state_dir,
+            self._dispatcher,
+            self._journal,
+            lambda: self.journal_reader,
+            self._zones,
+            self._tell_left_open,
+        )
         self._reporter = IncidentReporter(
-            self._journal, self._submit, self._tell_incident, self._claims.of
+            self._journal, self._submit, self._tell_incident, turns.claims.of
         )
         url = settings.journal.url
         self._journal_at: Path | str = url.get_secret_value() if url else state_dir / JOURNAL
-        self._feeder = JournalFeeder(self._dispatcher.store, state_dir / OUTBOX, self._journal_at)
-        self._calibrations = CalibrationStore(state_dir / "calibration", sidecar, faults)
+        self._feeder = JournalFeeder(
+            self._dispatcher.store, state_dir / OUTBOX, self._journal_at, turns.succession.look
+        )
+        self._calibrations = CalibrationStore(
+            state_dir / "calibration", sidecar, faults, turns.carrying.calibrated
+        )
         self._calibration_saver = CalibrationSaver(self._cameras.all, self._calibrations)
         commands = OperatorCommands(
             self._cameras,
@@ -160,7 +171,7 @@ class Daemon:
             self._reporter,
             self._calibrations,
             lambda key: self.journal_reader.incident(key) is not None,
-            changes.tell,
+            self._tell_change,
         )
         by_name = commands.by_name()
         self._dispatcher.on_command(commands.by_sink)
@@ -272,8 +283,12 @@ class Daemon:
         if self._evidence:
             self._evidence.start()
         self._close_left_open(datetime.now(UTC))
+        names = [camera.name for camera in self._settings.cameras]
+        self._turns.begin(names, self._calibrations)
+        self._settings = self._zones.laid_over(self._stated)
         for camera in self._settings.cameras:
             self._cameras.add(camera)
+        self._turns.succeed(names)
         self._calibration_saver.start()
         self._control.start()
         self._http.start()
@@ -400,23 +415,31 @@ class Daemon:
         self._recorder.record(CameraStateRecord(camera.name, camera.site, STOPPED, now))
 
     def _close_left_open(self, now: datetime) -> None:
-        """A crash left these open: whoever was told of them hears that they are over.
+        for left in self._journal.left_open(now):
+            self._tell_left_open(left, "monitor restarted")
+
+    def _tell_left_open(self, left: LeftOpen, reason: str) -> None:
+        """A crash left it open: whoever was told of it hears that it is over.
 
         Of one that nobody has heard of, its beginning is told first, late.
         """
+        incident = left.incident
         known = {camera.name: camera for camera in self._settings.cameras}
-        for left in self._journal.left_open(now):
-            incident = left.incident
-            # A camera that is gone since: who was told of the incident hears of its end, too.
-            camera = known.get(incident.camera) or CameraSettings(
-                name=incident.camera, url=NOWHERE, site=self._settings.site
-            )
-            if not left.told and incident.camera in known:
-                opened = replace(incident, closed_at=None, phase=Phase.OPENED)
-                age_s = (now - incident.opened_at).total_seconds()
-                late = IncidentReport(opened, camera, age_s=age_s if age_s >= 0 else EXPIRED_S)
-                self._reporter.report(late)
-            self._reporter.report(IncidentReport(incident, camera, reason="monitor restarted"))
+        # A camera that is gone since: who was told of the incident hears of its end, too.
+        camera = known.get(incident.camera) or CameraSettings(
+            name=incident.camera, url=NOWHERE, site=self._settings.site
+        )
+        if not left.told and incident.camera in known:
+            opened = replace(incident, closed_at=None, phase=Phase.OPENED)
+            age_s = (datetime.now(UTC) - incident.opened_at).total_seconds()
+            late = IncidentReport(opened, camera, age_s=age_s if age_s >= 0 else EXPIRED_S)
+            self._reporter.report(late)
+        self._reporter.report(IncidentReport(incident, camera, reason=reason))
+
+    def _tell_change(self, change: Change) -> None:
+        if change.topic is Topic.SILENCE:
+            self._turns.carrying.silenced(camera.camera.name for camera in self._cameras.all())
+        self._changes.tell(change)
 
     def _reload(self) -> None:
         """Take over changed settings; a wrong file changes nothing."""
@@ -433,6 +456,7 @@ class Daemon:
             log.warning("these settings take effect at the next start", keys=changed)
         with self._changing:
             self._zones.read()
+            self._turns.begin([camera.name for camera in stated.cameras], self._calibrations)
             self._take_over(stated, "camera removed or changed")
 
     def _set_zones(self, camera: str, zones: Zones | None, by: str) -> None:
@@ -442,6 +466,7 @@ class Daemon:
                 raise ControlError("jikimi is stopping; draw the zones once it runs again")
             self._cameras.by_name(camera)
             self._zones.put(camera, zones, by)
+            self._turns.carrying.zones_drawn(camera)
             self._take_over(self._stated, "zones changed")
 
     def _take_over(self, stated: Settings, reason: str) -> None:
@@ -469,10 +494,10 @@ class Daemon:
                 settings = settings.model_copy(update=as_before)
         self._stated = stated
         self._settings = settings
-        self._claims.read()
         self._look_again()
         for camera in added:
             self._cameras.add(camera)
+        self._turns.succeed([camera.name for camera in settings.cameras])
         log.info(
             "reloaded",
             removed_or_changed=[camera.name for camera in gone],

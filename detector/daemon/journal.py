@@ -23,6 +23,7 @@ from alerts.storage.database import read_database
 from alerts.storage.store import OLD_JOURNAL, Store
 from alerts.storage.write_behind import Change
 from config.errors import ConfigError, JikimiError
+from detector.journal.records import IncidentRecord
 from detector.types import Incident, Phase
 
 OUTBOX = "outbox.sqlite"
@@ -44,6 +45,11 @@ INSERT INTO incidents ({COLUMNS}, site, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?
 ON CONFLICT (id) DO UPDATE SET closed_at = excluded.closed_at, peak = excluded.peak,
     reason = excluded.reason, messages = excluded.messages
 """  # noqa: S608 - a constant
+
+_ADOPT = f"""
+INSERT OR IGNORE INTO incidents ({COLUMNS}, site, epoch, journalled)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""  # noqa: S608 - same
 
 _FORGET = """
 DELETE FROM incidents WHERE rowid IN (
@@ -128,6 +134,25 @@ class Journal:
         )
         self._bound()
         return sequence, lambda database: database.execute(_RECORD, values)
+
+    def adopt(self, found: IncidentRecord, now: datetime) -> Incident:
+        """Take over an incident that another box has left open; as closed at `now`.
+
+        Whatever is recorded of it next goes on from what that box has told.
+        """
+        with self._mutex:
+            self._messages[found.id] = found.messages
+        opened = Incident(
+            found.id, found.camera, found.label, found.opened_at, None, found.peak, Phase.UPDATED
+        )
+        opened_at = found.opened_at.astimezone(UTC).isoformat()
+        row = (str(found.id), found.camera, found.label, opened_at, None, found.peak, None)
+        self._store.write(
+            lambda database: database.execute(
+                _ADOPT, (*row, found.messages, found.site, found.epoch, found.messages)
+            )
+        )
+        return _closed(opened, now)
 
     def record(self, incident: Incident, reason: str | None = None) -> int:
         """Record `incident` as it stands, by itself; the sequence number of this message."""

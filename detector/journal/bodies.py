@@ -15,17 +15,27 @@ from detector.journal.records import (
     CameraStateRecord,
     DeliveryRecord,
     EvidenceFile,
+    Handover,
     Judgement,
     ScoreCurve,
 )
 
-Record = AuditEntry | CameraStateRecord | DeliveryRecord | EvidenceFile | Judgement | ScoreCurve
+Record = (
+    AuditEntry
+    | CameraStateRecord
+    | DeliveryRecord
+    | EvidenceFile
+    | Handover
+    | Judgement
+    | ScoreCurve
+)
 
 KINDS: Final[dict[str, type[Record]]] = {
     "audit": AuditEntry,
     "camera": CameraStateRecord,
     "delivery": DeliveryRecord,
     "evidence": EvidenceFile,
+    "handover": Handover,
     "judgement": Judgement,
     "scores": ScoreCurve,
 }
@@ -43,6 +53,8 @@ def key_of(record: Record) -> str:
             return f"{record.alert_id}/{record.sink}"
         case EvidenceFile():
             return f"{record.incident_id}/{record.name}"
+        case Handover():
+            return f"{record.camera}/{record.kind}"
         case ScoreCurve():
             return f"{record.incident_id}/{record.label}"
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, text, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, text
 
 from detector.journal import tables
 from detector.journal.records import AuditEntry, IncidentRecord
@@ -27,8 +27,7 @@ CHUNK = 500
 def claim(connection: Connection, wanted: Mapping[str, Claim], now: datetime) -> dict[str, Claim]:
     """Claim cameras, by name, from `now` on; those that someone has by a newer epoch, with that.
 
-    To be called in a transaction. A claim that is there already stays as it is. Incidents that were
-    left open by an older epoch are closed.
+    To be called in a transaction. A claim that is there already stays as it is.
     """
     if connection.dialect.name == "postgresql":  # SQLite's transactions exclude each other anyway
         connection.execute(text("LOCK TABLE claims IN SHARE ROW EXCLUSIVE MODE"))
@@ -43,8 +42,6 @@ def claim(connection: Connection, wanted: Mapping[str, Claim], now: datetime) ->
             rows.append({"camera": camera, "epoch": one.epoch, "box": one.box, "at": now})
     if rows:
         connection.execute(insert(tables.claims), rows)
-    for row in rows:
-        _close_older(connection, str(row["camera"]), wanted[str(row["camera"])], now)
     return newer
 
 
@@ -111,16 +108,3 @@ def forget(connection: Connection, now: datetime, after: timedelta) -> None:
         later.c.at < now - after,
     )
     connection.execute(delete(claims).where(follows.exists()))
-
-
-def _close_older(connection: Connection, camera: str, turn: Claim, now: datetime) -> None:
-    incidents = tables.incidents
-    connection.execute(
-        update(incidents)
-        .where(
-            incidents.c.camera == camera,
-            incidents.c.closed_at.is_(None),
-            incidents.c.epoch < turn.epoch,
-        )
-        .values(closed_at=now, reason=f"{turn.box} watches from now on")
-    )

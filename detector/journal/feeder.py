@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,10 +61,18 @@ log = get_logger()
 class JournalFeeder:
     """Writes the journal at `where`: a path of SQLite, or a URL of PostgreSQL."""
 
-    def __init__(self, store: Store, store_path: Path, where: Path | str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        store_path: Path,
+        where: Path | str,
+        also: Callable[[Engine], bool] = lambda _: False,
+    ) -> None:
+        """`also` is called after each batch, and says whether it has more to do at once."""
         self._store = store
         self._store_path = store_path
         self._where = where
+        self._also = also
         self._stopping = threading.Event()
         self._engine: Engine | None = None
         self._file: tuple[int, int] | None = None
@@ -170,8 +179,9 @@ class JournalFeeder:
                 self._unreadable.add(key)
         if batch:
             self._store.write(local.mark(batch))
+        more = self._also(engine)
         self._works()
-        return bool(batch)
+        return bool(batch) or more
 
     def _write(self, engine: Engine, box: str, batch: Batch) -> None:
         """All of it at once or, where one row is refused, each by itself."""

@@ -139,3 +139,17 @@ class ScoreCurve:
     label: str
     times_s: tuple[float, ...]
     scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What the next box of `camera` is to know of it: JSON of a `kind`, the latest counts.
+
+    `box`, `epoch`: of a cluster, which box says so, in which turn of it.
+    """
+
+    camera: str
+    kind: str
+    body: str
+    box: str
+    epoch: int

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -156,6 +157,39 @@ claims = Table(
     Index("claims_by_time", "at"),
 )
 """Of a cluster: which of its boxes watched a camera from when on, until the next epoch."""
+
+handovers = Table(
+    "handovers",
+    metadata,
+    Column("camera", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("box", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+)
+"""Of a cluster: what a camera's next box is to know of it; see `records.Handover`."""
+
+undelivered = Table(
+    "undelivered",
+    metadata,
+    Column("sink", Text, primary_key=True),
+    Column("alert_id", Uuid, primary_key=True),
+    Column("box", Text, nullable=False),
+    Column("camera", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("incident_id", Uuid, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("sent_at", Utc, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("image", LargeBinary),
+    Column("no_image", Boolean, nullable=False),
+    Column("held_until", Utc),
+    Column("unconfirmed", Text),
+    Index("undelivered_by_camera", "camera", "position"),
+    Index("undelivered_by_box", "box"),
+)
+"""Of a cluster: what waits in a box's outbox, for the next box of its camera to deliver."""
 
 score_curves = Table(
     "score_curves",

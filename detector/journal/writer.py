@@ -22,9 +22,11 @@ from detector.journal.records import (
     CameraStateRecord,
     DeliveryRecord,
     EvidenceFile,
+    Handover,
     IncidentRecord,
     Judgement,
     Outcome,
+    ScoreCurve,
 )
 
 RETENTION = timedelta(days=90)
@@ -33,6 +35,16 @@ AUDIT_RETENTION = timedelta(days=730)
 """Two years: what Korean rules ask of records of access to the data of many people."""
 
 _TOLD = (Outcome.DELIVERED.value, Outcome.LATE.value)
+
+_TABLES: dict[type[Record], Table] = {
+    AuditEntry: tables.audit,
+    CameraStateRecord: tables.camera_states,
+    DeliveryRecord: tables.deliveries,
+    EvidenceFile: tables.evidence_files,
+    Handover: tables.handovers,
+    Judgement: tables.judgements,
+    ScoreCurve: tables.score_curves,
+}
 
 Row = dict[str, Any]
 
@@ -137,6 +149,7 @@ def forget(connection: Connection, now: datetime) -> None:
     )
     connection.execute(delete(states).where(states.c.since < oldest))
     claims.forget(connection, now, RETENTION)
+    connection.execute(delete(tables.undelivered).where(tables.undelivered.c.sent_at < oldest))
     connection.execute(delete(tables.audit).where(tables.audit.c.at < now - AUDIT_RETENTION))
 
 
@@ -144,18 +157,13 @@ def _row(record: Record, box: str) -> tuple[Table, Row]:
     row = asdict(record)
     match record:
         case Judgement():
-            return tables.judgements, row | {"verdict": record.verdict.value}
+            row |= {"verdict": record.verdict.value}
         case DeliveryRecord():
-            return tables.deliveries, row | {"outcome": record.outcome.value}
+            row |= {"outcome": record.outcome.value}
         case CameraStateRecord():
             minute = record.since.replace(second=0, microsecond=0)
-            return tables.camera_states, row | {"box": box, "minute": minute}
-        case AuditEntry():
-            return tables.audit, row
-        case EvidenceFile():
-            return tables.evidence_files, row
-        case _:
-            return tables.score_curves, row
+            row |= {"box": box, "minute": minute}
+    return _TABLES[type(record)], row
 
 
 def _upsert(connection: Connection, table: Table, rows: list[Row]) -> None:
@@ -188,6 +196,8 @@ def _is_later(table: Table, new: Mapping[str, ColumnElement[Any]]) -> ColumnElem
         return old.outcome.not_in(_TOLD)  # one that was refused may be sent again
     if table is tables.camera_states:
         return new["since"] >= old.since
+    if table is tables.handovers:
+        return new["epoch"] >= old.epoch
     return None
 
 

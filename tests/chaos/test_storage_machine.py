@@ -197,7 +197,7 @@ class StorageMachine(RuleBasedStateMachine):
         outbox = StoredOutbox(folder / "outbox.sqlite")
         state = State(refused={(one.sink, str(one.alert.alert_id)) for one in outbox.refused()})
         for sink in SINKS:
-            while message := outbox.next_due(sink, outbox.store._clock.now()):
+            while message := outbox.next_due(sink, outbox.store.clock.now()):
                 alert = message.alert
                 state.queue.setdefault((sink, str(alert.incident_id)), []).append(
                     (str(alert.alert_id), alert.phase.value, alert.image is not None)
@@ -216,7 +216,7 @@ class StorageMachine(RuleBasedStateMachine):
         _, change = self.journal.change(incident)
         phases = dict.fromkeys(SINKS, alert.phase)
         stages = dict.fromkeys(SINKS, Stage.TOLD)
-        self.outbox.put(alert, phases, self.outbox.store._clock.now(), stages, change)
+        self.outbox.put(alert, phases, self.outbox.store.clock.now(), stages, change)
 
     def follow(self, key: str, phase: AlertPhase, crash: int | None) -> None:
         alert = follow_up(self.opened[key], phase, 1)
@@ -231,7 +231,7 @@ class StorageMachine(RuleBasedStateMachine):
 
     def next_due(self, sink: str) -> Message | None:
         outbox: Outbox = self.outbox
-        return outbox.next_due(sink, self.outbox.store._clock.now())
+        return outbox.next_due(sink, self.outbox.store.clock.now())
 
     def open_incidents(self) -> list[str]:
         return sorted(key for key, closed in self.expected.incidents.items() if not closed)

@@ -8,6 +8,7 @@ half written.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -108,7 +109,22 @@ class DrawnZones:
 
         Raises ControlError, with nothing changed, where they are wrong or the disk refuses.
         """
-        own = None if zones is None else _checked(camera, zones, by)
+        self._put(camera, None if zones is None else _checked(camera, zones, by))
+
+    def body(self, camera: str) -> str:
+        """What was drawn of `camera` as JSON, for another daemon's `adopt`; empty: nothing."""
+        with self._lock:
+            own = self._cameras.get(camera)
+        return own.model_dump_json() if own else ""
+
+    def adopt(self, camera: str, body: str) -> None:
+        """Keep what another daemon has of `camera`; ValueError where that is damaged."""
+        own = _CameraZones.model_validate_json(body) if body else None
+        if own or camera in self.names():
+            with suppress(ControlError):  # the fault is told
+                self._put(camera, own)
+
+    def _put(self, camera: str, own: _CameraZones | None) -> None:
         with self._lock:
             cameras = {name: each for name, each in self._cameras.items() if name != camera}
             if own:

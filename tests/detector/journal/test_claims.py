@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -12,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from detector.journal import claims
 from detector.journal.database import open_journal
+from detector.journal.handover import left_open
 from detector.journal.queries import incidents
 from detector.journal.records import AuditEntry, IncidentRecord
 from detector.journal.tables import audit
@@ -107,17 +109,16 @@ def test_what_was_opened_in_its_own_turn_is_taken_however_late(where: Path | str
     assert journalled(where).keys() == {rightly.id, alone.id}
 
 
-def test_an_incident_left_open_is_closed_when_another_box_takes_the_camera(
+def test_an_incident_left_open_is_found_by_the_box_that_takes_the_camera(
     where: Path | str,
 ) -> None:
     claim(where, {"gate": A, "yard": A})
     gate, yard = record(NOON, A.epoch), record(NOON, A.epoch, "yard")
-    written(where, gate, yard)
-    claim(where, {"gate": B}, NOON + MINUTE)
-    found = journalled(where)
-    assert found[gate.id].closed_at == NOON + MINUTE
-    assert found[gate.id].reason == "b watches from now on"
-    assert found[yard.id].closed_at is None
+    over = replace(record(NOON, A.epoch), closed_at=NOON + MINUTE)
+    written(where, gate, yard, over, record(NOON, B.epoch))
+    found = asked(where, lambda connection: left_open(connection, {"gate": B}))
+    assert [one.incident for one in found] == [gate]
+    assert asked(where, lambda connection: left_open(connection, {})) == []
 
 
 def test_the_last_claim_is_never_forgotten_and_what_it_followed_is(where: Path | str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from detector.daemon.claims import CLAIMS
+from detector.daemon.handover.claims import CLAIMS
 from detector.journal import claims
 from journal_feeding import asked
 from servers.cluster import BoxProcess, Cluster

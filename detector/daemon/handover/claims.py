@@ -34,6 +34,8 @@ class Claims:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._by_camera: dict[str, Claim] = {}
+        self.box: str | None = None
+        """The name of this box; None where it is in no cluster."""
         self.read()
 
     def read(self) -> None:
@@ -45,6 +47,7 @@ class Claims:
         except (OSError, ValidationError) as error:
             log.error("claims cannot be read, they stay", path=str(self._path), reason=str(error))  # noqa: TRY400 - the reason says it all
             return
+        self.box = found.box
         claims = {camera: Claim(found.box, epoch) for camera, epoch in found.epochs.items()}
         self._by_camera = self._by_camera | claims
 

@@ -14,7 +14,7 @@ from alerts.message import Alert
 from config.settings import CameraSettings
 from config.urls import StreamUrl
 from detector.daemon.alerting import IncidentReport
-from detector.daemon.claims import CLAIMS, Claims, write_claims
+from detector.daemon.handover.claims import CLAIMS, Claims, write_claims
 from detector.daemon.reporter import IncidentReporter
 from detector.types import Claim, Incident, Phase
 from journals import StoredJournal

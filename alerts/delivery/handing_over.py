@@ -1,0 +1,144 @@
+"""What waits in an outbox, such that another box can deliver it in its place.
+
+Each keeps its `alert_id`: where both boxes deliver it, the receiver knows it for a repeat.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from alerts.admission import Stage
+from alerts.message import AlertPhase
+from alerts.routing import CAMERA_NOTICES
+from alerts.storage.queue import remember_stage
+from alerts.storage.store import Store
+
+_ROWS = """
+SELECT sink, alert_id, incident_id, json_extract(body, '$.camera'), phase, position, sent_at,
+    body, image, no_image, retry_at, unconfirmed
+FROM queue JOIN alert USING (alert_id)
+WHERE json_array(sink, alert_id) IN (SELECT value FROM json_each(?)) AND json_valid(body)
+ORDER BY position
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A row of the queue with its alert; `body`: JSON without the picture `image`, a JPEG.
+
+    `position`: its place among those of its box. `held_until`: it waits for an operator, and then
+    becomes of it what `unconfirmed` says.
+    """
+
+    sink: str
+    alert_id: UUID
+    incident_id: UUID
+    camera: str
+    phase: str
+    position: int
+    sent_at: datetime
+    body: str
+    image: bytes | None
+    no_image: bool
+    held_until: datetime | None
+    unconfirmed: str | None
+
+
+def waiting(store: Store, sinks: Collection[str]) -> set[tuple[str, UUID]]:
+    """Sink and alert of all that waits for one of `sinks`."""
+    return {
+        (sink, UUID(key))
+        for sink, key in store.read("SELECT sink, alert_id FROM queue")
+        if sink in sinks
+    }
+
+
+def undelivered(store: Store, chosen: Iterable[tuple[str, UUID]]) -> list[Undelivered]:
+    """Those of these messages that wait still, by sink and alert, in the order they were put."""
+    keys = json.dumps([json.dumps([sink, str(key)], separators=(",", ":")) for sink, key in chosen])
+    return [
+        Undelivered(
+            sink=sink,
+            alert_id=UUID(key),
+            incident_id=UUID(incident),
+            camera=camera,
+            phase=phase,
+            position=position,
+            sent_at=store.clock.utc(sent_at),
+            body=body,
+            image=image,
+            no_image=bool(no_image),
+            held_until=None if unconfirmed is None else store.clock.utc(retry_at),
+            unconfirmed=unconfirmed,
+        )
+        for (
+            sink,
+            key,
+            incident,
+            camera,
+            phase,
+            position,
+            sent_at,
+            body,
+            image,
+            no_image,
+            retry_at,
+            unconfirmed,
+        ) in store.read(_ROWS, (keys,))
+    ]
+
+
+def take_over(
+    store: Store,
+    rows: Sequence[Undelivered],
+    told: Iterable[tuple[str, UUID]],
+) -> None:
+    """Queue `rows` here; `told`: sink and incident, where that has been told already.
+
+    What follows of those incidents goes to the same sinks. Twice changes nothing.
+    """
+    now, utc = store.clock.now(), datetime.now(UTC)
+
+    def steady(at: datetime) -> float:
+        return now - (utc - at).total_seconds()
+
+    alerts = {str(row.alert_id): row for row in rows}.items()
+    queue = [
+        (
+            row.sink,
+            str(row.alert_id),
+            str(row.incident_id),
+            row.phase,
+            steady(row.sent_at),
+            steady(row.held_until) if row.held_until else 0.0,
+            row.no_image,
+            row.unconfirmed,
+        )
+        for row in rows
+    ]
+    stages = [(sink, str(key)) for sink, key in told]
+    stages += [
+        (row.sink, str(row.incident_id))
+        for row in rows
+        if row.phase not in {*CAMERA_NOTICES, AlertPhase.CLOSED}
+    ]
+
+    def change(database: sqlite3.Connection) -> None:
+        database.executemany(
+            "INSERT OR IGNORE INTO alert VALUES (?, ?, ?, ?)",
+            [(key, len(row.image or b""), row.body, row.image) for key, row in alerts],
+        )
+        database.executemany(
+            "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, phase, sent_at, retry_at,"
+            " no_image, unconfirmed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            queue,
+        )
+        for sink, incident in stages:
+            remember_stage(database, sink, incident, Stage.TOLD, now)
+
+    store.write(change)

@@ -1,0 +1,44 @@
+"""The turns of a box of a cluster at its cameras: their claims, and what comes along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alerts.dispatcher import Dispatcher
+from detector.daemon.calibration_store import CalibrationStore
+from detector.daemon.handover.carrying import Carrying
+from detector.daemon.handover.claims import CLAIMS, Claims
+from detector.daemon.handover.succession import Succession
+from detector.daemon.journal import Journal, LeftOpen
+from detector.daemon.operators.zones import DrawnZones
+
+if TYPE_CHECKING:
+    from detector.journal.reading import JournalReader
+
+
+class Turns:
+    """Of one daemon; see each part. A box by itself has no claims, and nothing comes along."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        dispatcher: Dispatcher,
+        journal: Journal,
+        reader: Callable[[], JournalReader],
+        zones: DrawnZones,
+        tell: Callable[[LeftOpen, str], None],
+    ) -> None:
+        self.claims = Claims(state_dir / CLAIMS)
+        self.carrying = Carrying(self.claims, reader, dispatcher, zones)
+        self.succession = Succession(self.claims, dispatcher, journal, tell)
+
+    def begin(self, cameras: Collection[str], calibrations: CalibrationStore) -> None:
+        """Read the claims anew, and what other boxes know of `cameras`; before they are watched."""
+        self.claims.read()
+        self.carrying.take(cameras, calibrations)
+
+    def succeed(self, cameras: Collection[str]) -> None:
+        """Finish what other boxes have begun with `cameras`; once they are watched."""
+        self.succession.begin(cameras)
