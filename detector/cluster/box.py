@@ -22,6 +22,10 @@ from detector.cluster.child import Child
 from detector.cluster.configuration import Configuration
 from detector.cluster.roster import REPORT_EVERY_S, Report
 from detector.cluster.watching import Watching
+from detector.daemon.observability.cluster_metrics import write_cluster
+
+SHOW_EVERY_S = 5.0
+"""So often what the coordinator says of the cluster is written for the daemon and Prometheus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Box:
         self._watching = Watching(options.name, options.state_dir)
         self._configuration = Configuration("", 0)
         self._send = False
+        self._shown_s = float("-inf")
 
     def run(self, stop: threading.Event) -> None:
         """Report twice a second, and watch what the answer says; until `stop`."""
@@ -79,6 +84,7 @@ class Box:
             dict.fromkeys(watching.held, each_ms) if each_ms else {},
             watching.live,
             watching.warm,
+            port=watching.port,
         )
         told: dict[str, Any] = {
             "report": asdict(report) | {"sites": sorted(report.sites), "live": sorted(report.live)},
@@ -98,5 +104,14 @@ class Box:
             if ours := answer.get("configuration"):
                 self._configuration = Configuration(**ours)
             self._send = answer.get("send", False)
+            if summary := answer.get("cluster"):
+                self._show(summary, time.monotonic())
             if answer["share"] is not None and self._configuration.version:
                 self._watching.adopt(self._configuration.text, answer["share"], time.monotonic())
+
+    def _show(self, summary: dict[str, Any], now_s: float) -> None:
+        if now_s - self._shown_s < SHOW_EVERY_S:
+            return
+        self._shown_s = now_s
+        self._options.state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        write_cluster(self._options.state_dir, self._options.name, summary)

@@ -85,11 +85,12 @@ def main(address: str, config: Path | None) -> None:
     if config is not None:
         configuration = Configuration(config.read_text("utf-8"), int(1000 * time.time()))
     call = connected(address, configuration)
+    host = _host()
     for line in sys.stdin:
         told = json.loads(line)
         parts = told["report"]
         sets = {key: frozenset(parts[key]) for key in ("sites", "live")}
-        report = Report(**parts | sets)
+        report = Report(**parts | sets | {"host": host})
         sent = told.get("configuration")
         try:
             answer = call("report", report, told["version"], sent and Configuration(**sent))
@@ -100,6 +101,13 @@ def main(address: str, config: Path | None) -> None:
             answer["configuration"] = asdict(ours)
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _host() -> str:
+    """The address of this box in its cluster."""
+    from ray.util import get_node_ip_address  # noqa: PLC0415 - same
+
+    return str(get_node_ip_address())
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ class Report:
     """What a box says of itself; `held`: by camera, the epoch by which its daemon watches it.
 
     `costs_ms`: by camera, processor milliseconds a second as measured; may lack some. `live`: the
-    cameras that it has pictures of. `warm`: its daemon runs and answers.
+    cameras that it has pictures of. `warm`: its daemon runs and answers. `host`, `port`: where that
+    shows its metrics.
     """
 
     box: str
@@ -51,6 +52,8 @@ class Report:
     costs_ms: Mapping[str, float] = field(default_factory=dict)
     live: frozenset[str] = frozenset()
     warm: bool = True
+    host: str = ""
+    port: int | None = None
 
 
 class Roster:

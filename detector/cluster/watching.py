@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from structlog import get_logger
 
@@ -58,6 +59,7 @@ class _Answer:
     pid: int
     at_s: float
     states: dict[str, str]
+    port: int | None
 
 
 class Watching:
@@ -82,6 +84,8 @@ class Watching:
         """By camera that the daemon watches, or is about to, its epoch."""
         self.live: frozenset[str] = frozenset()
         """Those that it has pictures of."""
+        self.port: int | None = None
+        """At which it shows its metrics, once it has said so."""
         self._stopping = threading.Event()
         threading.Thread(target=self._ask, name="asking", daemon=True).start()
 
@@ -181,6 +185,7 @@ class Watching:
         self.live = frozenset(
             name for name, state in answer.states.items() if state == CameraState.LIVE.value
         )
+        self.port = answer.port
         self._cost.measure(len(answer.states), now_s)
 
     def _ask(self) -> None:
@@ -192,4 +197,5 @@ class Watching:
             except ControlError:  # not there yet, or hangs: the last answer grows old
                 continue
             states = {camera["name"]: camera["state"] for camera in status["cameras"]}
-            self._asked = _Answer(process.pid, time.monotonic(), states)
+            port = urlsplit(status["url"]).port
+            self._asked = _Answer(process.pid, time.monotonic(), states, port)

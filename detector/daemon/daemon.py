@@ -42,6 +42,7 @@ from detector.daemon.handover.turns import Turns
 from detector.daemon.health import Health
 from detector.daemon.journal import OUTBOX, Journal, LeftOpen
 from detector.daemon.links import linked
+from detector.daemon.observability.cluster_metrics import CLUSTER, ClusterMetrics
 from detector.daemon.observability.evidence_metrics import EvidenceMetrics
 from detector.daemon.observability.free_space import FreeSpace
 from detector.daemon.observability.log_writer import LogWriter
@@ -144,6 +145,8 @@ class Daemon:
         )
         self._journal = Journal(self._dispatcher.store)
         self._changes = changes = Changes()
+        url = settings.journal.url
+        self._journal_at: Path | str = url.get_secret_value() if url else state_dir / JOURNAL
         self._turns = turns = Turns(
             state_dir,
             self._dispatcher,
@@ -151,14 +154,13 @@ class Daemon:
             lambda: self.journal_reader,
             self._zones,
             self._tell_left_open,
+            shared=url is not None,
         )
         self._reporter = IncidentReporter(
             self._journal, self._submit, self._tell_incident, turns.claims.of
         )
-        url = settings.journal.url
-        self._journal_at: Path | str = url.get_secret_value() if url else state_dir / JOURNAL
         self._feeder = JournalFeeder(
-            self._dispatcher.store, state_dir / OUTBOX, self._journal_at, turns.succession.look
+            self._dispatcher.store, state_dir / OUTBOX, self._journal_at, turns.look
         )
         self._calibrations = CalibrationStore(
             state_dir / "calibration", sidecar, faults, turns.carrying.calibrated
@@ -205,6 +207,7 @@ class Daemon:
         age.labels("inference").set_function(self._worker.thread.age_s)
         age.labels("reporter").set_function(self._reporter.thread.age_s)
         age.labels("supervisor").set_function(lambda: time.monotonic() - supervisor.looked_s)
+        registry.register(ClusterMetrics((state_dir / CLUSTER).read_bytes))
         registry.register(ThreadMetrics(self._threads, supervisor, log_writer))
         if self._evidence:
             registry.register(EvidenceMetrics(self._evidence, self._cameras.rings))

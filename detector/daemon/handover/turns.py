@@ -15,6 +15,8 @@ from detector.daemon.journal import Journal, LeftOpen
 from detector.daemon.operators.zones import DrawnZones
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from detector.journal.reading import JournalReader
 
 
@@ -29,7 +31,11 @@ class Turns:
         reader: Callable[[], JournalReader],
         zones: DrawnZones,
         tell: Callable[[LeftOpen, str], None],
+        *,
+        shared: bool,
     ) -> None:
+        """`shared`: the journal is one that all boxes have; else nothing comes along."""
+        self._shared = shared
         self.claims = Claims(state_dir / CLAIMS)
         self.carrying = Carrying(self.claims, reader, dispatcher, zones)
         self.succession = Succession(self.claims, dispatcher, journal, tell)
@@ -37,8 +43,14 @@ class Turns:
     def begin(self, cameras: Collection[str], calibrations: CalibrationStore) -> None:
         """Read the claims anew, and what other boxes know of `cameras`; before they are watched."""
         self.claims.read()
-        self.carrying.take(cameras, calibrations)
+        if self._shared:
+            self.carrying.take(cameras, calibrations)
 
     def succeed(self, cameras: Collection[str]) -> None:
         """Finish what other boxes have begun with `cameras`; once they are watched."""
-        self.succession.begin(cameras)
+        if self._shared:
+            self.succession.begin(cameras)
+
+    def look(self, engine: Engine) -> bool:
+        """See `Succession.look`."""
+        return self._shared and self.succession.look(engine)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -35,13 +36,29 @@ folder = Path(sys.argv[1])
 with (folder / "starts").open("a") as starts:
     starts.write("x")
 for line in sys.stdin:
-    (folder / "report.json").write_text(line)
+    (folder / "unfinished.json").write_text(line)
+    (folder / "unfinished.json").replace(folder / "report.json")
     answer = folder / "answer.json"
     if not answer.exists():
         sys.exit(1)
     print(answer.read_text(), flush=True)
 """
 """Stands for the link: says what a file says, and ends like one that lost Ray without that."""
+
+
+CLUSTER = {
+    "boxes": {"works": 1, "draining": 0, "dead": 1},
+    "unassigned": 0,
+    "head_room": True,
+    "load": 0.1,
+    "targets": {},
+}
+
+
+def metrics(url: str) -> str:
+    with urlopen(f"{url}/metrics", timeout=5) as answer:
+        found: bytes = answer.read()
+        return found.decode()
 
 
 class Played:
@@ -120,8 +137,11 @@ def test_a_box_that_loses_its_cluster_goes_on_and_takes_its_share_once_it_is_bac
     box.answer(share=None, send=True)  # a coordinator that has forgotten all
     wait_until(lambda: box.report().get("configuration") == configuration, "the configuration")
     assert box.watched() == {"calm"}
-    box.answer(share={"scuffle": 4})
+    box.answer(share={"scuffle": 4}, cluster=CLUSTER)
     wait_until(lambda: box.watched() == {"scuffle"}, "the new share", 90)
     assert box.status()["started_at"] == began
+    url = box.status()["url"]
+    assert url.endswith(f":{box.report()['report']['port']}")
+    wait_until(lambda: 'jikimi_cluster_boxes{state="dead"} 1.0' in metrics(url), "the metrics")
     box.end()
     assert box.status() == {}

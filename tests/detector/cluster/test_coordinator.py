@@ -11,7 +11,7 @@ from config.errors import ConfigError
 from detector.cluster import coordinator as room
 from detector.cluster.claiming import Claiming
 from detector.cluster.configuration import Configuration
-from detector.cluster.coordinator import Coordinator
+from detector.cluster.coordinator import SUMMARY_EVERY_S, Coordinator
 from detector.cluster.roster import LEARN_S, REPORT_EVERY_S, Report
 from detector.journal import claims
 from detector.types import Claim
@@ -127,3 +127,23 @@ def test_claims_reach_the_journal_also_when_it_was_away() -> None:
         server.thaw()
         wait_for(lambda: claiming.trouble is None, 60)
         claiming.stop()
+
+
+def test_boxes_are_told_now_and_then_how_the_cluster_is(clock: Clock) -> None:
+    coordinator = Coordinator()
+    coordinator.configure(CITY)
+    asks(coordinator, clock, LEARN_S + 1)
+    report = Report("b", 1000, ANY, {}, host="10.0.0.2", port=8780)
+    coordinator.report(report, 5, None)
+    coordinator.drain("c")
+    coordinator.report(Report("c", 1000, ANY, {}), 5, None)
+    told = asks(coordinator, clock, SUMMARY_EVERY_S + 1, gate=1)["cluster"]
+    assert told["boxes"] == {"works": 1, "draining": 1, "dead": 1}
+    assert told["targets"] == {"b": "10.0.0.2:8780"}
+    assert (told["unassigned"], told["head_room"]) == (0, False)
+    coordinator.report(report, 5, None)
+    for _ in range(round(SUMMARY_EVERY_S / REPORT_EVERY_S) + 1):
+        told = asks(coordinator, clock, gate=1)["cluster"]
+        coordinator.report(report, 5, None)
+    assert told["boxes"]["dead"] == 0
+    assert told["head_room"]

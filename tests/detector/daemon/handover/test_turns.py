@@ -71,7 +71,13 @@ class Box:
         self.reader = JournalReader(journal, self.store.read)
         self.zones = DrawnZones(self.folder / ZONES)
         self.turns = Turns(
-            self.folder, self.dispatcher, self.journal, lambda: self.reader, self.zones, self.tell
+            self.folder,
+            self.dispatcher,
+            self.journal,
+            lambda: self.reader,
+            self.zones,
+            self.tell,
+            shared=True,
         )
         self.calibrations = CalibrationStore(
             self.folder / "calibration",
@@ -81,9 +87,7 @@ class Box:
         self.reporter = IncidentReporter(
             self.journal, self.dispatcher.submit, claim=self.turns.claims.of
         )
-        self.feeder = JournalFeeder(
-            self.store, self.folder / OUTBOX, journal, self.turns.succession.look
-        )
+        self.feeder = JournalFeeder(self.store, self.folder / OUTBOX, journal, self.turns.look)
         self.dispatcher.start()
         self.reporter.start()
         self.feeder.start()
