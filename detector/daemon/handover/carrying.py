@@ -79,8 +79,12 @@ class Carrying:
         if not fresh:
             return
         self._taken |= {name: turns[name].epoch for name in fresh}
+        from detector.journal.handover import known_of  # noqa: PLC0415 - loads SQLAlchemy
+
+        reader, box = self._reader(), turns[fresh[0]].box
+        ask = partial(reader.asked, partial(known_of, cameras=fresh, box=box))
         try:
-            found = within(READ_S, partial(self._known_of, fresh, turns[fresh[0]].box))
+            found = within(READ_S, ask)
         except OSError:
             found = None
         if found is None:
@@ -95,11 +99,6 @@ class Carrying:
                 except ValueError as error:
                     said = str(error)
                     log.warning("not taken over", camera=one.camera, what=one.kind, reason=said)
-
-    def _known_of(self, cameras: list[str], box: str) -> list[Handover] | None:
-        from detector.journal.handover import known_of  # noqa: PLC0415 - loads SQLAlchemy
-
-        return self._reader().asked(partial(known_of, cameras=cameras, box=box))
 
     def _adopt(self, one: Handover, calibrations: CalibrationStore) -> None:
         match one.kind:
