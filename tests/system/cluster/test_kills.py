@@ -198,6 +198,7 @@ def test_boxes_are_killed_and_nothing_is_lost(town: Town) -> None:
     for _ in range(KILLS):
         town.kill_one()
     town.cluster.wait_watched(set(CAMERAS), 180)
+    print("\n".join(table(town.kills)))
     until = datetime.now(UTC)
     wait_until(lambda: not town.told("opened", until) - town.told("closed"), "all to be over", 90)
     kept = set()
@@ -210,7 +211,6 @@ def test_boxes_are_killed_and_nothing_is_lost(town: Town) -> None:
     opens = {(one["incident_id"], one["alert_id"]) for one in alerts if one["phase"] == "opened"}
     begun_twice = len(opens) - len({key for key, _ in opens})
     repeats = len(alerts) - len({one["alert_id"] for one in alerts})
-    print("\n".join(table(town.kills)))
     print(f"incidents: {len(began)} told, {len(journal)} in the journal, {len(kept)} on disks")
     print(f"not told: {len(journal - began)} of the journal, {len(kept - began)} of a disk")
     print(f"alerts: {len(alerts)}, repeats by alert_id: {repeats}, begun by two: {begun_twice}")
