@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from alerts.admission import Stage
+from alerts.clock import SteadyClock
 from alerts.message import AlertPhase
 from alerts.routing import CAMERA_NOTICES
 from alerts.storage.queue import remember_stage
@@ -50,47 +53,42 @@ class Undelivered:
 
 
 def waiting(store: Store, sinks: Collection[str]) -> set[tuple[str, UUID]]:
-    """Sink and alert of all that waits for one of `sinks`."""
-    return {
-        (sink, UUID(key))
-        for sink, key in store.read("SELECT sink, alert_id FROM queue")
-        if sink in sinks
-    }
+    """Sink and alert of all that waits for one of `sinks`, but of damaged rows."""
+    found = set()
+    for sink, key in store.read("SELECT sink, alert_id FROM queue"):
+        with suppress(ValueError, TypeError, AttributeError):
+            if sink in sinks:
+                found.add((sink, UUID(key)))
+    return found
 
 
 def undelivered(store: Store, chosen: Iterable[tuple[str, UUID]]) -> list[Undelivered]:
     """Those of these messages that wait still, by sink and alert, in the order they were put."""
     keys = json.dumps([json.dumps([sink, str(key)], separators=(",", ":")) for sink, key in chosen])
-    return [
-        Undelivered(
-            sink=sink,
-            alert_id=UUID(key),
-            incident_id=UUID(incident),
-            camera=camera,
-            phase=phase,
-            position=position,
-            sent_at=store.clock.utc(sent_at),
-            body=body,
-            image=image,
-            no_image=bool(no_image),
-            held_until=None if unconfirmed is None else store.clock.utc(retry_at),
-            unconfirmed=unconfirmed,
-        )
-        for (
-            sink,
-            key,
-            incident,
-            camera,
-            phase,
-            position,
-            sent_at,
-            body,
-            image,
-            no_image,
-            retry_at,
-            unconfirmed,
-        ) in store.read(_ROWS, (keys,))
-    ]
+    found = []
+    for row in store.read(_ROWS, (keys,)):
+        with suppress(ValueError, TypeError, AttributeError):  # damaged: this box says so
+            found.append(_undelivered(store.clock, row))
+    return found
+
+
+def _undelivered(clock: SteadyClock, row: tuple[Any, ...]) -> Undelivered:
+    sink, key, incident, camera, phase, position, sent_at = row[:7]
+    body, image, no_image, retry_at, unconfirmed = row[7:]
+    return Undelivered(
+        sink=sink,
+        alert_id=UUID(key),
+        incident_id=UUID(incident),
+        camera=camera,
+        phase=phase,
+        position=position,
+        sent_at=clock.utc(sent_at),
+        body=body,
+        image=image,
+        no_image=bool(no_image),
+        held_until=None if unconfirmed is None else clock.utc(retry_at),
+        unconfirmed=unconfirmed,
+    )
 
 
 def take_over(

@@ -96,7 +96,7 @@ class Carrying:
             if key_of(one) not in waiting:  # else it was said here, later
                 try:
                     self._adopt(one, calibrations)
-                except ValueError as error:
+                except (ValueError, TypeError) as error:
                     said = str(error)
                     log.warning("not taken over", camera=one.camera, what=one.kind, reason=said)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -86,3 +87,23 @@ def test_neither_the_daemon_nor_a_box_imports_ray() -> None:
         "detector.cli.build_parser(); sys.exit('ray' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.slow
+def test_the_daemon_runs_where_ray_cannot_be_imported(tmp_path: Path) -> None:
+    path = tmp_path / "jikimi.yaml"
+    path.write_text("cameras: {gate: 'pattern://calm'}\nhttp: {port: 0}\nevidence: off\n")
+    code = (
+        "import sys; sys.modules['ray'] = None; sys.modules['detector.cluster'] = None;"
+        f"sys.argv[1:] = ['run', '--config', {str(path)!r}, '--for', '1'];"
+        "from detector.cli import command; command()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "JIKIMI_STATE_DIR": str(tmp_path / "state")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
