@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -118,7 +119,8 @@ class PostgresqlServer:
         assert self._process
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         for pid in [self._process.pid, *map(int, children.read_text().split())]:
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # one that has just ended
+                os.kill(pid, number)
 
     def __enter__(self) -> Self:
         return self
