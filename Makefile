@@ -30,6 +30,11 @@ $(VENV)/.train: requirements-train.txt $(VENV)/.dev
 	@$(PIP_INSTALL) --require-hashes -r requirements-train.txt
 	@touch $@
 
+$(VENV)/.cluster: requirements-cluster.txt $(VENV)/.dev
+	@echo "Installing Ray (once; a minute) …"
+	@$(PIP_INSTALL) --require-hashes -r requirements-cluster.txt
+	@touch $@
+
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +63,10 @@ test: $(VENV)/.dev ## every test this machine can run, but for the longest
 test-long: $(VENV)/.dev ## the longest tests: training, a clean installation, dashboards on a real run
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations 20 -m long
 
+.PHONY: test-cluster
+test-cluster: $(VENV)/.cluster ## boxes that stand in for each other, on Ray, PostgreSQL and mosquitto (CLUSTER_KILLS=3)
+	@$(BIN)/python -m pytest -s -v tests/system/cluster
+
 .PHONY: chaos
 chaos: export CHAOS_LONG := 1
 chaos: $(VENV)/.dev ## attack the daemon for an hour (CHAOS_KILLS=1000, CHAOS_SOAK=10 minutes, CHAOS_SEED=…)
@@ -85,6 +94,7 @@ UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --
 lock: ## pin every requirement again (needs uv)
 	@$(UV_COMPILE) --extra tensorflow --extra gpio --extra onvif --extra postgresql --group build --group dev -o requirements-train.txt
 	@$(UV_COMPILE) --extra onvif --extra postgresql --group build --group dev -c requirements-train.txt -o requirements-dev.txt
+	@$(UV_COMPILE) --extra cluster -c requirements-train.txt -o requirements-cluster.txt
 	@$(UV_COMPILE) --extra postgresql --group build -c requirements-train.txt -o requirements.txt
 
 .PHONY: wheel

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from structlog import get_logger
 
+from alerts.storage.files import write_whole
 from config.errors import ControlError
 from detector.cluster.configuration import share_of
 from detector.cluster.cost import Cost
@@ -116,11 +117,7 @@ class Watching:
             return
         self._state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
         write_claims(self._state_dir / CLAIMS, self._box, share)
-        path = self._state_dir / SHARE
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.touch(mode=0o600)
-        unfinished.write_text(share_of(text, share), encoding="utf-8")
-        unfinished.replace(path)
+        write_whole(self._state_dir / SHARE, share_of(text, share).encode(), 0o600)
         self._behind = True
         self.look(now_s)
 

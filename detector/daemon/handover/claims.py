@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from structlog import get_logger
 
-from alerts.storage.files import START_S, within
+from alerts.storage.files import START_S, within, write_whole
 from detector.types import Claim
 
 CLAIMS = "claims.json"
@@ -58,6 +58,4 @@ class Claims:
 
 def write_claims(path: Path, box: str, epochs: Mapping[str, int]) -> None:
     """Have the daemon find at its next reload that `box` watches by these epochs, by camera."""
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps({"box": box, "epochs": dict(epochs)}))
-    unfinished.replace(path)
+    write_whole(path, json.dumps({"box": box, "epochs": dict(epochs)}).encode())
