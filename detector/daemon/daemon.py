@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -24,23 +22,21 @@ from alerts.dispatcher import WRITE_S, Dispatcher
 from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertContext, CameraNotice
 from alerts.metrics import AlertMetrics
-from alerts.storage.copying import EXPIRED_S
 from alerts.storage.faults import StorageFaults
 from alerts.storage.write_behind import Change as StoreChange
 from config.errors import ConfigError, ControlError, ModelError
 from config.secrets import scrub
 from config.settings import CameraSettings, Settings
-from config.urls import StreamUrl
 from detector.console.monitor import Change, Topic, Zones
 from detector.console.server import ConsoleServer
-from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.cameras import Cameras
-from detector.daemon.evidence_journal import EvidenceJournal
+from detector.daemon.evidence_journal import evidence_recorder
 from detector.daemon.handover.turns import Turns
 from detector.daemon.health import Health
 from detector.daemon.journal import OUTBOX, Journal, LeftOpen
+from detector.daemon.left_open import reports_of
 from detector.daemon.links import linked
 from detector.daemon.observability.cluster_metrics import CLUSTER, ClusterMetrics
 from detector.daemon.observability.evidence_metrics import EvidenceMetrics
@@ -62,9 +58,7 @@ from detector.daemon.operators.zones import ZONES, DrawnZones
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.signals import Signals
 from detector.daemon.supervisor import Supervisor
-from detector.evidence.collector import Origin
 from detector.evidence.record import EVIDENCE
-from detector.evidence.recorder import EvidenceRecorder
 from detector.inference.second_look.looking import loaded
 from detector.inference.second_look.weights import second_look_rules
 from detector.inference.second_look.worker import SecondLookWorker
@@ -73,7 +67,7 @@ from detector.inference.worker import InferenceWorker
 from detector.journal.feeder import JournalFeeder
 from detector.journal.recorder import Recorder
 from detector.journal.records import JOURNAL, STOPPED, CameraStateRecord
-from detector.types import CameraState, Incident, Phase
+from detector.types import CameraState, Incident
 
 if TYPE_CHECKING:
     from detector.journal.reading import JournalReader
@@ -83,9 +77,6 @@ TICK_S = 0.5
 
 SETTLE_S = 5.0
 """The summary waits so long for cameras to connect."""
-
-NOWHERE = StreamUrl.parse("pattern://calm")
-"""Stands for the address of a camera that is no longer configured; nothing opens it."""
 
 log = get_logger()
 
@@ -133,7 +124,7 @@ class Daemon:
         self._second_look = self._new_second_look()
         self._supervisor = supervisor = Supervisor(self._threads)
         self._recorder = Recorder(self._dispatcher.store)
-        self._evidence = self._evidence_recorder() if settings.evidence.enabled else None
+        self._evidence = evidence_recorder(settings, sidecar.name, self._recorder)
         self._health = health = Health(
             self._cameras,
             self._worker,
@@ -388,15 +379,6 @@ class Daemon:
             self._evidence.camera(camera) if self._evidence else None,
         )
 
-    def _evidence_recorder(self) -> EvidenceRecorder:
-        settings = self._settings
-        shown = settings.model_dump_json()  # which shows no secret
-        digest = hashlib.sha256(shown.encode()).hexdigest()
-        origin = Origin(version("jikimi"), self._classifier.sidecar.name, digest)
-        folder = settings.state_dir / EVIDENCE
-        journal = EvidenceJournal(self._recorder, folder)
-        return EvidenceRecorder(settings.evidence, folder, origin, journal.stored, journal.deleted)
-
     def _submit(
         self, alert: Alert, context: AlertContext | None = None, also: StoreChange | None = None
     ) -> list[str]:
@@ -422,22 +404,8 @@ class Daemon:
             self._tell_left_open(left, "monitor restarted")
 
     def _tell_left_open(self, left: LeftOpen, reason: str) -> None:
-        """A crash left it open: whoever was told of it hears that it is over.
-
-        Of one that nobody has heard of, its beginning is told first, late.
-        """
-        incident = left.incident
-        known = {camera.name: camera for camera in self._settings.cameras}
-        # A camera that is gone since: who was told of the incident hears of its end, too.
-        camera = known.get(incident.camera) or CameraSettings(
-            name=incident.camera, url=NOWHERE, site=self._settings.site
-        )
-        if not left.told and incident.camera in known:
-            opened = replace(incident, closed_at=None, phase=Phase.OPENED)
-            age_s = (datetime.now(UTC) - incident.opened_at).total_seconds()
-            late = IncidentReport(opened, camera, age_s=age_s if age_s >= 0 else EXPIRED_S)
-            self._reporter.report(late)
-        self._reporter.report(IncidentReport(incident, camera, reason=reason))
+        for report in reports_of(left, self._settings, reason, datetime.now(UTC)):
+            self._reporter.report(report)
 
     def _tell_change(self, change: Change) -> None:
         if change.topic is Topic.SILENCE:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from structlog import get_logger
 
 from config.errors import JikimiError
-from detector.evidence.record import EvidenceFile, Kind, read_curve, read_record
+from config.settings import Settings
+from detector.evidence.collector import Origin
+from detector.evidence.record import EVIDENCE, EvidenceFile, Kind, read_curve, read_record
+from detector.evidence.recorder import EvidenceRecorder
 from detector.journal.recorder import Recorder
 from detector.journal.records import EvidenceFile as FileRow
 from detector.journal.records import ScoreCurve
 
 log = get_logger()
+
+
+def evidence_recorder(
+    settings: Settings, weights: str, recorder: Recorder
+) -> EvidenceRecorder | None:
+    """Keeps evidence, and tells the journal; `weights`: their name. None where none is kept."""
+    if not settings.evidence.enabled:
+        return None
+    shown = settings.model_dump_json()  # which shows no secret
+    origin = Origin(version("jikimi"), weights, hashlib.sha256(shown.encode()).hexdigest())
+    folder = settings.state_dir / EVIDENCE
+    journal = EvidenceJournal(recorder, folder)
+    return EvidenceRecorder(settings.evidence, folder, origin, journal.stored, journal.deleted)
 
 
 class EvidenceJournal:
