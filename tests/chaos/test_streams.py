@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chaos.ledger import table
-from chaos.sizes import STREAMS_S
+from chaos.sizes import LONG, STREAMS_S
 from servers.daemon import DaemonProcess, wait_until
 from servers.faults import BabblingServer, GarbageProxy, LeavingServer, SilentServer
 from servers.ports import free_port
@@ -20,9 +20,10 @@ from servers.rtsp import Feed, RtspServer, make_clip
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 GOOD = ("good-1", "good-2")
-SCORED_SHARE = 0.96
+SCORED_SHARE = 0.96 if LONG else 0.88
 """Of what is due at a good camera. 0.984 to 1.0 measured on two cores, 0.967 beside other work: all
-that was lost was superseded, for the streams' servers and the daemon share the cores."""
+that was lost was superseded, for the streams' servers and the daemon share the cores. In `make
+test` they share them with another test."""
 
 RTSP_HEAD = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n"
 HTTP_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\n"

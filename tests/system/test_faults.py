@@ -17,6 +17,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 PASSWORD = "p@ss:w/or#d%"
 GOOD = ("good-1", "good-2")
+SCORED_SHARE = 0.85
+"""Of what is due at a good camera: 0.92 at the least beside another test on two cores, 0.98 alone.
+One that waited for a bad camera's time-outs would have half of it."""
+
 CONFIG = """
 capture: {{open_timeout_s: 3, read_timeout_s: 2, offline_grace_s: 300}}
 cameras:
@@ -40,7 +44,7 @@ class Town:
         for name in GOOD:
             assert self.daemon.camera(name)["state"] == "live"
             assert self.daemon.metric("jikimi_camera_connects_total", camera=name) == 1
-            assert self.daemon.scored_share(name, self.settled[name]) >= 0.95
+            assert self.daemon.scored_share(name, self.settled[name]) >= SCORED_SHARE
 
 
 @pytest.fixture(scope="module")
