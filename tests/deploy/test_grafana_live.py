@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, start_http_se
 
 from alerts.metrics import AlertMetrics
 from config.errors import DeliveryError
+from detector.daemon.observability.cluster_metrics import CLUSTER
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
 from detector.types import CameraState, Score
 from servers.daemon import DaemonProcess, wait_until
@@ -34,6 +35,16 @@ from servers.prometheus import Prometheus, Series, needs
 from servers.rtsp import RtspServer, make_clip
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(400)]
+
+TOLD = {
+    "box": "one",
+    "boxes": {"works": 3, "draining": 0, "dead": 0},
+    "unassigned": 0,
+    "head_room": True,
+    "load": 0.7,
+    "targets": {},
+}
+"""What the box's host would have been told of its cluster by the coordinator."""
 
 MANY = 200
 MOST_SERIES = 25
@@ -109,6 +120,7 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             ca=tls.ca,
         )
         daemon = stack.enter_context(DaemonProcess(folder / "jikimi", config))
+        (daemon.state_dir / CLUSTER).write_text(json.dumps(TOLD | {"at_s": time.monotonic() + 1e6}))
         prometheus = stack.enter_context(Prometheus(folder, [daemon.port]))
         wait_until(lambda: prometheus.instant("up == 1"), "the first scrape")
         start_s = time.time()
