@@ -17,7 +17,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from alerts.metric_families import PREFIX
-from alerts.storage.files import START_S, within
+from alerts.storage.files import START_S, unfinished, within
 
 CLUSTER = "cluster.json"
 TARGETS = "prometheus.json"
@@ -48,9 +48,10 @@ def write_cluster(state_dir: Path, box: str, summary: dict[str, Any]) -> None:
         for name, target in sorted(summary["targets"].items())
     ]
     for name, text in ((CLUSTER, as_text(box, summary)), (TARGETS, json.dumps(targets))):
-        unfinished = state_dir / f"{name}.unfinished"
-        unfinished.write_text(text)
-        unfinished.replace(state_dir / name)
+        path = state_dir / name
+        # Not `write_whole`: every 5 s, and nobody needs it after a power cut.
+        unfinished(path).write_text(text)
+        unfinished(path).replace(path)
 
 
 def as_text(box: str, summary: dict[str, Any]) -> str:
