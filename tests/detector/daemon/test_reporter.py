@@ -169,6 +169,28 @@ def test_reports_are_journalled_and_sent_in_order_and_none_is_lost_at_the_end(
     journal.close(Deadline.after(5))
 
 
+def test_an_incident_that_begins_goes_before_news_of_other_cameras_but_not_of_its_own(
+    tmp_path: Path, reporter: Callable[..., IncidentReporter], sent: list[Alert]
+) -> None:
+    journal = StoredJournal(tmp_path)
+    one = reporter(journal)
+    yard = replace(OPENED, id=uuid7(), camera="yard")
+    again = replace(OPENED, id=uuid7())
+    for incident in (OPENED, replace(OPENED, phase=Phase.UPDATED), CLOSED, again, yard):
+        camera = CAMERA.model_copy(update={"name": incident.camera})
+        one.report(IncidentReport(incident, camera, SAMPLE))
+    one.start()
+    one.stop(Deadline.after(10))
+    assert [(a.camera, a.phase.value) for a in sent] == [
+        ("gate", "opened"),
+        ("yard", "opened"),
+        ("gate", "updated"),
+        ("gate", "closed"),
+        ("gate", "opened"),
+    ]
+    journal.close(Deadline.after(5))
+
+
 def test_the_log_says_how_long_it_took_and_who_is_told(
     tmp_path: Path, reporter: Callable[..., IncidentReporter]
 ) -> None:
