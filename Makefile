@@ -53,10 +53,16 @@ install: $(if $(shell command -v pipx),,$(VENV)/.run) ## put `jikimi` on your PA
 uninstall: ## take it away again
 	@deploy/install_command.sh --uninstall
 
-# Slow tests wait most of the time: two at a time take 7 minutes instead of 12 on two cores.
 .PHONY: test
-test: $(VENV)/.dev ## every test this machine can run, but for the longest
+test: test-fast test-slow ## every test this machine can run, but for the longest
+
+.PHONY: test-fast
+test-fast: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n auto -m "not slow"
+
+# Slow tests wait most of the time: two at a time take 7 minutes instead of 12 on two cores.
+.PHONY: test-slow
+test-slow: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations 20 -m "slow and not long"
 
 .PHONY: test-long
