@@ -26,7 +26,7 @@ POLL_S = 0.1
 _never = threading.Event()
 
 
-def wait_until(found: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
+def wait_until(found: Callable[[], Any], what: str, timeout_s: float = 60.0) -> Any:
     """Poll `found` until it gives something true, and return that; fail after `timeout_s`."""
     deadline_s = time.monotonic() + timeout_s
     while not (value := found()):
@@ -94,7 +94,11 @@ class DaemonProcess:
     def start(self) -> None:
         """Start it (again, on the same state) and wait until it answers."""
         self.launch()
-        wait_until(self.answers, f"the daemon to answer; its log is\n{self.log()}")
+        try:
+            wait_until(self.answers, f"the daemon to answer; its log is\n{self.log()}")
+        except BaseException:
+            self.__exit__()  # nobody else would: `__enter__` has failed
+            raise
 
     def launch(self, **environment: str) -> None:
         """Start it (again) and do not wait; `environment`: on top, for this once."""
