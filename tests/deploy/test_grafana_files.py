@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,16 @@ def test_every_query_goes_to_the_chosen_data_source(board: dict[str, Any]) -> No
     assert len(asking) >= 4
     assert all(one["datasource"] == chosen for one in asking)
     names = [variable["name"] for variable in board["templating"]["list"]]
-    assert names[:3] == ["datasource", "site", "camera"]
+    assert names[:4] == ["datasource", "box", "site", "camera"]
+
+
+def test_every_query_of_a_box_is_of_the_chosen_ones(board: dict[str, Any]) -> None:
+    """Alerts and what the coordinator says are of all boxes."""
+    series = re.compile(r"\b(?:jikimi_(?!cluster_)|process_|instance_camera)[\w:]+(\{[^}]*\})?")
+    for expression in dashboards.expressions(board):
+        if "ALERTS" not in expression:
+            for selector in series.findall(expression):
+                assert 'instance=~"$box"' in selector, expression
 
 
 def test_only_metrics_that_exist_are_named(board: dict[str, Any]) -> None:

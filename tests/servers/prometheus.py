@@ -59,7 +59,11 @@ class _Server(ABC):
             self._process = subprocess.Popen(
                 self._command(), cwd=self.folder, stdout=log, stderr=log
             )
-        wait_until(self._ready, f"{type(self).__name__}; its log lies in {self.folder}")
+        try:
+            wait_until(self._ready, f"{type(self).__name__}; its log lies in {self.folder}")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -150,7 +154,7 @@ class Alertmanager(_Server):
 
 
 class Prometheus(_Server):
-    """Prometheus with the shipped configuration and rules, asking `daemons` each second.
+    """Prometheus with the shipped configuration and rules, asking `daemons` every `scrape_s`.
 
     `hold_s`: how long an alert's condition must hold, in place of each rule's own `for`.
     """
@@ -161,11 +165,12 @@ class Prometheus(_Server):
         daemons: list[int],
         alertmanager: Alertmanager | None = None,
         hold_s: float = 1.0,
+        scrape_s: int = SCRAPE_S,
     ) -> None:
         super().__init__(folder)
         shutil.copytree(DEPLOY / "prometheus", folder, dirs_exist_ok=True)
         config = yaml.safe_load((folder / "prometheus.yml").read_text())
-        config["global"] = {"scrape_interval": f"{SCRAPE_S}s", "evaluation_interval": "1s"}
+        config["global"] = {"scrape_interval": f"{scrape_s}s", "evaluation_interval": "1s"}
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         rules = folder / "rules/alerts.yml"
         rules.write_text(re.sub(r"(?m)^( +for:) \w+$", rf"\1 {hold_s:g}s", rules.read_text()))

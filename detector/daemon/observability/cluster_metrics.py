@@ -44,7 +44,7 @@ class ClusterMetrics(Collector):
 def write_cluster(state_dir: Path, box: str, summary: dict[str, Any]) -> None:
     """Have `box` show what `Coordinator.report` says of the cluster, and Prometheus find all."""
     targets = [
-        {"targets": [target], "labels": {"box": name}}
+        {"targets": [target], "labels": {"box": name, "instance": name}}
         for name, target in sorted(summary["targets"].items())
     ]
     for name, text in ((CLUSTER, as_text(box, summary)), (TARGETS, json.dumps(targets))):

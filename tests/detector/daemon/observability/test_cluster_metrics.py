@@ -47,8 +47,8 @@ def test_a_box_shows_its_cluster(registry: CollectorRegistry, tmp_path: Path) ->
 def test_prometheus_finds_every_box_by_name(tmp_path: Path) -> None:
     write_cluster(tmp_path, "a", SUMMARY)
     assert json.loads((tmp_path / TARGETS).read_text()) == [
-        {"targets": ["10.0.0.1:8780"], "labels": {"box": "a"}},
-        {"targets": ["10.0.0.2:8780"], "labels": {"box": "b"}},
+        {"targets": ["10.0.0.1:8780"], "labels": {"box": "a", "instance": "a"}},
+        {"targets": ["10.0.0.2:8780"], "labels": {"box": "b", "instance": "b"}},
     ]
 
 
