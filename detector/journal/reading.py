@@ -23,6 +23,7 @@ from detector.journal.database import in_words, open_to_read
 from detector.journal.local import Read
 from detector.journal.queries import IncidentDetails, IncidentFilter, Position, with_judgement
 from detector.journal.records import (
+    AuditEntry,
     DeliveryRecord,
     EvidenceFile,
     IncidentRecord,
@@ -108,6 +109,18 @@ class JournalReader:
         for one in sorted(told.values(), key=lambda one: (one.at, one.sink)):
             found[one.incident_id].append(one)
         return found
+
+    def audit(
+        self, limit: int, before: Position | None = None, target: str | None = None
+    ) -> list[AuditEntry]:
+        """Who did what (to `target` alone, where it is given), newest first."""
+        rows = self._ask(lambda asked: queries.audit(asked, limit, before, target)) or []
+        found = {one.id: one for one in rows}
+        for _, record in local.waiting(self._read, self._box, MOST).pending:
+            if isinstance(record, AuditEntry) and target in {None, record.target}:
+                found[record.id] = record
+        wanted = [one for one in found.values() if before is None or (one.at, one.id) < before]
+        return sorted(wanted, key=lambda one: (one.at, one.id), reverse=True)[:limit]
 
     def asked(self, query: Callable[[Connection], T]) -> T | None:
         """What `query` finds in the journal alone, such as a report; None where it is away."""

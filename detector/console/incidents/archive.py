@@ -13,7 +13,6 @@ from config.secrets import register_secret
 from detector.console.api.models import IncidentDetailsFound, details_of
 from detector.console.monitor import Monitor
 from detector.evidence.export import Request, export, find
-from detector.journal import queries
 from detector.journal.queries import IncidentDetails
 from detector.journal.records import AuditEntry
 
@@ -75,6 +74,5 @@ def archive(monitor: Monitor, found: IncidentDetails, wish: Wish) -> IO[bytes]:
 
 
 def entries(monitor: Monitor, incident: UUID) -> list[AuditEntry]:
-    """Who did what to `incident`, newest first, as far as the journal has it."""
-    target = str(incident)
-    return monitor.journal.asked(lambda c: queries.audit(c, MOST_ENTRIES, target=target)) or []
+    """Who did what to `incident`, newest first."""
+    return monitor.journal.audit(MOST_ENTRIES, target=str(incident))

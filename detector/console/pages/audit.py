@@ -15,7 +15,6 @@ from detector.console.access.user import Role
 from detector.console.monitor import Monitor
 from detector.console.rendering import render
 from detector.console.routing import GuardedRoute
-from detector.journal import queries
 from detector.journal.queries import Position
 
 PAGE = 100
@@ -32,17 +31,14 @@ async def audit(request: Request) -> Response:
         raise RefusedError(403, "error_403", "this account is limited to some cameras")
     monitor: Monitor = request.app.state.monitor
     before = _position(request.query_params.get("before"))
-    found = await run_in_threadpool(
-        lambda: monitor.journal.asked(lambda asked: queries.audit(asked, PAGE + 1, before))
-    )
-    entries = found or []
+    entries = await run_in_threadpool(monitor.journal.audit, PAGE + 1, before)
     last = entries[PAGE - 1] if len(entries) > PAGE else None
     return render(
         request,
         "audit.html",
         entries=entries[:PAGE],
         before=f"{last.at.isoformat()},{last.id}" if last else "",
-        trouble=monitor.journal.trouble if found is None else "",
+        trouble=monitor.journal.trouble or "",
     )
 
 

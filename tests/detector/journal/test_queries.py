@@ -185,3 +185,14 @@ def test_an_incident_is_found_by_a_verdict_that_waits(feeding: Make) -> None:
     found = at.reader.incidents(IncidentFilter(verdict=Verdict.REAL))
     assert [each.id for each in found] == [one.id]
     assert at.reader.incidents(IncidentFilter(judged=False)) == []
+
+
+def test_the_audit_has_what_waits_and_pages_over_it(asking: tuple[Feeding, Ask]) -> None:
+    at, ask = asking
+    for target in ("gate", "yard", "gate"):
+        at.recorder.audit("kim", "zones", target)
+    ask()
+    newest, *older = at.reader.audit(10)
+    assert [entry.target for entry in (newest, *older)] == ["gate", "yard", "gate"]
+    assert at.reader.audit(2, (newest.at, newest.id)) == older
+    assert at.reader.audit(10, target="gate") == [newest, older[-1]]
