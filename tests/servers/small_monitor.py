@@ -20,7 +20,7 @@ class SmallMonitor:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
-        self.journal = JournalReader(folder / "journal.sqlite", lambda _: [])
+        self.journal = JournalReader(folder / "journal.sqlite", lambda *_: [])
         self.evidence: Path | None = folder / "evidence"
         self.live = True
         self.threads: list[str] = []
