@@ -57,17 +57,12 @@ def write(
     An incident by an epoch that was over when it opened is refused: the audit has it instead.
     """
     rows: defaultdict[Table, list[Row]] = defaultdict(list)
-    incidents = list(incidents)
-    refused = claims.superseded(connection, incidents)
-    for incident in incidents:
-        if turn := refused.get(incident.id):
-            table, row = _row(claims.refusal(incident, turn), box)
-            rows[table].append(row)
-            continue
+    taken, refusals = claims.within_turns(connection, list(incidents))
+    for incident in taken:
         row = asdict(incident)
         del row["judgement"]
         rows[tables.incidents].append(row)
-    for record in records:
+    for record in (*refusals, *records):
         table, row = _row(record, box)
         rows[table].append(row)
     for table, found in rows.items():

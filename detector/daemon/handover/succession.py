@@ -100,7 +100,7 @@ class Succession:
         heard = {key for _, key in told} | {row.incident_id for row in rows}
         for one in left:
             incident = self._journal.adopt(one.incident, datetime.now(UTC))
-            reason = f"watched by {turns[incident.camera].box} from now on"
+            reason = claims.taken_over(turns[incident.camera])
             self._tell(LeftOpen(incident, incident.id in heard), reason)
         if rows or left:
             log.warning(

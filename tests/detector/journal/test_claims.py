@@ -69,6 +69,16 @@ def test_a_claim_made_again_counts_from_when_it_was_made_first(where: Path | str
     assert journalled(where) == {}
 
 
+def test_a_claim_counts_from_its_assignment_though_the_box_itself_came_first(
+    where: Path | str,
+) -> None:
+    claim(where, {"gate": A})
+    claim(where, {"gate": B}, NOON + 10 * MINUTE)
+    assert claim(where, {"gate": B}, NOON + MINUTE) == {}
+    written(where, record(NOON + 5 * MINUTE, A.epoch))
+    assert journalled(where) == {}
+
+
 def test_of_many_that_claim_at_once_the_newest_has_it(where: Path | str) -> None:
     claim(where, {"gate": A})
     wanted = [Claim(f"box{n}", 10 + n) for n in range(6)]
@@ -107,6 +117,28 @@ def test_what_was_opened_in_its_own_turn_is_taken_however_late(where: Path | str
     rightly, alone = record(NOON + MINUTE / 2, A.epoch), record(NOON + 2 * MINUTE, None)
     written(where, rightly, alone)
     assert journalled(where).keys() == {rightly.id, alone.id}
+
+
+@pytest.mark.parametrize("closed_at", [None, NOON + 3 * MINUTE])
+def test_an_incident_that_goes_on_into_another_boxs_turn_ends_with_its_own(
+    where: Path | str, closed_at: datetime | None
+) -> None:
+    claim(where, {"gate": A})
+    claim(where, {"gate": B}, NOON + MINUTE)
+    claim(where, {"gate": Claim("c", 9)}, NOON + 2 * MINUTE)
+    over = replace(record(NOON, A.epoch), closed_at=NOON + MINUTE / 2, reason="camera lost")
+    mine = replace(record(NOON, A.epoch), closed_at=closed_at)
+    theirs = replace(record(NOON + 1.5 * MINUTE, B.epoch), closed_at=NOON + 5 * MINUTE)
+    alone = replace(record(NOON, None), closed_at=NOON + 5 * MINUTE)
+    written(where, over, mine, theirs, alone)
+    written(where, replace(mine, closed_at=NOON + 4 * MINUTE, messages=2))
+    found = {key: (one.closed_at, one.reason) for key, one in journalled(where).items()}
+    assert found == {
+        over.id: (over.closed_at, "camera lost"),
+        mine.id: (NOON + MINUTE, "watched by b from now on"),
+        theirs.id: (NOON + 2 * MINUTE, "watched by c from now on"),
+        alone.id: (alone.closed_at, None),
+    }
 
 
 def test_an_incident_left_open_is_found_by_the_box_that_takes_the_camera(
