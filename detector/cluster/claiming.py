@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine, select
@@ -25,11 +26,15 @@ ANSWER_S = 1.5
 class Claiming:
     """Claims what it was told last, in a thread of its own, until the journal has it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, cameras: Collection[str]) -> None:
+        """`cameras`: whose claims by an earlier coordinator are read first."""
         self.url = url
+        self.found: Mapping[str, Claim] | None = None
+        """By camera, what an earlier coordinator has claimed last; None until that is read."""
+        self._cameras = cameras
         self._trouble: str | None = "not asked yet"
         self._asked_s: float | None = None
-        self._wanted: Mapping[str, Claim] = {}
+        self._wanted: Mapping[str, tuple[Claim, datetime]] = {}
         self._news = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="claiming", daemon=True)
@@ -44,8 +49,12 @@ class Claiming:
         return self._trouble
 
     def want(self, wanted: Mapping[str, Claim]) -> None:
-        """Claim these, by camera, instead of what was wanted before."""
-        self._wanted = wanted
+        """Claim these, by camera, from now on instead of what was wanted before."""
+        before, now = self._wanted, datetime.now(UTC)
+        self._wanted = {
+            name: before[name] if name in before and before[name][0] == one else (one, now)
+            for name, one in wanted.items()
+        }
         self._news.set()
 
     def stop(self) -> None:
@@ -55,18 +64,23 @@ class Claiming:
 
     def _run(self) -> None:
         engine: Engine | None = None
-        had: Mapping[str, Claim] = {}
+        had: Mapping[str, tuple[Claim, datetime]] = {}
         while not self._stopping:
             self._news.clear()
             wanted = self._wanted
-            new = {name: one for name, one in wanted.items() if had.get(name) != one}
+            new: defaultdict[datetime, dict[str, Claim]] = defaultdict(dict)
+            for name, (one, at) in wanted.items():
+                if had.get(name) != (one, at):
+                    new[at][name] = one
             self._asked_s = time.monotonic()
             try:
                 engine = engine or open_journal(self.url)
                 with engine.begin() as connection:
-                    if new:
-                        claims.claim(connection, new, datetime.now(UTC))
-                    else:
+                    if self.found is None:
+                        self.found = claims.newest(connection, self._cameras)
+                    for at in sorted(new):
+                        claims.claim(connection, new[at], at)
+                    if not new:
                         connection.execute(select(1))
             except (SQLAlchemyError, OSError, JikimiError) as error:
                 self._trouble = in_words(self.url, error)

@@ -1,7 +1,8 @@
 """The coordinator: one roster for the whole cluster, asked by every box twice a second.
 
 A plain class, which `link` makes a detached Ray actor of. It keeps nothing on disk: started anew,
-it learns from what boxes report who watches what, and has the configuration sent by one of them.
+it learns from what boxes report who watches what, and from the journal which boxes to wait for; the
+configuration is sent by one of them.
 """
 
 from __future__ import annotations
@@ -109,11 +110,13 @@ class Coordinator:
             self._claiming.stop()
             self._claiming = None
         if wanted and self._claiming is None:
-            self._claiming = Claiming(wanted)
+            self._claiming = Claiming(wanted, [camera.name for camera in settings.cameras])
 
     def _look(self, now_s: float) -> None:
         if self._claiming:
             self._roster.journal_away = self._claiming.trouble is not None
+            if self._claiming.found is not None:
+                self._roster.remember(self._claiming.found)
         assigned = self._roster.look(now_s)
         if self._claiming and (assigned.needed or assigned.evened):
             self._claiming.want(_claims(self._roster))

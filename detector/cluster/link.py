@@ -26,6 +26,10 @@ ANSWER_S = 2.0
 
 CONNECT_S = 30.0
 
+GIVES_UP_S = 20.0
+"""Unanswered for so long it ends, and is started anew: a head that was started again has another
+coordinator. Ray has one that was killed back sooner."""
+
 Call = Callable[..., Any]
 """Calls a method of the coordinator, by name and arguments; raises ControlError."""
 
@@ -86,6 +90,7 @@ def main(address: str, config: Path | None) -> None:
         configuration = Configuration(config.read_text("utf-8"), int(1000 * time.time()))
     call = connected(address, configuration)
     host = _host()
+    answered_s = time.monotonic()
     for line in sys.stdin:
         told = json.loads(line)
         parts = told["report"]
@@ -95,8 +100,11 @@ def main(address: str, config: Path | None) -> None:
         try:
             answer = call("report", report, told["version"], sent and Configuration(**sent))
         except ControlError as error:
+            if time.monotonic() - answered_s > GIVES_UP_S:
+                raise
             sys.stderr.write(f"{error}\n")
             continue
+        answered_s = time.monotonic()
         if ours := answer.get("configuration"):
             answer["configuration"] = asdict(ours)
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -22,6 +22,7 @@ from detector.cluster.assignment import (
     assign,
     head_room,
 )
+from detector.types import Claim
 
 REPORT_EVERY_S = 0.5
 
@@ -29,8 +30,9 @@ LEARN_S = 5.0
 """A coordinator that has just started only listens for so long after the first report: boxes may
 have their cameras, and the first to report is not to get them all."""
 
-LEARN_ALL_S = 30.0
-"""And for so long where one has: the others have to start their nodes, and find it."""
+LEARN_ALL_S = 45.0
+"""And for so long where boxes have cameras: all have to start their nodes, and find it. Of a head
+that was away they come some 15 s after it."""
 
 FORGET_AFTER_S = 86_400.0
 """A box that has been dead for so long is no longer known."""
@@ -64,6 +66,7 @@ class Roster:
         self._heard_first_s: float | None = None
         self._looked_s = now_s
         self._learnt = False
+        self._awaited: frozenset[str] | None = None
         self._cameras: dict[str, Camera] = {}
         self._boxes: dict[str, Box] = {}
         self._reports: dict[str, Report] = {}
@@ -105,6 +108,15 @@ class Roster:
             for camera in cameras
         }
 
+    def remember(self, claims: Mapping[str, Claim]) -> None:
+        """By camera, what the journal has of an earlier coordinator: whose boxes are waited for."""
+        if self._awaited is not None:
+            return
+        self._awaited = frozenset(one.box for one in claims.values())
+        taken = max((one.epoch for one in claims.values()), default=0)
+        next_epoch = max(self._assignment.next_epoch, taken + 1)
+        self._assignment = replace(self._assignment, next_epoch=next_epoch)
+
     def drain(self, box: str, draining: bool = True) -> None:
         """Have `box` give its cameras to others, or take some again."""
         if draining:
@@ -134,7 +146,7 @@ class Roster:
         for name, cost_ms in report.costs_ms.items():
             if name in self._cameras and cost_ms > 0:
                 self._cameras[name] = replace(self._cameras[name], cost_ms=cost_ms)
-        if self._learns(now_s):
+        if not self._learnt:  # the one that is waited for, too
             self._learn(report, now_s)
         return self._share(report)
 
@@ -179,10 +191,13 @@ class Roster:
             return False
         if self._heard_first_s is None:
             return True
-        age_s = now_s - self._heard_first_s
         all_known = bool(self._cameras) and self._cameras.keys() <= self.watches.keys()
-        alone = not self.watches or all_known
-        self._learnt = age_s >= (LEARN_S if alone else LEARN_ALL_S)
+        if self._awaited:
+            complete = all_known or self._awaited <= self._boxes.keys()
+        else:
+            complete = all_known or not self.watches
+        age_s = now_s - self._heard_first_s
+        self._learnt = age_s >= (LEARN_S if complete else LEARN_ALL_S)
         return not self._learnt
 
     def _cut_off(self, now_s: float) -> bool:

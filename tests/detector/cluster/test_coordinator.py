@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from alerting import wait_for
+from sqlalchemy import select
 
 from config.errors import ConfigError
 from detector.cluster import coordinator as room
@@ -112,21 +114,31 @@ def newest(url: str) -> dict[str, Claim]:
 def test_claims_reach_the_journal_also_when_it_was_away() -> None:
     with PostgresqlServer() as server:
         url = server.fresh_database("city")
-        claiming = Claiming(url)
+        claiming = Claiming(url, ["gate"])
         claiming.want({"gate": Claim("a", 1)})
         wait_for(lambda: claiming.trouble is None, 60)
         wait_for(lambda: newest(url) == {"gate": Claim("a", 1)}, 60)
         server.stop()
+        before = datetime.now(UTC)
         claiming.want({"gate": Claim("b", 2), "yard": Claim("b", 3)})
+        after = datetime.now(UTC)
         wait_for(lambda: claiming.trouble is not None, 60)
         assert "does not answer" in str(claiming.trouble)
         server.start()
         wait_for(lambda: newest(url) == {"gate": Claim("b", 2), "yard": Claim("b", 3)}, 60)
+        rows = claims.tables.claims
+        times = asked(
+            url, lambda found: found.scalars(select(rows.c.at).where(rows.c.epoch > 1)).all()
+        )
+        assert all(before <= at <= after for at in times)
         server.freeze()
         wait_for(lambda: claiming.trouble is not None, 60)
         server.thaw()
         wait_for(lambda: claiming.trouble is None, 60)
         claiming.stop()
+        again = Claiming(url, ["gate"])
+        wait_for(lambda: again.found == {"gate": Claim("b", 2)}, 60)
+        again.stop()
 
 
 def test_boxes_are_told_now_and_then_how_the_cluster_is(clock: Clock) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from cluster_simulation import CONNECT_S, LONGEST_S, Simulation
 from detector.cluster.assignment import DEAD_AFTER_S, Camera
-from detector.cluster.roster import LEARN_S, REPORT_EVERY_S, Report, Roster
+from detector.cluster.roster import LEARN_ALL_S, LEARN_S, REPORT_EVERY_S, Report, Roster
+from detector.types import Claim
 
 GATE = Camera("gate", "s", 10)
 ANY: frozenset[str] = frozenset()
@@ -91,6 +92,30 @@ def test_a_coordinator_that_starts_anew_leaves_every_camera_where_it_is() -> Non
     now_s = played(roster, now_s, DEAD_AFTER_S + 1, report("a"))
     assert {watch.box for watch in roster.watches.values()} == {"a"}
     assert min(watch.epoch for watch in roster.watches.values()) > 71
+
+
+def test_a_head_that_starts_anew_waits_for_the_boxes_that_the_journal_knows() -> None:
+    roster = Roster(0, 1)
+    cameras = ["gate", "yard", "hall"]
+    roster.configure(Camera(name, "s", 10) for name in cameras)
+    roster.remember({"gate": Claim("a", 70), "yard": Claim("b", 71), "hall": Claim("head", 72)})
+    now_s = played(roster, 0, LEARN_S + 5, report("head"))  # the others have yet to find it
+    assert not roster.watches
+    now_s = played(roster, now_s, 2, report("head"), report("a", gate=70), report("b", yard=71))
+    found = {name: watch.epoch for name, watch in roster.watches.items()}
+    assert (found["gate"], found["yard"]) == (70, 71)
+    assert found["hall"] > 72, "what nobody watches waits no longer than for the last of them"
+
+
+def test_a_box_that_the_journal_knows_and_that_is_gone_is_not_waited_for_for_ever() -> None:
+    roster = Roster(0, 1)
+    roster.configure([GATE, Camera("yard", "s", 10)])
+    roster.remember({"gate": Claim("a", 70), "yard": Claim("b", 71)})
+    played(roster, 0, LEARN_ALL_S + 1, report("a", gate=70))
+    assert {name: watch.box for name, watch in roster.watches.items()} == dict.fromkeys(
+        ("gate", "yard"), "a"
+    )
+    assert roster.watches["yard"].epoch > 71
 
 
 def test_a_box_that_was_cut_off_and_comes_back_lets_go_of_what_another_has() -> None:
