@@ -18,8 +18,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from structlog import get_logger
+
+from config.errors import ConfigError
+from config.secrets import scrub
 from detector.cluster.child import Child
-from detector.cluster.configuration import Configuration
+from detector.cluster.configuration import Configuration, read_settings
 from detector.cluster.roster import REPORT_EVERY_S, Report
 from detector.cluster.watching import Watching
 from detector.daemon.observability.cluster_metrics import write_cluster
@@ -27,12 +31,15 @@ from detector.daemon.observability.cluster_metrics import write_cluster
 SHOW_EVERY_S = 5.0
 """So often what the coordinator says of the cluster is written for the daemon and Prometheus."""
 
+log = get_logger()
+
 
 @dataclass(frozen=True, slots=True)
 class BoxOptions:
     """`capacity_ms`: processor milliseconds a second. `sites`: whose cameras it reaches; none: all.
 
-    `node`: the command that is this box's Ray node; None where one runs already.
+    `node`: the command that is this box's Ray node; None where one runs already. `config`: the
+    cluster's configuration, which `Box.reload` reads; only the first box has it.
     """
 
     name: str
@@ -41,6 +48,7 @@ class BoxOptions:
     sites: frozenset[str]
     link: tuple[str, ...]
     node: tuple[str, ...] | None
+    config: Path | None = None
 
 
 class Box:
@@ -54,6 +62,8 @@ class Box:
         self._configuration = Configuration("", 0)
         self._send = False
         self._shown_s = float("-inf")
+        self.reload = threading.Event()
+        """Set it, and the configuration is read again and handed to all boxes."""
 
     def run(self, stop: threading.Event) -> None:
         """Report twice a second, and watch what the answer says; until `stop`."""
@@ -64,6 +74,9 @@ class Box:
                     self._node.look(began_s)
                 self._link.look(began_s)
                 self._watching.look(began_s)
+                if self.reload.is_set():
+                    self.reload.clear()
+                    self._read_again()
                 if self._watching.works:
                     self._link.send(self._told())
                 self._listen(began_s + REPORT_EVERY_S)
@@ -72,6 +85,22 @@ class Box:
             self._link.stop()
             if self._node:
                 self._node.stop()
+
+    def _read_again(self) -> None:
+        """Have the next report hand over the file as it is now; a wrong one changes nothing."""
+        path = self._options.config
+        if path is None:
+            log.warning("the configuration is the first box's; it is read again there")
+            return
+        try:
+            text = path.read_text("utf-8")
+            read_settings(text)
+        except (OSError, ValueError, ConfigError) as error:
+            log.warning("reload refused, everything stays as it was", error=scrub(str(error)))
+            return
+        self._configuration = Configuration(text, int(1000 * time.time()))
+        self._send = True
+        log.info("the configuration goes to all boxes", path=str(path))
 
     def _told(self) -> dict[str, Any]:
         watching, options = self._watching, self._options

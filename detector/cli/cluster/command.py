@@ -22,6 +22,10 @@ PORT = 6379
 
 LAST_LINES_S = 0.5
 
+HEAD_LOST_S = 15
+"""Ray's own processes end when the head has not answered for so long, and are started anew until
+it does. With Ray's 60 s a coordinator beside the one of a restarted head would live on."""
+
 
 def add_commands(commands: Any) -> None:
     """Add `cluster`, and `start`, `join`, `status` and `drain` below it."""
@@ -41,6 +45,11 @@ def add_commands(commands: Any) -> None:
     )
     start.add_argument(
         "--port", type=int, default=PORT, help=f"at which the others join (default: {PORT})"
+    )
+    start.add_argument(
+        "--redis",
+        metavar="HOST:PORT",
+        help="where Ray keeps who is in the cluster, beyond a death of this box",
     )
     _add_box(start)
     start.set_defaults(run=_start)
@@ -101,11 +110,13 @@ def _start(chosen: argparse.Namespace) -> int:
     read_settings(config)  # whatever is wrong with it is said here and now
     address = chosen.address or f"127.0.0.1:{chosen.port}"
     node = None if chosen.address else _ray("start", "--head", f"--port={chosen.port}")
-    return _run(chosen, [address, str(config.absolute())], node)
+    if chosen.redis:
+        os.environ["RAY_REDIS_ADDRESS"] = chosen.redis
+    return _run(chosen, [address, str(config.absolute())], node, config.absolute())
 
 
 def _join(chosen: argparse.Namespace) -> int:
-    return _run(chosen, [chosen.address], _ray("start", f"--address={chosen.address}"))
+    return _run(chosen, [chosen.address], _ray("start", f"--address={chosen.address}"), None)
 
 
 def _ray(*arguments: str) -> tuple[str, ...]:
@@ -116,7 +127,12 @@ def _ray(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "ray.scripts.scripts", *arguments, *options)
 
 
-def _run(chosen: argparse.Namespace, link: Sequence[str], node: tuple[str, ...] | None) -> int:
+def _run(
+    chosen: argparse.Namespace,
+    link: Sequence[str],
+    node: tuple[str, ...] | None,
+    config: Path | None,
+) -> int:
     from importlib.util import find_spec  # noqa: PLC0415 - only who runs a box waits for these
 
     from config.settings import LogSettings  # noqa: PLC0415
@@ -125,6 +141,7 @@ def _run(chosen: argparse.Namespace, link: Sequence[str], node: tuple[str, ...] 
     from detector.daemon.observability.logs import configure_logging  # noqa: PLC0415
     from detector.planning import CORE_MS  # noqa: PLC0415
 
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(HEAD_LOST_S))
     if find_spec("ray") is None:
         raise ControlError("a cluster needs Ray; install it by pip install 'jikimi[cluster]'")
     options = BoxOptions(
@@ -134,6 +151,7 @@ def _run(chosen: argparse.Namespace, link: Sequence[str], node: tuple[str, ...] 
         frozenset(filter(None, chosen.sites.split(","))),
         (sys.executable, "-m", "detector.cluster.link", *link),
         node,
+        config,
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -142,7 +160,9 @@ def _run(chosen: argparse.Namespace, link: Sequence[str], node: tuple[str, ...] 
     writer.start()
     try:
         configure_logging(LogSettings(), writer)
-        Box(options).run(stop)
+        box = Box(options)
+        signal.signal(signal.SIGHUP, lambda *_: box.reload.set())
+        box.run(stop)
     finally:
         writer.close(LAST_LINES_S)
     return 0

@@ -71,8 +71,11 @@ class Played:
         script.write_text(LINK)
         link = (sys.executable, str(script), str(folder))
         self.stop = threading.Event()
-        options = BoxOptions("a", self.state_dir, 2000, frozenset({"north"}), link, None)
-        self._thread = threading.Thread(target=Box(options).run, args=(self.stop,))
+        self.config = folder / "city.yaml"
+        sites = frozenset({"north"})
+        options = BoxOptions("a", self.state_dir, 2000, sites, link, None, self.config)
+        self.box = Box(options)
+        self._thread = threading.Thread(target=self.box.run, args=(self.stop,))
 
     def start(self) -> None:
         self._thread.start()
@@ -145,3 +148,17 @@ def test_a_box_that_loses_its_cluster_goes_on_and_takes_its_share_once_it_is_bac
     wait_until(lambda: 'jikimi_cluster_boxes{state="dead"} 1.0' in metrics(url), "the metrics")
     box.end()
     assert box.status() == {}
+
+
+def test_the_first_box_hands_a_changed_configuration_to_the_cluster(box: Played) -> None:
+    box.answer(share={}, configuration={"text": CITY, "version": 7})
+    wait_until(lambda: box.report().get("version") == 7, "the first configuration")
+    box.config.write_text("cameras: {gate: 'what://'}")
+    box.box.reload.set()
+    wait_until(lambda: not box.box.reload.is_set(), "the wrong file to be read")
+    changed = CITY.replace("scuffle: pattern", "gate: pattern")
+    box.config.write_text(changed)
+    box.box.reload.set()
+    told = wait_until(lambda: box.report().get("configuration"), "the configuration to be sent")
+    assert told["text"] == changed
+    assert told["version"] > 7
