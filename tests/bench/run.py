@@ -4,7 +4,8 @@ One command, one table. A floor is a plain PyAV reader, a process for each strea
 RTSP streams: one that only receives, one that receives and decodes. Floors, Jikimi and the
 loops that others write take turns. `--all` adds every scene, 64 cameras, and how late alerts are;
 `--latency` measures only the last, `--looks` only the second look, `--console` what it costs to
-look at the wall, `--soak SECONDS` watches 16 cameras for long instead.
+look at the wall, `--cluster` what a cluster costs the daemon, `--soak SECONDS` watches 16 cameras
+for long instead.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+import clustered
 import contenders
 import evidence
 import latency
@@ -192,6 +194,15 @@ class Bench:
             rows += [self._row(where, name, cost, floor) for name, cost in costs.items()]
         return rows
 
+    def cluster(self) -> list[report.Row]:
+        """What being in a cluster costs, on 16 busy cameras of 640×360."""
+        clip = scenes.busy(self.folder, SUB)
+        costs = clustered.compare(
+            self.folder, clip, cameras=ALARM_CAMERAS, seconds=self.seconds, rounds=self.rounds
+        )
+        where = f"cluster, {ALARM_CAMERAS} cameras busy"
+        return [self._row(where, name, cost, costs["alone"]) for name, cost in costs.items()]
+
     def soak(self, cameras: int, seconds: float) -> dict[str, object]:
         """Watch busy streams of 640×360 for long: what is scored, how old, and memory."""
         clip = scenes.busy(self.folder, SUB)
@@ -300,6 +311,7 @@ def main() -> None:
     parser.add_argument("--looks", action="store_true", help="the second look, nothing else")
     parser.add_argument("--evidence", action="store_true", help="what clips cost, nothing else")
     parser.add_argument("--console", action="store_true", help="what looking costs, nothing else")
+    parser.add_argument("--cluster", action="store_true", help="the daemon in a cluster, only that")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="16 cameras for so long")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="growth over cameras, a picture")
@@ -320,8 +332,8 @@ def main() -> None:
             print(report.latency_table(late))
             report.write({"latency": [asdict(part) for part in late]}, chosen.json)
             return
-        if chosen.evidence:
-            for row in bench.evidence():
+        if chosen.evidence or chosen.cluster:
+            for row in bench.evidence() if chosen.evidence else bench.cluster():
                 print(f"{row.who:20} {row.against_floor:.3f} × {row.cpu_ms} {row.memory_mb:.0f} MB")
             return
         if chosen.console:

@@ -9,10 +9,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from config.errors import ControlError
 from detector.daemon.operators.control import ask
@@ -24,12 +29,22 @@ STOP_S = 40.0
 class BoxProcess:
     """`jikimi cluster start` or `join`, as a machine of its own would run it."""
 
-    def __init__(self, folder: Path, name: str, arguments: Sequence[str], ray: Path) -> None:
-        """`ray`: Ray's own files; its sockets' paths have at most 107 letters."""
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        arguments: Sequence[str],
+        ray: Path,
+        where: Sequence[str] = (),
+    ) -> None:
+        """`ray`: Ray's own files; its sockets' paths have at most 107 letters.
+
+        `where`: what runs a command on another host, `servers.network.Host.command`.
+        """
         self.name = name
         self.state_dir = folder / name
         self.log_path = folder / f"{name}.log"
-        command = [sys.executable, "-m", "detector.cli", "cluster", *arguments]
+        command = [*where, sys.executable, "-m", "detector.cli", "cluster", *arguments]
         command += ["--box", name, "--cores", "2", "--state-dir", str(self.state_dir)]
         environment = {
             "JIKIMI_HTTP__PORT": "0",
@@ -53,6 +68,21 @@ class BoxProcess:
         states = self.cameras().items()
         return {name for name, state in states if state in {"live", "unwatched"}}
 
+    def samples(self) -> dict[str, Counter[str]]:
+        """By camera, samples due, and not scored by reason, as its daemon has counted them."""
+        found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        with suppress(ControlError, URLError, OSError):
+            url = ask(self.state_dir / "control.sock", "status")["url"]
+            with urlopen(f"{url}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+            for family in text_string_to_metric_families(text):
+                for one in family.samples:
+                    if one.name == "jikimi_samples_due_total":
+                        found[one.labels["camera"]]["due"] += int(one.value)
+                    elif one.name == "jikimi_samples_dropped_total":
+                        found[one.labels["camera"]][one.labels["reason"]] += int(one.value)
+        return found
+
     def processes(self) -> list[int]:
         """It and all that it has started, the daemon and Ray's among them."""
         found = [self.process.pid]
@@ -60,6 +90,11 @@ class BoxProcess:
             with suppress(OSError):
                 for thread in Path(f"/proc/{pid}/task").iterdir():
                     found += map(int, (thread / "children").read_text().split())
+        return found
+
+    def daemon(self) -> int:
+        """The process of its daemon."""
+        [found] = [pid for pid in self.processes() if _runs(pid, "detector.cli", "run")]
         return found
 
     def kill(self) -> None:
@@ -84,6 +119,15 @@ class BoxProcess:
         self.process.wait()
 
 
+def _runs(pid: int, *words: str) -> bool:
+    """Whether these follow each other in the command of `pid`."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return "\0".join(words).encode() in command
+
+
 def _head_port() -> int:
     """A free one below those that Ray gives its workers, 10002 to 19999."""
     for port in range(6400, 8000):
@@ -96,23 +140,37 @@ def _head_port() -> int:
 class Cluster:
     """A head and boxes that join it, from `__enter__` to `__exit__`."""
 
-    def __init__(self, folder: Path, config: str) -> None:
+    def __init__(
+        self, folder: Path, config: str, address: str = "127.0.0.1", redis: str | None = None
+    ) -> None:
+        """`address`: of this machine, as boxes on others see it; `redis`: where Ray keeps all."""
         self.folder = folder
+        self.address = address
         self.config = folder / "city.yaml"
         self.config.write_text(config)
         self.port = _head_port()
         self.boxes: list[BoxProcess] = []
+        self._redis = ["--redis", redis] if redis else []
         self._ray = Path(tempfile.mkdtemp(prefix="ray"))
 
     def __enter__(self) -> Self:
-        arguments = ["start", "--config", str(self.config), "--port", str(self.port)]
-        self.boxes.append(BoxProcess(self.folder, "head", arguments, self._ray))
+        self.boxes.append(self._head())
         return self
 
-    def join(self, name: str) -> BoxProcess:
-        """One more box."""
-        arguments = ["join", f"127.0.0.1:{self.port}"]
-        self.boxes.append(BoxProcess(self.folder, name, arguments, self._ray))
+    def restart_head(self) -> None:
+        """Start the head's box again, on its disk, as a machine that boots."""
+        for path in self._ray.rglob("ray_current_cluster"):  # by which Ray thinks that it runs
+            path.unlink()
+        self.boxes[0] = self._head()
+
+    def _head(self) -> BoxProcess:
+        arguments = ["start", "--config", str(self.config), "--port", str(self.port)]
+        return BoxProcess(self.folder, "head", [*arguments, *self._redis], self._ray)
+
+    def join(self, name: str, where: Sequence[str] = ()) -> BoxProcess:
+        """One more box; `where`: as `BoxProcess` has it."""
+        arguments = ["join", f"{self.address}:{self.port}"]
+        self.boxes.append(BoxProcess(self.folder, name, arguments, self._ray, where))
         return self.boxes[-1]
 
     def watched(self) -> dict[str, set[str]]:

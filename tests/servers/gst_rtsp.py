@@ -2,8 +2,8 @@
 
 Not imported by tests: `servers.rtsp` starts it as its own process with a JSON plan on standard
 input and reads `ready` from its output. Access units come from files that `servers.rtsp`
-prepared; nothing is encoded here. Every client plays a stream from its beginning, endlessly,
-with time stamps that go on.
+prepared; nothing is encoded here. Every client plays a stream from its beginning, unless it is
+shared, endlessly, with time stamps that go on.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Feed:
 
 
 class Factory(GstRtspServer.RTSPMediaFactory):
-    """Makes a pipeline for each client of one path."""
+    """Makes a pipeline for each client of one path, or one for all."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Factory(GstRtspServer.RTSPMediaFactory):
         width, height = plan["size"]
         caps = caps.format(width=width, height=height)
         self.set_launch(LAUNCH.format(caps=caps, payloader=payloader))
-        self.set_shared(False)
+        self.set_shared(plan["shared"])
 
     def do_configure(self, media: GstRtspServer.RTSPMedia) -> None:
         """GStreamer made a pipeline: feed it."""

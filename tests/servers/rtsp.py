@@ -46,11 +46,13 @@ class Feed:
     """A stream of files (H.264, H.265 or JPEG) played one after the other, then from the first.
 
     The files may differ in size: the picture's size then changes in mid-stream.
-    `silent_after`: pictures after which the server stays connected but sends nothing.
+    `silent_after`: pictures after which the server stays connected but sends nothing. `shared`:
+    all clients see the same at once, as of a camera; else each sees it from its beginning.
     """
 
     files: tuple[Path, ...]
     silent_after: int | None = None
+    shared: bool = False
 
 
 @cache
@@ -164,6 +166,7 @@ class RtspServer:
             name: {
                 "file": str(prepared[feed.files]),
                 "silent_after": feed.silent_after,
+                "shared": feed.shared,
                 **_described(feed.files[0]),
             }
             for name, feed in self._feeds.items()

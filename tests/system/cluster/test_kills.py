@@ -20,24 +20,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
-import av
-import cv2
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from config.errors import ControlError
-from detector.capture.demo.stream import render
 from detector.daemon.journal import OUTBOX
-from detector.daemon.operators.control import ask
 from journal_feeding import journalled
 from servers.cluster import BoxProcess, Cluster
 from servers.daemon import wait_until
-from servers.mqtt import PROTOCOL, MqttBroker, Subscriber
-from servers.postgresql import PostgresqlServer
-from servers.rtsp import RtspServer
+from servers.mqtt import Subscriber
+from servers.town import brawl, services
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,20 +43,6 @@ LOOK_EVERY_S = 0.1
 MOMENT_S = (3.0, 12.0)
 """Between all cameras being live and the next kill, by chance: one in three brawls then."""
 
-BRAWL_S = (14.0, 40.0)
-"""Of the rendered scene's minute: 6 s of walking, 8.5 s of brawl, 11.5 s of walking."""
-FPS = 10
-
-CONFIG = """
-cameras: {{{cameras}}}
-sinks:
-  city: {{type: mqtt, host: 127.0.0.1, port: {port}, protocol: '{protocol}'}}
-detection: {{second_look: off}}
-journal: {{url: '{journal}'}}
-evidence: off
-log: {{format: json}}
-"""
-
 _never = threading.Event()
 
 
@@ -78,35 +55,10 @@ class Kill:
     samples: dict[str, float] = field(default_factory=dict)
 
 
-def brawl(path: Path) -> Path:
-    """A clip of the rendered scene, 320×180."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
-        stream.options = {"preset": "veryfast", "threads": "1", "bf": "0", "g": str(FPS)}
-        for index in range(round((BRAWL_S[1] - BRAWL_S[0]) * FPS)):
-            picture = cv2.resize(render("scuffle", BRAWL_S[0] + index / FPS), (320, 180))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-        container.mux(stream.encode())
-    return path
-
-
 def samples(box: BoxProcess, cameras: set[str]) -> Counter[str]:
     """Of these cameras: due, and not scored by reason, as the daemon of `box` counts them."""
-    found: Counter[str] = Counter()
-    with suppress(ControlError, URLError, OSError):
-        url = ask(box.state_dir / "control.sock", "status")["url"]
-        with urlopen(f"{url}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
-        for family in text_string_to_metric_families(text):
-            for one in family.samples:
-                if one.labels.get("camera") not in cameras:
-                    continue
-                if one.name == "jikimi_samples_due_total":
-                    found["due"] += int(one.value)
-                elif one.name == "jikimi_samples_dropped_total":
-                    found[one.labels["reason"]] += int(one.value)
-    return found
+    of_all = box.samples()
+    return sum((of_all[name] for name in cameras & of_all.keys()), Counter())
 
 
 def opened_on_disk(state_dir: Path, until: datetime) -> set[str]:
@@ -172,26 +124,15 @@ class Town:
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     folder: Path = tmp_path_factory.mktemp("town")
     clip = brawl(folder / "brawl.mp4")
-    (folder / "broker").mkdir()
     with (
-        PostgresqlServer() as database,
-        MqttBroker(folder / "broker") as broker,
-        Subscriber(broker) as heard,
-        RtspServer(dict.fromkeys(CAMERAS, clip)) as server,
+        services(folder, dict.fromkeys(CAMERAS, clip)) as found,
+        Cluster(folder, found.config) as cluster,
     ):
-        journal = database.fresh_database("city")
-        config = CONFIG.format(
-            cameras=", ".join(f"{name}: '{server.url(name)}'" for name in CAMERAS),
-            port=broker.port,
-            protocol=PROTOCOL,
-            journal=journal,
-        )
-        with Cluster(folder, config) as cluster:
-            wait_until(cluster.watched, "the head to watch", 240)
-            for name in ("b1", "b2", "b3"):
-                cluster.join(name)
-            wait_until(lambda: all(box.live() for box in cluster.boxes), "shares", 300)
-            yield Town(cluster, heard, journal)
+        wait_until(cluster.watched, "the head to watch", 240)
+        for name in ("b1", "b2", "b3"):
+            cluster.join(name)
+        wait_until(lambda: all(box.live() for box in cluster.boxes), "shares", 300)
+        yield Town(cluster, found.heard, found.journal)
 
 
 def test_boxes_are_killed_and_nothing_is_lost(town: Town) -> None:
