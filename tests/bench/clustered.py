@@ -22,7 +22,7 @@ from servers.rtsp import RtspServer
 WARM_UP_S = 20.0
 """Ray takes what the machine has until it is up."""
 
-SCORED = 0.99
+SCORED = 0.9
 
 CONFIG = "cameras: {{{cameras}}}\njournal: {{url: '{journal}'}}\n"
 
