@@ -313,6 +313,16 @@ def test_where_looks_end_after_the_deadline_it_says_so_and_looks_at_the_newest_a
     assert stage.answered(2)[-1] == ("new", 2.0)
 
 
+def test_the_quickest_look_counts_for_a_start_may_be_slow(stage: Stage) -> None:
+    stage.looking.look_s = MOST_LOOK_S
+    stage.start()
+    assert "longer than an alarm waits" in stage.worker.reason
+    stage.worker.offer(candidate("gate"))
+    stage.go()
+    stage.answered(1)
+    assert stage.worker.reason == ""
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_dies_is_started_anew_with_a_fresh_network(stage: Stage) -> None:
     stage.start()
