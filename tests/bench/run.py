@@ -168,10 +168,14 @@ class Bench:
                 )
 
     def evidence(self) -> list[report.Row]:
-        """What clips of incidents cost, on 16 busy cameras of 640×360."""
-        clip = scenes.busy(self.folder, SUB)
+        """What clips of incidents cost, on 16 cameras of 640×360, half of them busy."""
         costs = evidence.compare(
-            self.folder, clip, cameras=ALARM_CAMERAS, seconds=self.seconds, rounds=self.rounds
+            self.folder,
+            scenes.busy(self.folder, SUB),
+            scenes.idle(self.folder, SUB),
+            cameras=ALARM_CAMERAS,
+            seconds=self.seconds,
+            rounds=self.rounds,
         )
         floor = costs["evidence: off"]
         where = f"clips of incidents, {ALARM_CAMERAS} cameras"
