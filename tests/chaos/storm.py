@@ -159,8 +159,8 @@ class Storm:
         return random.choices(list(Answer), weights=(85, 8, 7))[0]
 
 
-def kill_often(storm: Storm, kills: int, out_of_time: threading.Event) -> None:
+def kill_often(storm: Storm, kills: int, over: threading.Event) -> None:
     """So many lives, unless it is over before."""
-    while storm.kills < kills and not out_of_time.is_set():
+    while storm.kills < kills and not over.is_set():
         storm.live()
     storm.rest()

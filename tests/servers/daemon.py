@@ -143,7 +143,7 @@ class DaemonProcess:
 
     def health(self) -> dict[str, Any]:
         """The body of /healthz."""
-        with urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
+        with urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=60) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
 
@@ -158,7 +158,7 @@ class DaemonProcess:
 
     def metrics_text(self) -> str:
         """The body of /metrics."""
-        with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+        with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as answer:
             return str(answer.read().decode())
 
     def metric(self, name: str, **labels: str) -> float:
