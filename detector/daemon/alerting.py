@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from alerts.message import Alert, AlertContext, AlertPhase
 from config.settings import CameraSettings
-from detector.daemon.camera_loss import Notice
+from detector.daemon.watched.loss import Notice
 from detector.motion.snapshot import snapshot
 from detector.types import Box, Claim, Incident, Phase, Sample
 

@@ -30,8 +30,6 @@ from config.settings import CameraSettings, Settings
 from detector.console.monitor import Change, Topic, Zones
 from detector.console.server import ConsoleServer
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
-from detector.daemon.camera import CameraCallbacks, WatchedCamera
-from detector.daemon.cameras import Cameras
 from detector.daemon.evidence_journal import evidence_recorder
 from detector.daemon.handover.turns import Turns
 from detector.daemon.health import Health
@@ -58,6 +56,8 @@ from detector.daemon.operators.zones import ZONES, DrawnZones
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.signals import Signals
 from detector.daemon.supervisor import Supervisor
+from detector.daemon.watched.camera import CameraCallbacks, WatchedCamera
+from detector.daemon.watched.cameras import Cameras
 from detector.evidence.record import EVIDENCE
 from detector.inference.second_look.looking import loaded
 from detector.inference.second_look.weights import second_look_rules

@@ -7,10 +7,10 @@ from typing import Any, Literal, TypedDict
 
 from alerts.delivery.status import SinkState
 from alerts.dispatcher import Dispatcher
-from detector.daemon.camera import CameraStatus
-from detector.daemon.cameras import Cameras
 from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.supervisor import Supervisor
+from detector.daemon.watched.camera import CameraStatus
+from detector.daemon.watched.cameras import Cameras
 from detector.evidence.recorder import EvidenceRecorder
 from detector.inference.second_look.worker import SecondLookWorker
 from detector.inference.worker import InferenceWorker

@@ -30,7 +30,7 @@ SCORED = 0.999
 def compare(
     folder: Path, busy: Path, idle: Path, *, cameras: int, seconds: float, rounds: int
 ) -> dict[str, Cost]:
-    """Watch `busy` on half of so many cameras, `idle` on the others; fails where samples are lost."""
+    """Half of so many cameras are `busy`, the others `idle`; fails where samples are lost."""
     clips = {f"cam{i}": busy if i < cameras // 2 else idle for i in range(cameras)}
     with RtspServer(clips) as server:
         urls = {f"cam{i}": server.url(f"cam{i}") for i in range(cameras)}

@@ -150,7 +150,7 @@ class Storm:
 
     def _hear_drills(self) -> None:
         for command in self._drills:
-            said, _ = command.communicate(timeout=30)
+            said, _ = command.communicate(timeout=300)
             self._accepted.update(re.findall(r"^exercise (\S+)", said))
         self._drills.clear()
 

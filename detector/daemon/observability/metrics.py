@@ -6,7 +6,8 @@ and alerting rules work from the first event, and is gone when the camera is rem
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import TypedDict
 
 from prometheus_client import (
     CollectorRegistry,
@@ -36,6 +37,16 @@ WAKE_REASONS = tuple(why.value for why in Wake if why is not Wake.UNSUITABLE)
 
 PARTS = ("inference", "reporter", "supervisor")
 """What the daemon cannot do without: beyond 10 s without progress it is not alive."""
+
+
+class LearntThreshold(TypedDict):
+    """A label's threshold in force and, where it is learnt, from how much."""
+
+    open_threshold: float
+    learning: bool
+    hours: float
+    share: float
+    false_alarms_per_day: float
 
 
 class DetectorMetrics:
@@ -208,8 +219,8 @@ class DetectorMetrics:
         for other in CameraState:
             self.camera_state.labels(camera, site, other.value).set(other is state)
 
-    def show_calibration(self, camera: str, label: str, learnt: Mapping[str, float]) -> None:
-        """What `camera` has learnt of `label`, with the keys of its status."""
+    def show_calibration(self, camera: str, label: str, learnt: LearntThreshold) -> None:
+        """What `camera` has learnt of `label`."""
         self.open_threshold.labels(camera, label).set(learnt["open_threshold"])
         self.learning.labels(camera, label).set(learnt["learning"])
         self.learnt_seconds.labels(camera, label).set(round(learnt["hours"] * 3600))

@@ -18,10 +18,10 @@ from alerts.storage.write_behind import FLUSH_S
 from config.errors import ControlError
 from detector.console.monitor import Change, Topic
 from detector.daemon.calibration_store import CalibrationStore
-from detector.daemon.camera import WatchedCamera
-from detector.daemon.cameras import Cameras
 from detector.daemon.operators.control import Commands
 from detector.daemon.reporter import IncidentReporter
+from detector.daemon.watched.camera import WatchedCamera
+from detector.daemon.watched.cameras import Cameras
 from detector.journal.recorder import Recorder, audit_entry
 from detector.journal.records import Verdict
 

@@ -14,12 +14,12 @@ from alerts.dispatcher import Dispatcher
 from config.errors import ControlError
 from config.settings import Settings
 from detector.console.monitor import CameraFigures, CameraView, Listener, Picture, Zones
-from detector.daemon.camera import WatchedCamera
-from detector.daemon.cameras import Cameras
 from detector.daemon.health import Health
 from detector.daemon.operators.changes import Changes
 from detector.daemon.operators.control import Commands
 from detector.daemon.operators.zones import DrawnZones
+from detector.daemon.watched.camera import WatchedCamera
+from detector.daemon.watched.cameras import Cameras
 from detector.journal.recorder import Recorder
 
 if TYPE_CHECKING:  # loads SQLAlchemy

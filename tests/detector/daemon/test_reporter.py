@@ -21,8 +21,8 @@ from config.settings import CameraSettings, Location
 from config.urls import StreamUrl
 from detector.capture.frames import ArrayFrame
 from detector.daemon.alerting import IncidentReport, camera_alert, incident_alert
-from detector.daemon.camera_loss import Notice
 from detector.daemon.reporter import IncidentReporter
+from detector.daemon.watched.loss import Notice
 from detector.motion.snapshot import SNAPSHOT_SIDE, snapshot
 from detector.types import Box, Incident, Phase, Sample
 from journals import StoredJournal, kept

@@ -19,8 +19,8 @@ from config.urls import StreamUrl
 from detector.capture.frames import ArrayFrame
 from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationStore
-from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.observability.metrics import DetectorMetrics, LookMetrics, WorkerMetrics
+from detector.daemon.watched.camera import CameraCallbacks, WatchedCamera
 from detector.incidents.second_look import DEADLINE_S, Fusion, SecondLookRules
 from detector.incidents.tracker import IncidentRules
 from detector.inference.second_look.budget import SHARE_OF_CORE, WINDOW_S

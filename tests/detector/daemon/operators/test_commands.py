@@ -24,8 +24,6 @@ from config.errors import ControlError, DeliveryError
 from config.settings import CameraSettings, ConfirmSettings, RouteSettings, SinkSettings
 from config.urls import StreamUrl
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
-from detector.daemon.camera import CameraCallbacks, WatchedCamera
-from detector.daemon.cameras import Cameras
 from detector.daemon.health import Health
 from detector.daemon.journal import Journal
 from detector.daemon.observability.log_writer import LogWriter
@@ -34,6 +32,8 @@ from detector.daemon.operators import commands
 from detector.daemon.operators.commands import OperatorCommands
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.supervisor import Supervisor
+from detector.daemon.watched.camera import CameraCallbacks, WatchedCamera
+from detector.daemon.watched.cameras import Cameras
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
 from detector.journal import local

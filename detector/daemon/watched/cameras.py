@@ -10,7 +10,7 @@ from alerts.liveness import LiveThread
 from config.errors import ControlError
 from config.settings import CameraSettings
 from detector.capture.kept.ring import PacketRing
-from detector.daemon.camera import WatchedCamera
+from detector.daemon.watched.camera import WatchedCamera
 from detector.inference.second_look.worker import Looked
 from detector.inference.worker import ScoredView
 from detector.types import CameraState

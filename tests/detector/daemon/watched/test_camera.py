@@ -24,8 +24,8 @@ from detector.capture.idle.sleep import SleepCallbacks
 from detector.capture.reader import StateChange
 from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationStore
-from detector.daemon.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
+from detector.daemon.watched.camera import CameraCallbacks, WatchedCamera
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker, SampledView, ScoredView
 from detector.journal.records import Verdict
@@ -140,6 +140,7 @@ def test_reports_of_one_incident_stay_in_order_though_two_threads_bring_them(
 
 def test_what_a_reader_left_behind_counts_goes_nowhere(street: Street) -> None:
     observer = street.camera._observer
+    enter = street.camera._reader._on_state
     street.camera.request_stop("camera removed")
     street.camera.remove_metrics()
     observer.connecting("gate")
@@ -147,7 +148,7 @@ def test_what_a_reader_left_behind_counts_goes_nowhere(street: Street) -> None:
     observer.missed("gate", "missed", 1)
     observer.decode_errors("gate", 1)
     observer.woke("gate", "packets", 0.1)
-    street.camera._on_state(StateChange("gate", CameraState.OFFLINE, START, "it hung"))
+    enter(StateChange("gate", CameraState.OFFLINE, START, "it hung"))
     street.camera._on_rest(1.0, START)
     assert not street.metric('camera="gate"')
 
@@ -203,7 +204,7 @@ class LeftReader:
 
 @pytest.fixture
 def left(monkeypatch: pytest.MonkeyPatch, classifier: Classifier, tmp_path: Path) -> Street:
-    monkeypatch.setattr("detector.daemon.camera.CameraReader", LeftReader)
+    monkeypatch.setattr("detector.daemon.watched.camera.CameraReader", LeftReader)
     return Street(classifier, tmp_path)
 
 

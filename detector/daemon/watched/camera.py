@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TypedDict
 from uuid import UUID
@@ -23,14 +23,19 @@ from alerts.message import Alert
 from config.errors import ControlError
 from config.settings import CameraSettings
 from detector.capture.idle.sleep import SleepCallbacks
-from detector.capture.reader import CameraReader, StateChange
-from detector.console.monitor import CameraFigures, Picture, Threshold
-from detector.daemon.alerting import IncidentReport, camera_alert
+from detector.capture.reader import CameraReader
+from detector.console.monitor import CameraFigures, Picture
+from detector.daemon.alerting import IncidentReport
 from detector.daemon.calibration_store import CalibrationStore
-from detector.daemon.camera_loss import LossTracker, Notice, SampleCounts
 from detector.daemon.observability.camera_figures import CameraCounters
-from detector.daemon.observability.metrics import CaptureMetrics, DetectorMetrics
+from detector.daemon.observability.metrics import CaptureMetrics, DetectorMetrics, LearntThreshold
 from detector.daemon.operators.pictures import LatestPicture
+from detector.daemon.watched.state import SeenState
+from detector.daemon.watched.thresholds import (
+    ShownThresholds,
+    for_console,
+    thresholds_of,
+)
 from detector.evidence.recorder import CameraEvidence
 from detector.incidents.judge import CameraJudge, calibrators_for, rules_for
 from detector.inference.second_look.worker import Candidate, Looked, SecondLookWorker
@@ -46,9 +51,6 @@ SHOW_CALIBRATION_S = 60.0
 
 LATE_S = 1.0
 """A sample that late is worth nothing, as in `capture.backlog`: it stems from a burst."""
-
-LOG_STEP = 0.03
-"""A threshold that has moved so far since it was last logged is logged again."""
 
 log = get_logger()
 
@@ -74,7 +76,7 @@ class CameraStatus(TypedDict):
     lost: bool
     scores: dict[str, float]
     open_incidents: list[str]
-    calibration: dict[str, dict[str, float | bool]]
+    calibration: dict[str, LearntThreshold]
 
 
 class WatchedCamera:
@@ -111,19 +113,14 @@ class WatchedCamera:
         self._judge = CameraJudge(camera.name, rules, calibrators, looks)
         self._window = WindowTracker()
         self._armed = False
-        self._logged = {label: self._judge.rules(label).open_threshold for label in rules}
+        opens_at = {label: self._judge.rules(label).open_threshold for label in rules}
+        self._thresholds = ShownThresholds(camera.name, metrics, opens_at)
         self._shown_s = 0.0
         # The inference thread pushes scores, the supervisor closes what has gone quiet: under
         # the lock until it is reported, for changes of one incident must stay in order.
         self._judge_lock = threading.Lock()
         self._stopped = False
-        self._counts = SampleCounts()
-        self._loss = LossTracker(camera.capture.offline_grace_s, time.monotonic())
-        self._loss_id: UUID = uuid7()
-        # What the reader says and what is made of it: the supervisor brings it up to date, too.
-        self._state_lock = threading.Lock()
-        self._connection = StateChange(camera.name, CameraState.CONNECTING, datetime.now(UTC))
-        self._change = self._trouble = self._connection
+        self._state = SeenState(camera, metrics, callbacks.notify, callbacks.show_state)
         self._newest: Sample | None = None
         self._picture = LatestPicture(evidence.ring if evidence else None)
         self._box: Box | None = None
@@ -135,8 +132,7 @@ class WatchedCamera:
     def start(self) -> None:
         """Start watching."""
         self._worker.add(self.camera.name)
-        self._metrics.show_state(self.camera.name, self.camera.site, self._change.state)
-        self._callbacks.show_state(self.camera, self._change.state, self._change.utc)
+        self._state.start()
         self._reader.start()
 
     @property
@@ -150,8 +146,9 @@ class WatchedCamera:
         self._worker.remove(self.camera.name)
         if self._second_look:
             self._second_look.remove(self.camera.name)
-        with self._judge_lock, self._state_lock:
+        with self._judge_lock:
             self._stopped = True
+            self._state.stop()
             for incident in self._judge.close():
                 self._report(incident, None, reason)
 
@@ -170,7 +167,7 @@ class WatchedCamera:
             if self._stopped:
                 return
             if not self._worker.overloaded:
-                self._counts.scored += 1
+                self._state.counts.scored += 1
             sample = sampled.sample
             self._box = sampled.view.box if sampled.view.moving else None
             self._take_scores(sample.at_s, sample.utc, scored.probabilities.tolist(), sampled)
@@ -185,13 +182,8 @@ class WatchedCamera:
 
     def tick(self, now_s: float, utc: datetime) -> None:
         """Do what is due by `now_s` (monotonic): notices, quiet incidents, calibration shown."""
-        with self._state_lock:
-            notice = self._loss.tick(now_s, self._counts.scored)
-            self._counts.tick(now_s)
-            self._show_state()
-        if notice:
-            self._notify(notice, utc)
-        state = self._change.state
+        self._state.tick(now_s, utc)
+        state = self.state
         reason = None if state is CameraState.LIVE else f"camera {state.value}"
         with self._judge_lock:
             for incident in self._judge.quiet(now_s):
@@ -251,7 +243,7 @@ class WatchedCamera:
     @property
     def state(self) -> CameraState:
         """What the camera is doing."""
-        return self._change.state
+        return self._state.seen.state
 
     @property
     def alarmed(self) -> bool:
@@ -262,15 +254,16 @@ class WatchedCamera:
         """The camera as `jikimi status` and /healthz show it; holds no secret."""
         with self._judge_lock:
             incidents = [str(incident.id) for incident in self._judge.open_incidents()]
-            calibration = self._calibration()
+            calibration = thresholds_of(self._judge, self._shipped)
+        seen = self._state.seen
         return {
             "name": self.camera.name,
             "site": self.camera.site,
             "url": self.camera.url.redacted,
-            "state": self._change.state.value,
-            "reason": self._change.reason,
-            "since": self._change.utc.isoformat(timespec="seconds"),
-            "lost": self._loss.lost,
+            "state": seen.state.value,
+            "reason": seen.reason,
+            "since": seen.utc.isoformat(timespec="seconds"),
+            "lost": self._state.lost,
             "scores": {label: round(score, 3) for label, score in self._scores.items()},
             "open_incidents": incidents,
             "calibration": calibration,
@@ -284,7 +277,7 @@ class WatchedCamera:
     @property
     def box(self) -> Box | None:
         """Where something moves in the newest view; None where nothing does, or none comes."""
-        return self._box if self._change.state is CameraState.LIVE else None
+        return self._box if self.state is CameraState.LIVE else None
 
     def picture(self, max_side: int) -> Picture | None:
         """The newest there is as a JPEG; None before the first."""
@@ -297,18 +290,8 @@ class WatchedCamera:
     def figures(self) -> CameraFigures:
         """What has been counted, and what its thresholds stand on."""
         with self._judge_lock:
-            learnt = self._calibration()
-        thresholds = {
-            label: Threshold(
-                own["open_threshold"],
-                bool(own["learning"]),
-                own["hours"],
-                own["share"],
-                own["false_alarms_per_day"],
-            )
-            for label, own in learnt.items()
-        }
-        return self._counters.read(thresholds)
+            learnt = thresholds_of(self._judge, self._shipped)
+        return self._counters.read(for_console(learnt))
 
     def _new_reader(self) -> CameraReader:
         camera = self.camera
@@ -316,7 +299,7 @@ class WatchedCamera:
         reader = CameraReader(
             camera,
             self._on_sample,
-            self._on_state,
+            self._state.enter,
             self._observer,
             on_sleep=SleepCallbacks(self._on_rest, self._on_past, self._on_look) if gated else None,
             ring=self.evidence.ring if self.evidence else None,
@@ -336,8 +319,8 @@ class WatchedCamera:
         if self._stopped:
             return None
         self._newest = sample
-        self._counts.taken += 1
-        self._counts.late += sample.lag_s > LATE_S
+        self._state.counts.taken += 1
+        self._state.counts.late += sample.lag_s > LATE_S
         view = self._motion.view_of(sample)
         second = self._last_second(sample, view)
         if view is None:
@@ -346,7 +329,7 @@ class WatchedCamera:
         self._worker.offer(SampledView(sample, view, second))
         if self._worker.overloaded and sample.lag_s <= LATE_S:
             with self._judge_lock:  # that not all can be scored is told of the box, not of it
-                self._counts.scored += 1
+                self._state.counts.scored += 1
         return view.moving
 
     def _last_second(self, sample: Sample, view: MotionView | None) -> LastSecond | None:
@@ -361,7 +344,7 @@ class WatchedCamera:
         """A sample of the sleeping camera: watched, and nothing moves."""
         with self._judge_lock:
             if not self._stopped:
-                self._counts.scored += 1
+                self._state.counts.scored += 1
                 self._metrics.scored.labels(self.camera.name).inc()
                 self._box = None
                 self._take_scores(at_s, utc, [0.0] * len(self._labels), None)
@@ -413,74 +396,10 @@ class WatchedCamera:
         for incident in self._judge.looked(label, at_s, logit):
             self._report(incident, sampled, None)
 
-    def _on_state(self, change: StateChange) -> None:
-        with self._state_lock:
-            self._connection = change
-            self._loss.enter(change.state, time.monotonic())
-            self._show_state()
-
-    def _show_state(self) -> None:
-        """Show the connection's state, or that it is of no use; under the lock.
-
-        Nothing once the camera is gone: its series would come back.
-        """
-        change, before = self._connection, self._change
-        if change.state is CameraState.LIVE and self._loss.unwatched:
-            if before.state is CameraState.UNWATCHED:
-                return
-            why = self._counts.why(self.camera.url)
-            change = StateChange(change.camera, CameraState.UNWATCHED, datetime.now(UTC), why)
-            log.warning("camera state", camera=change.camera, state=change.state.value, reason=why)
-        elif before.state is CameraState.UNWATCHED and change.state is CameraState.LIVE:
-            log.info("camera state", camera=change.camera, state=change.state.value)
-        if self._stopped or change == before:
-            return
-        self._change = change
-        if change.state is not CameraState.LIVE:
-            self._trouble = change
-        self._metrics.show_state(self.camera.name, self.camera.site, change.state)
-        self._callbacks.show_state(self.camera, change.state, change.utc)
-
-    def _notify(self, notice: Notice, utc: datetime) -> None:
-        if notice is Notice.LOST:
-            self._loss_id = uuid7()
-        self._metrics.camera_lost.labels(self.camera.name).set(notice is Notice.LOST)
-        change = self._change if notice is Notice.BACK else self._trouble
-        self._callbacks.notify(
-            camera_alert(self.camera, self._loss_id, notice, change.utc, change.reason, utc)
-        )
-
-    def _calibration(self) -> dict[str, dict[str, float | bool]]:
-        """By label: the threshold in force and, where it is learnt, from how much."""
-        found: dict[str, dict[str, float | bool]] = {}
-        for label in self._shipped:
-            learner = self._judge.calibrators.get(label)
-            found[label] = {
-                "open_threshold": round(self._judge.rules(label).open_threshold, 3),
-                "learning": learner is not None,
-                "hours": round(learner.hours, 1) if learner else 0.0,
-                "share": round(learner.share, 3) if learner else 0.0,
-                "false_alarms_per_day": round(learner.expected_per_day, 3) if learner else 0.0,
-            }
-        return found
-
     def _show_calibration(self) -> None:
-        """Bring metrics up to date, and log thresholds that have moved by `LOG_STEP`."""
         with self._judge_lock:
-            found = self._calibration()
-        for label, learnt in found.items():
-            self._metrics.show_calibration(self.camera.name, label, learnt)
-            threshold = learnt["open_threshold"]
-            if abs(threshold - self._logged[label]) >= LOG_STEP:
-                log.info(
-                    "threshold learnt",
-                    camera=self.camera.name,
-                    label=label,
-                    open_threshold=threshold,
-                    before=round(self._logged[label], 3),
-                    hours=learnt["hours"],
-                )
-                self._logged[label] = threshold
+            found = thresholds_of(self._judge, self._shipped)
+        self._thresholds.show(found)
 
     def _report(self, incident: Incident, sampled: SampledView | None, reason: str | None) -> None:
         if not self._weights_look_twice:  # "not verified" would be said of every alarm

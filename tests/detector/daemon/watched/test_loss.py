@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.urls import StreamUrl
-from detector.daemon.camera_loss import WINDOW_S, LossTracker, Notice, SampleCounts
+from detector.daemon.watched.loss import WINDOW_S, LossTracker, Notice, SampleCounts
 from detector.types import CameraState
 
 GRACE_S = 300.0

@@ -1,0 +1,1 @@
+"""The cameras that are watched: what each of them is, sees and tells."""
