@@ -26,7 +26,7 @@ from detector.cluster.child import Child
 from detector.cluster.configuration import Configuration, read_settings
 from detector.cluster.roster import REPORT_EVERY_S, Report
 from detector.cluster.watching import Watching
-from detector.daemon.observability.cluster_metrics import write_cluster
+from detector.daemon.observability.cluster_file import write_cluster
 
 SHOW_EVERY_S = 5.0
 """So often what the coordinator says of the cluster is written for the daemon and Prometheus."""
@@ -62,6 +62,7 @@ class Box:
         self._configuration = Configuration("", 0)
         self._send = False
         self._shown_s = float("-inf")
+        self._told_last: dict[str, Any] = {}
         self.reload = threading.Event()
         """Set it, and the configuration is read again and handed to all boxes."""
 
@@ -133,8 +134,11 @@ class Box:
             if ours := answer.get("configuration"):
                 self._configuration = Configuration(**ours)
             self._send = answer.get("send", False)
+            if watching := answer.get("watching"):  # not with every answer
+                self._told_last = {"watching": watching | {"at_s": time.monotonic()}}
+                self._shown_s = float("-inf")
             if summary := answer.get("cluster"):
-                self._show(summary, time.monotonic())
+                self._show(summary | self._told_last, time.monotonic())
             if answer["share"] is not None and self._configuration.version:
                 self._watching.adopt(self._configuration.text, answer["share"], time.monotonic())
 

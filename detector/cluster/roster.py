@@ -72,7 +72,7 @@ class Roster:
         self._reports: dict[str, Report] = {}
         self._holders: defaultdict[str, set[str]] = defaultdict(set)
         self._given: dict[str, int] = {}
-        self._draining: set[str] = set()
+        self._draining: dict[str, float] = {}
         self._assignment = Assignment({}, {}, first_epoch)
         self._shares_of: Mapping[str, Watch] = {}
         self._shares: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -93,6 +93,15 @@ class Roster:
     def boxes(self) -> Mapping[str, Box]:
         """By name, all that were heard of in the last day."""
         return self._boxes
+
+    @property
+    def cameras(self) -> Mapping[str, Camera]:
+        """By name, all that are to be watched."""
+        return self._cameras
+
+    def draining_since_s(self, box: str) -> float | None:
+        """Since when `box` gives its cameras away; None where it does not."""
+        return self._draining.get(box)
 
     def report(self, box: str) -> Report | None:
         """The last of `box`."""
@@ -120,9 +129,9 @@ class Roster:
     def drain(self, box: str, draining: bool = True) -> None:
         """Have `box` give its cameras to others, or take some again."""
         if draining:
-            self._draining.add(box)
+            self._draining.setdefault(box, self._looked_s)
         else:
-            self._draining.discard(box)
+            self._draining.pop(box, None)
         if known := self._boxes.get(box):
             self._boxes[box] = replace(known, draining=draining)
 

@@ -11,6 +11,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from detector.console.access.access import Access
 from detector.console.api import serving
+from detector.console.cluster import boxes
 from detector.console.errors import LogFailures, failed, refused
 from detector.console.events import Events
 from detector.console.headers import SecurityHeaders
@@ -51,6 +52,7 @@ PAGES: Final = (
     pictures,
     camera,
     zones,
+    boxes,
     history,
     report,
     audit,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from config.settings import CameraSettings, Polygon, Settings
+from detector.console.cluster.view import ClusterView
 from detector.types import Box
 
 if TYPE_CHECKING:  # loads SQLAlchemy
@@ -155,6 +156,13 @@ class Monitor(Protocol):
 
     def cameras(self) -> list[CameraView]:
         """Those that are watched."""
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether the daemon's box is one of several that share the cameras; asks no disk."""
+
+    def cluster(self) -> ClusterView | None:
+        """As the coordinator has last told; None where it has not yet."""
 
     def picture(self, camera: str, max_side: int) -> Picture | None:
         """The newest there is, without waking a camera that sleeps; None where there is none."""

@@ -35,7 +35,7 @@ def language_of(request: Request) -> Language:
 
 
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """The page; templates see `t` (words), `user` (None: nobody), `lang`, `local` and `values`."""
+    """The page; templates see `t` (words), `user` (None: nobody), `lang`, …, and `values`."""
     language = language_of(request)
     body = _pages.get_template(template).render(
         t=partial(_text, language),
@@ -44,6 +44,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         csrf=request.scope.get("csrf", ""),
         path=request.url.path,
         here=here(request),
+        in_cluster=request.app.state.monitor.in_cluster,
         local=local,
         clock=clock,
         span=span,

@@ -36,7 +36,8 @@ from detector.daemon.health import Health
 from detector.daemon.journal import OUTBOX, Journal, LeftOpen
 from detector.daemon.left_open import reports_of
 from detector.daemon.links import linked
-from detector.daemon.observability.cluster_metrics import CLUSTER, ClusterMetrics
+from detector.daemon.observability.cluster_file import CLUSTER, ClusterFile
+from detector.daemon.observability.cluster_metrics import ClusterMetrics
 from detector.daemon.observability.evidence_metrics import EvidenceMetrics
 from detector.daemon.observability.free_space import FreeSpace
 from detector.daemon.observability.log_writer import LogWriter
@@ -99,7 +100,7 @@ class Daemon:
         self._started_at = datetime.now(UTC)
         self._signals = Signals()
         state_dir, sidecar = settings.state_dir, classifier.sidecar
-        registry = process_registry()
+        registry, cluster = process_registry(), ClusterFile(state_dir / CLUSTER)
         self._metrics = metrics = DetectorMetrics(registry)
         metrics.build.labels(version("jikimi"), sidecar.name, classifier.engine.name).set(1)
         alert_metrics = AlertMetrics(registry)
@@ -186,6 +187,8 @@ class Daemon:
                 self._dispatcher,
                 self._recorder,
                 health,
+                lambda: turns.claims.box,
+                cluster,
                 registry,
                 by_name,
                 changes,
@@ -198,7 +201,7 @@ class Daemon:
         age.labels("inference").set_function(self._worker.thread.age_s)
         age.labels("reporter").set_function(self._reporter.thread.age_s)
         age.labels("supervisor").set_function(lambda: time.monotonic() - supervisor.looked_s)
-        registry.register(ClusterMetrics((state_dir / CLUSTER).read_bytes))
+        registry.register(ClusterMetrics(cluster.read))
         registry.register(ThreadMetrics(self._threads, supervisor, log_writer))
         if self._evidence:
             registry.register(EvidenceMetrics(self._evidence, self._cameras.rings))

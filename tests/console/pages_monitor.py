@@ -49,6 +49,7 @@ class PagesMonitor:
         self.mutes: dict[str | None, datetime] = {}
         self.done: list[tuple[str, str, dict[str, Any]]] = []
         self.full: str | None = None
+        self.in_cluster = False
 
     @property
     def settings(self) -> Settings:

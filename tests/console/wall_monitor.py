@@ -34,6 +34,7 @@ from config.urls import StreamUrl
 from detector.console.access.forms import csrf_of
 from detector.console.access.user import Role, User
 from detector.console.app import pages
+from detector.console.cluster.view import ClusterView
 from detector.console.errors import refused
 from detector.console.events import Events
 from detector.console.headers import SecurityHeaders
@@ -219,6 +220,8 @@ class ManyCameras(Browsed):
         self.journal = _EmptyJournal()
         self.drawn: list[Zones | None] = []
         self.incidents: dict[str, str] = {}
+        self.told: ClusterView | None = None
+        self.in_cluster = False
         self._number = 0
         self._changes = Changes()
 
@@ -246,6 +249,9 @@ class ManyCameras(Browsed):
             )
             for each in self.settings.cameras
         ]
+
+    def cluster(self) -> ClusterView | None:
+        return self.told
 
     def picture(self, camera: str, max_side: int) -> Picture:
         shade = np.full((9 * max_side // 16, max_side, 3), 90, np.uint8)

@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, start_http_se
 
 from alerts.metrics import AlertMetrics
 from config.errors import DeliveryError
-from detector.daemon.observability.cluster_metrics import CLUSTER
+from detector.daemon.observability.cluster_file import CLUSTER
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
 from detector.types import CameraState, Score
 from servers.daemon import DaemonProcess, wait_until

@@ -22,6 +22,7 @@ class SmallMonitor:
         self.settings = settings
         self.journal = JournalReader(folder / "journal.sqlite", lambda *_: [])
         self.evidence: Path | None = folder / "evidence"
+        self.in_cluster = False
         self.live = True
         self.threads: list[str] = []
         self.found_health: dict[str, Any] = {"live": True, "status": "ok", "reasons": []}

@@ -74,16 +74,18 @@ class Accounts:
 
     def _user(self, name: str, access: AccessSettings) -> User:
         limited = bool(access.sites or access.cameras)
-        sees = partial(self._sees, access) if limited else _everything
-        return User(name, Role[access.role.upper()], sees, limited)
+        role = Role[access.role.upper()]
+        if not limited:
+            return User(name, role)
+        return User(name, role, partial(self._sees, access), limited, partial(_is_within, access))
 
     def _sees(self, access: AccessSettings, camera: str) -> bool:
         """As a route takes cameras; of one that is not watched any more the site is unknown."""
-        if access.cameras and camera not in access.cameras:
-            return False
         sites = {one.name: one.site for one in self._settings().cameras}
-        return not access.sites or sites.get(camera) in access.sites
+        return _is_within(access, camera, sites.get(camera))
 
 
-def _everything(_camera: str) -> bool:
-    return True
+def _is_within(access: AccessSettings, camera: str, site: str | None) -> bool:
+    if access.cameras and camera not in access.cameras:
+        return False
+    return not access.sites or site in access.sites

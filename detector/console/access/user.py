@@ -22,10 +22,16 @@ class Role(IntEnum):
 class User:
     """Somebody who is logged in. `sees`: whether a camera, by its name, is within the account.
 
-    `limited`: it does not see all of them.
+    `limited`: it does not see all of them. `within`: as `sees`, by the camera's name and site;
+    None: as `sees`, whatever the site.
     """
 
     name: str
     role: Role
     sees: Callable[[str], bool] = lambda _: True
     limited: bool = False
+    within: Callable[[str, str], bool] | None = None
+
+    def sees_at(self, camera: str, site: str) -> bool:
+        """As `sees`, of a camera that another box may watch: its site is not known here."""
+        return self.within(camera, site) if self.within else self.sees(camera)

@@ -238,6 +238,66 @@ class DeliveryList(Answer):
     deliveries: list[DeliveryFound]
 
 
+class SharedCameraFound(Answer):
+    """A camera of the cluster. `live`: its box has pictures; `page`: null where none is known."""
+
+    name: str
+    site: str
+    live: bool
+    page: str | None
+
+
+class BoxFound(Answer):
+    """A box. `state`: works, draining, empty (drained), stopped (and gone) or dead, `since` when.
+
+    `sites`: whose cameras it reaches; none: all. `load`: share of its room that is taken.
+    `console`: its address, null where that is not known, or the asked one.
+    """
+
+    name: str
+    state: str
+    since: datetime
+    sites: list[str]
+    load: float
+    console: str | None
+    cameras: list[SharedCameraFound]
+
+
+class UnwatchedFound(Answer):
+    """A camera that nobody watches, and why."""
+
+    name: str
+    site: str
+    reason: str
+
+
+class LossFound(Answer):
+    """What the loss of any one box would mean.
+
+    `may_die`: all cameras would have a box with room for them. `unwatched`: else, by the box that
+    is lost, how many would have none. `box`: whose loss would leave another with `load` to do.
+    """
+
+    may_die: bool
+    box: str | None
+    load: float
+    unwatched: dict[str, int]
+
+
+class ClusterFound(Answer):
+    """All boxes. `box`: the one that is asked; `told_at`: when this held.
+
+    `cut_off`: that is long ago, for the coordinator is not heard.
+    """
+
+    box: str
+    told_at: datetime
+    cut_off: bool
+    boxes: list[BoxFound]
+    unwatched: list[UnwatchedFound]
+    loss: LossFound
+
+
 class SilenceFound(Answer):
     """`camera`: null for all."""
 

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from detector.console.access.user import Role, User
 from detector.console.api import models
 from detector.console.api.models import Answer, Asked, Nothing
+from detector.console.cluster.seeing import seen
 from detector.console.incidents import seeing
 from detector.console.incidents.listing import troubles
 from detector.console.monitor import Monitor
@@ -143,6 +144,16 @@ def health(call: Call) -> models.Health:
     )
 
 
+def cluster(call: Call) -> models.ClusterFound:
+    """Boxes of the cluster, and which watches what."""
+    if not call.monitor.in_cluster:
+        raise HTTPException(404, "this box is in no cluster")
+    found = seen(call.monitor, call.user)
+    if found is None:
+        raise HTTPException(409, "the coordinator has not told yet which box watches what")
+    return models.ClusterFound.model_validate(found)
+
+
 ALL = "/api/incidents"
 ONE = "/api/incidents/{incident}"
 
@@ -157,6 +168,7 @@ OPERATIONS = (
     Operation("POST", "/api/silence", OPERATOR, silence, models.SilenceAsked, models.Silenced),
     Operation("POST", "/api/unsilence", OPERATOR, unsilence, models.UnsilenceAsked, models.Done),
     Operation("POST", "/api/drill", OPERATOR, drill, models.DrillAsked, models.Drilled),
+    Operation("GET", "/api/cluster", VIEWER, cluster, Nothing, models.ClusterFound),
     Operation("GET", "/api/health", VIEWER, health, Nothing, models.Health),
 )
 

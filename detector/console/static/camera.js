@@ -1,4 +1,5 @@
 "use strict";
+import { isRead, renew } from "./renew.js";
 import { picture, show, watch } from "./tile.js";
 
 const tile = document.querySelector(".tile");
@@ -18,24 +19,9 @@ document.addEventListener("jikimi:change", ({ detail }) => {
 
 document.addEventListener("jikimi:resync", ask);
 
-/** Puts what `url` answers in the place of what `element` holds; whether it could. */
-async function renew(element, url) {
-  try {
-    const answer = await fetch(url);
-    if (!answer.ok || answer.redirected) return false;
-    const opened = [...element.querySelectorAll("details")].map((each) => each.open);
-    element.innerHTML = await answer.text();
-    element.querySelectorAll("details").forEach((each, index) => (each.open = opened[index]));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 const figures = document.getElementById("figures");
 setInterval(() => {
-  const reading = figures.contains(document.activeElement) || !getSelection().isCollapsed;
-  if (!document.hidden && !reading) renew(figures, `${at}/figures`);
+  if (!document.hidden && !isRead(figures)) renew(figures, `${at}/figures`);
 }, FIGURES_MS);
 
 const drill = document.getElementById("drill");

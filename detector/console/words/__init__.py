@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from detector.console.words import access, cameras, common, errors, history, incidents
+from detector.console.words import access, cameras, cluster, common, errors, history, incidents
 
 Language = Literal["en", "ko"]
 
@@ -13,6 +13,7 @@ LANGUAGES: Final[tuple[Language, ...]] = ("en", "ko")
 WORDS: Final[dict[str, tuple[str, str]]] = {
     **access.WORDS,
     **cameras.WORDS,
+    **cluster.WORDS,
     **common.WORDS,
     **errors.WORDS,
     **history.WORDS,

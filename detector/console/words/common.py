@@ -7,6 +7,7 @@ from typing import Final
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "now": ("Now", "현재"),
     "wall": ("Wall", "화면"),
+    "boxes": ("Boxes", "장비"),
     "history": ("History", "기록"),
     "report": ("Report", "보고서"),
     "audit": ("Audit", "감사 기록"),

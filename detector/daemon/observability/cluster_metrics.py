@@ -1,27 +1,16 @@
-"""Metrics of the cluster that this box is in, as its coordinator has last told it.
-
-The box's host writes them beside the configuration, with the file by which a Prometheus finds all
-boxes (https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config).
-"""
+"""Metrics of the cluster that this box is in, as its coordinator has last told it."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from alerts.metric_families import PREFIX
-from alerts.storage.files import START_S, unfinished, within
-
-CLUSTER = "cluster.json"
-TARGETS = "prometheus.json"
-"""In the state directory."""
 
 CUT_OFF_AFTER_S = 15.0
 """A box hears of its coordinator twice a second, and writes every 5 s."""
@@ -30,33 +19,15 @@ CUT_OFF_AFTER_S = 15.0
 class ClusterMetrics(Collector):
     """A collector for a registry; has nothing to tell of a box by itself."""
 
-    def __init__(self, read: Callable[[], bytes]) -> None:
-        """`read` gives the file's content, or raises OSError."""
+    def __init__(self, read: Callable[[], Any]) -> None:
+        """`read`: see `ClusterFile.read`."""
         self._read = read
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """What holds now; of a box that is cut off, only that it is."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            found = json.loads(within(START_S, self._read))
+        with suppress(KeyError, TypeError):
+            found = self._read()
             yield from _families(found, time.monotonic() - found["at_s"] <= CUT_OFF_AFTER_S)
-
-
-def write_cluster(state_dir: Path, box: str, summary: dict[str, Any]) -> None:
-    """Have `box` show what `Coordinator.report` says of the cluster, and Prometheus find all."""
-    targets = [
-        {"targets": [target], "labels": {"box": name, "instance": name}}
-        for name, target in sorted(summary["targets"].items())
-    ]
-    for name, text in ((CLUSTER, as_text(box, summary)), (TARGETS, json.dumps(targets))):
-        path = state_dir / name
-        # Not `write_whole`: every 5 s, and nobody needs it after a power cut.
-        unfinished(path).write_text(text)
-        unfinished(path).replace(path)
-
-
-def as_text(box: str, summary: dict[str, Any]) -> str:
-    """What stands in the file now."""
-    return json.dumps(summary | {"box": box, "at_s": time.monotonic()})
 
 
 def _families(found: dict[str, Any], connected: bool) -> list[GaugeMetricFamily]:

@@ -14,7 +14,8 @@ from alerts.liveness import LiveThread
 from alerts.metrics import AlertMetrics
 from config.settings import EvidenceSettings
 from detector.capture.kept.ring import PacketRing, RingBudget
-from detector.daemon.observability.cluster_metrics import ClusterMetrics, as_text
+from detector.daemon.observability.cluster_file import as_written
+from detector.daemon.observability.cluster_metrics import ClusterMetrics
 from detector.daemon.observability.evidence_metrics import EvidenceMetrics
 from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import DetectorMetrics
@@ -68,7 +69,7 @@ def example() -> CollectorRegistry:
     registry.register(EvidenceMetrics(evidence, lambda: rings))
     states = dict.fromkeys(("works", "draining", "dead"), 0)
     summary = {"boxes": states, "unassigned": 0, "head_room": True, "load": 0.0, "targets": {}}
-    registry.register(ClusterMetrics(as_text("", summary).encode))
+    registry.register(ClusterMetrics(lambda: as_written("", summary)))
     alerts = AlertMetrics(registry)
     alerts.add_sink("police", lambda: 0.0, lambda: 0.0, lambda: 0.0, lambda: False)
     alerts.show_expiry("police", lambda: 0.0)

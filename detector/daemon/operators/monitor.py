@@ -13,9 +13,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from alerts.dispatcher import Dispatcher
 from config.errors import ControlError
 from config.settings import Settings
+from detector.console.cluster.view import ClusterView
 from detector.console.monitor import CameraFigures, CameraView, Listener, Picture, Zones
 from detector.daemon.health import Health
+from detector.daemon.observability.cluster_file import ClusterFile
 from detector.daemon.operators.changes import Changes
+from detector.daemon.operators.cluster import cluster_view
 from detector.daemon.operators.control import Commands
 from detector.daemon.operators.zones import DrawnZones
 from detector.daemon.watched.camera import WatchedCamera
@@ -37,6 +40,8 @@ class Parts:
     dispatcher: Dispatcher
     recorder: Recorder
     health: Health
+    box: Callable[[], str | None]
+    cluster: ClusterFile
     registry: CollectorRegistry
     commands: Commands
     changes: Changes
@@ -65,6 +70,15 @@ class DaemonMonitor:
         """Those that are watched."""
         silences = self._parts.dispatcher.silences()
         return [_view(camera, silences) for camera in self._parts.cameras.all()]
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether this box is one of several."""
+        return self._parts.box() is not None
+
+    def cluster(self) -> ClusterView | None:
+        """As the coordinator has last told."""
+        return cluster_view(self._parts.cluster.read())
 
     def picture(self, camera: str, max_side: int) -> Picture | None:
         """The newest there is."""

@@ -15,6 +15,9 @@ import pytest
 
 from config.errors import ControlError
 from detector.cluster.box import Box, BoxOptions
+from detector.daemon.observability.cluster_file import CLUSTER as CLUSTER_FILE
+from detector.daemon.observability.cluster_file import ClusterFile
+from detector.daemon.operators.cluster import cluster_view
 from detector.daemon.operators.control import ask
 from servers.daemon import wait_until
 
@@ -52,6 +55,23 @@ CLUSTER = {
     "head_room": True,
     "load": 0.1,
     "targets": {},
+}
+
+
+WATCHING: dict[str, Any] = {
+    "boxes": [
+        {
+            "name": "b",
+            "state": "dead",
+            "for_s": 9.0,
+            "sites": [],
+            "load": 0.0,
+            "live": {},
+            "not_live": {},
+        }
+    ],
+    "unwatched": [],
+    "loss": {"may_die": True, "box": None, "load": 0.0, "unwatched": {}},
 }
 
 
@@ -140,12 +160,16 @@ def test_a_box_that_loses_its_cluster_goes_on_and_takes_its_share_once_it_is_bac
     box.answer(share=None, send=True)  # a coordinator that has forgotten all
     wait_until(lambda: box.report().get("configuration") == configuration, "the configuration")
     assert box.watched() == {"calm"}
-    box.answer(share={"scuffle": 4}, cluster=CLUSTER)
+    box.answer(share={"scuffle": 4}, cluster=CLUSTER, watching=WATCHING)
     wait_until(lambda: box.watched() == {"scuffle"}, "the new share", 90)
     assert box.status()["started_at"] == began
     url = box.status()["url"]
     assert url.endswith(f":{box.report()['report']['port']}")
     wait_until(lambda: 'jikimi_cluster_boxes{state="dead"} 1.0' in metrics(url), "the metrics")
+    view = cluster_view(ClusterFile(box.state_dir / CLUSTER_FILE).read())
+    assert view
+    assert (view.box, [one.name for one in view.boxes]) == ("a", ["b"])
+    assert not view.cut_off
     box.end()
     assert box.status() == {}
 

@@ -13,7 +13,7 @@ from config.errors import ConfigError
 from detector.cluster import coordinator as room
 from detector.cluster.claiming import Claiming
 from detector.cluster.configuration import Configuration
-from detector.cluster.coordinator import SUMMARY_EVERY_S, Coordinator
+from detector.cluster.coordinator import SHOWN_EVERY_S, SUMMARY_EVERY_S, Coordinator
 from detector.cluster.roster import LEARN_S, REPORT_EVERY_S, Report
 from detector.journal import claims
 from detector.types import Claim
@@ -159,3 +159,20 @@ def test_boxes_are_told_now_and_then_how_the_cluster_is(clock: Clock) -> None:
         coordinator.report(report, 5, None)
     assert told["boxes"]["dead"] == 0
     assert told["head_room"]
+
+
+def test_each_box_is_told_once_which_watches_what_whenever_that_was_summed_up(
+    clock: Clock,
+) -> None:
+    coordinator = Coordinator()
+    coordinator.configure(CITY)
+    rounds = round((SUMMARY_EVERY_S + 2 * SHOWN_EVERY_S) / REPORT_EVERY_S) + 1
+    reports = {box: Report(box, 1000, ANY, {}) for box in ("a", "b")}
+    told: dict[str, list[dict[str, Any]]] = {"a": [], "b": []}
+    for _ in range(rounds):
+        clock.now_s += REPORT_EVERY_S
+        for box, report in reports.items():
+            if found := coordinator.report(report, 5, None).get("watching"):
+                told[box].append(found)
+    assert [len(found) for found in told.values()] == [3, 3]
+    assert [box["name"] for box in told["a"][-1]["boxes"]] == ["a", "b"]

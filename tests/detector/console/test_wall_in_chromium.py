@@ -13,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from console.cluster_views import CALM, WHOLE
 from console.wall_monitor import ManyCameras, RunningDaemon, console, served, wait_for
 
 from detector.inference.weights import Classifier
@@ -224,3 +225,22 @@ def moving_on_the_left(path: Path) -> Path:
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def test_boxes_are_renewed_by_themselves_and_fit_a_telephone(page: Any) -> None:
+    many = ManyCameras(["gate", "yard"])
+    many.in_cluster, many.told = True, CALM
+    with browsed(page, many) as at:
+        page.goto(f"{at}/boxes")
+        assert page.locator("[aria-current=page]").text_content() == "Boxes"
+        assert serious(page) == []
+        many.told = WHOLE
+        page.locator("#unwatched", has_text="2").wait_for()
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert not overflows(page)
+        assert serious(page) == []
+        page.context.add_cookies([{"name": "language", "value": "ko", "url": at}])
+        page.goto(f"{at}/boxes")
+        assert not overflows(page)
+        page.click("text=gate")
+        page.wait_for_url("**/camera/gate")

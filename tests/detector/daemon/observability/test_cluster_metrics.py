@@ -10,12 +10,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from detector.daemon.observability import cluster_metrics
-from detector.daemon.observability.cluster_metrics import (
+from detector.daemon.observability.cluster_file import (
     CLUSTER,
     TARGETS,
-    ClusterMetrics,
+    ClusterFile,
     write_cluster,
 )
+from detector.daemon.observability.cluster_metrics import ClusterMetrics
 
 SUMMARY: dict[str, Any] = {
     "boxes": {"works": 2, "draining": 0, "dead": 1},
@@ -29,7 +30,7 @@ SUMMARY: dict[str, Any] = {
 @pytest.fixture
 def registry(tmp_path: Path) -> CollectorRegistry:
     made = CollectorRegistry()
-    made.register(ClusterMetrics((tmp_path / CLUSTER).read_bytes))
+    made.register(ClusterMetrics(ClusterFile(tmp_path / CLUSTER).read))
     return made
 
 
