@@ -1,5 +1,5 @@
 "use strict";
-import { isRead, renew } from "./renew.js";
+import { renew } from "./renew.js";
 import { picture, show, watch } from "./tile.js";
 
 const tile = document.querySelector(".tile");
@@ -21,7 +21,8 @@ document.addEventListener("jikimi:resync", ask);
 
 const figures = document.getElementById("figures");
 setInterval(() => {
-  if (!document.hidden && !isRead(figures)) renew(figures, `${at}/figures`);
+  const reading = figures.contains(document.activeElement) || !getSelection().isCollapsed;
+  if (!document.hidden && !reading) renew(figures, `${at}/figures`);
 }, FIGURES_MS);
 
 const drill = document.getElementById("drill");

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -234,8 +235,15 @@ def test_boxes_are_renewed_by_themselves_and_fit_a_telephone(page: Any) -> None:
         page.goto(f"{at}/boxes")
         assert page.locator("[aria-current=page]").text_content() == "Boxes"
         assert serious(page) == []
-        many.told = WHOLE
+        page.focus("summary >> nth=1")
+        page.keyboard.press("Enter")
+        assert page.locator("details[open]").count() == 1
+        many.told = replace(WHOLE, boxes=WHOLE.boxes[1:])
         page.locator("#unwatched", has_text="2").wait_for()
+        assert page.locator("details").count() == 1
+        assert page.locator("details[open]").count() == 0  # of the same box as before
+        assert page.evaluate("document.activeElement.dataset.key") == "cameras of south"
+        many.told = WHOLE
         page.set_viewport_size({"width": 390, "height": 844})
         assert not overflows(page)
         assert serious(page) == []
