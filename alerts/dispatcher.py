@@ -22,13 +22,14 @@ from alerts.admission import Decision, Stage, admit
 from alerts.clock import SteadyClock
 from alerts.deadline import LEAVE_S, Deadline
 from alerts.delivery.deliveries import Delivery, ExerciseDeliveries
+from alerts.delivery.from_other_boxes import Answer, Forwarded
 from alerts.delivery.status import Awaiting, SinkState, SinkStatus
 from alerts.delivery.worker import SinkWorker
 from alerts.liveness import LiveThread
 from alerts.message import CONFIRM_LINK, Alert, AlertContext, AlertPhase, CameraNotice
 from alerts.metrics import AlertMetrics
 from alerts.routing import routes
-from alerts.sink import CommandHandler
+from alerts.sink import CommandHandler, FarSinks, box_of
 from alerts.sinks.certificates import first_end_s, tls_files
 from alerts.storage.confirming import Confirmations
 from alerts.storage.faults import StorageFaults
@@ -37,7 +38,7 @@ from alerts.storage.outbox import ALL_CAMERAS, Hold, Outbox
 from alerts.storage.set_aside import Refused
 from alerts.storage.store import Store
 from alerts.storage.write_behind import Change
-from config.errors import ControlError
+from config.errors import ControlError, DeliveryError
 from config.settings import SinkSettings
 
 WRITE_S = 0.7
@@ -51,7 +52,8 @@ class Dispatcher:
 
     Raises ConfigError where a sink type is unknown or broken, or where another daemon uses the
     same outbox. Sinks' expiry, `late`, cooldown and silence go by `clock`, and age runs from
-    `submit`: the box's own clock may be set meanwhile.
+    `submit`: the box's own clock may be set meanwhile. `far_sinks`: what stands for sinks that hang
+    on other boxes; asked when each starts.
     """
 
     def __init__(
@@ -61,8 +63,10 @@ class Dispatcher:
         metrics: AlertMetrics,
         clock: SteadyClock | None = None,
         faults: StorageFaults | None = None,
+        far_sinks: FarSinks = lambda _: None,
     ) -> None:
         self._metrics = metrics
+        self._far_sinks = far_sinks
         self._clock = clock or SteadyClock()
         self._mutex = threading.RLock()
         self._workers: dict[str, SinkWorker] = {}
@@ -273,12 +277,29 @@ class Dispatcher:
         for worker in list(self._workers.values()):
             worker.wake()
 
+    def take_in(self, sink: str, alert: Alert, sent_at: float, answer: Answer) -> None:
+        """Have `sink` of this box deliver an alert of another one; never waits.
+
+        `sent_at`: when it was sent, by the clock here. Who is told was decided there; but nothing
+        begins that is silenced here.
+        """
+        with self._mutex:
+            worker = self._workers.get(sink)
+            begins = alert.phase is AlertPhase.OPENED and not alert.exercise
+            if worker is None:
+                answer(DeliveryError("it has no such sink"))
+            elif begins and self.silenced_until(alert.camera):
+                worker.count("silenced")
+                answer(None)
+            else:
+                worker.take_in(Forwarded(alert, sent_at, answer))
+
     def elsewhere(self) -> set[str]:
-        """The sinks that another box can deliver to as well: all but those that act on hardware."""
+        """The sinks that another box can deliver to as well: all but hardware of this one alone."""
         return {
             name
             for name, worker in list(self._workers.items())
-            if worker.sink_class.default_expiry_s is None
+            if worker.sink_class.default_expiry_s is None or box_of(worker.settings)
         }
 
     def threads(self) -> list[LiveThread]:
@@ -415,6 +436,7 @@ class Dispatcher:
             self._exercises,
             self._clock,
             self._command,
+            self._far_sinks,
         )
         worker.thread.renew = partial(self._replace, worker)
         # What acts on hardware has an expiry; two of them would fight over one relay.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from alerts.liveness import LiveThread
 from alerts.message import Alert, CameraNotice
 from config.errors import DeliveryError
+from config.settings import Name, SinkSettings
 
 
 class RefusedError(DeliveryError):
@@ -139,6 +140,40 @@ class RemarkingSink(Protocol):
 
     def remark(self) -> str | None:
         """What the acknowledgement of the last exercise leaves open; None where nothing."""
+
+
+BoundTo = Annotated[
+    Name | None,
+    Field(
+        description="of a cluster: the box that it hangs on, which alone drives it, for alerts of "
+        "all boxes; without a cluster this one drives it"
+    ),
+]
+"""An option `box` of sinks that act on what one box has, and so on any other one."""
+
+
+def box_of(sink: SinkSettings) -> str | None:
+    """The box that it hangs on; None where each box has one, or reaches the receiver."""
+    box: str | None = getattr(sink.options, "box", None)
+    return box
+
+
+@runtime_checkable
+class FarSink(Protocol):
+    """In place of a sink that hangs on another box: what is handed to it goes there."""
+
+    def start(self) -> None:
+        """As a sink's."""
+
+    def forward(self, alert: Alert, sent_at: float) -> None:
+        """As a sink's `deliver`; `sent_at`: when it was sent, by the dispatcher's clock."""
+
+    def close(self) -> None:
+        """As a sink's."""
+
+
+FarSinks = Callable[[SinkSettings], FarSink | None]
+"""What stands for a sink of another box; None for one of this box."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from alerts.sink import (
     CommandedSink,
     CommandHandler,
     ConnectedSink,
+    FarSink,
+    FarSinks,
     GroupingSink,
     RemarkingSink,
     Sink,
@@ -39,17 +41,20 @@ class OpenSink:
         ready: Callable[[], None],
         wake: Callable[[], None],
         command: CommandHandler,
+        far_sinks: FarSinks,
     ) -> None:
         """`ready`: delivering is worth another try; `wake`: there is something to do.
 
-        `command`: runs what the sink is asked for.
+        `command`: runs what the sink is asked for. `far_sinks`: what stands for it where it hangs
+        on another box.
         """
         self.sink_class = sink_type(settings.type)
         self._settings = settings
         self._ready = ready
         self._wake = wake
         self._command = command
-        self._sink: Sink | None = None
+        self._far_sinks = far_sinks
+        self._sink: Sink | FarSink | None = None
         self._started_s: float | None = None
         self._connect_anew = threading.Event()
         self._mutex = threading.Lock()
@@ -60,14 +65,17 @@ class OpenSink:
         if self._connect_anew.is_set():
             self._connect_anew.clear()
             own = self.thread
-            if own is not None and not own.is_alive():
+            if own is None or not own.is_alive():
                 self._started_s = None
         if self._started_s is not None:
             return False
         if self._sink is None:
-            self._sink = self.sink_class(self._settings.name, self._settings.options)
+            self._sink = self._far_sinks(self._settings) or self.sink_class(
+                self._settings.name, self._settings.options
+            )
             if isinstance(self._sink, ConnectedSink):
-                self._sink.on_ready(self._ready)
+                is_far = isinstance(self._sink, FarSink)
+                self._sink.on_ready(self._reached_again if is_far else self._ready)
             if isinstance(self._sink, CommandedSink):
                 self._sink.on_command(self._command)
             if own := self.thread:
@@ -76,10 +84,13 @@ class OpenSink:
         self._started_s = time.monotonic()
         return True
 
-    def deliver(self, alert: Alert) -> None:
+    def deliver(self, alert: Alert, sent_at: float) -> None:
         """Return once the receiver has acknowledged; raises what the sink raises."""
         assert self._sink is not None
-        self._sink.deliver(alert)
+        if isinstance(self._sink, FarSink):
+            self._sink.forward(alert, sent_at)
+        else:
+            self._sink.deliver(alert)
 
     def deliver_group(self, alerts: Sequence[Alert]) -> None:
         """The same for many at once, of a sink that groups."""
@@ -141,6 +152,11 @@ class OpenSink:
         if self._started_s is not None:
             self.show_cameras()  # a camera removed just before
         self._sink.close()
+
+    def _reached_again(self) -> None:
+        """The other box is back: what failed there was before."""
+        self._connect_anew.set()
+        self._ready()
 
     def _begin_anew(self) -> None:
         """The sink's own thread has died: have it started again, by the worker's."""

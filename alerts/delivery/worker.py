@@ -20,6 +20,7 @@ from alerts.clock import SteadyClock
 from alerts.deadline import Deadline
 from alerts.delivery.backoff import FIRST_S, BackOff, backoff_s
 from alerts.delivery.deliveries import ExerciseDeliveries
+from alerts.delivery.from_other_boxes import Forwarded, FromOtherBoxes
 from alerts.delivery.grouping import Groups
 from alerts.delivery.open_sink import OpenSink
 from alerts.delivery.picture import LineSpeed, picture_of
@@ -33,6 +34,7 @@ from alerts.sink import (
     BusyError,
     CommandHandler,
     DeferredError,
+    FarSinks,
     GroupingSink,
     RefusedError,
     TimedOutError,
@@ -73,8 +75,12 @@ class SinkWorker:
         exercises: ExerciseDeliveries,
         clock: SteadyClock,
         command: CommandHandler,
+        far_sinks: FarSinks,
     ) -> None:
-        """`command`: runs what operators ask for by way of the sink."""
+        """`command`: runs what operators ask for by way of the sink.
+
+        `far_sinks`: what stands for it where it hangs on another box.
+        """
         self.settings = settings
         self._outbox = outbox
         self._confirmations = confirmations
@@ -87,7 +93,8 @@ class SinkWorker:
         self._wake = threading.Event()
         self._retry_now = threading.Event()
         self._stopping = threading.Event()
-        self._sink = OpenSink(settings, self.retry_now, self.wake, command)
+        self._sink = OpenSink(settings, self.retry_now, self.wake, command, far_sinks)
+        self._from_other_boxes = FromOtherBoxes()
         self.sink_class = self._sink.sink_class
         self._backoff = BackOff()
         self._suspects = Suspects()
@@ -126,6 +133,11 @@ class SinkWorker:
         """Try now, whatever the back-off says (but not twice within a second)."""
         self._retry_now.set()
         self._wake.set()
+
+    def take_in(self, one: Forwarded) -> None:
+        """Deliver an alert of another box, and answer it; worth an attempt as a new alarm is."""
+        self._from_other_boxes.put(one)
+        self.retry_now()
 
     def show_camera(self, notice: CameraNotice) -> None:
         """Hand the state to a sink that shows it; the latest of each camera wins."""
@@ -216,6 +228,9 @@ class SinkWorker:
         self._sink.show_cameras()
         now = self._clock.now()
         message = self._next(now)
+        if one := self._from_other_boxes.next(message.sent_at if message else None):
+            self._deliver_forwarded(one)
+            return 0
         if message is None:
             retry_at = self._outbox.next_retry_at(self.settings.name)
             return IDLE_S if retry_at is None else min(max(retry_at - now, 0.1), IDLE_S)
@@ -289,7 +304,7 @@ class SinkWorker:
         self._tries[alert.alert_id] += 1
         began_s = time.monotonic()
         try:
-            self._sink.deliver(alert)
+            self._sink.deliver(alert, message.sent_at)
         except TooLargeError as error:
             self._too_large(message, error)
         except RefusedError as error:
@@ -334,6 +349,16 @@ class SinkWorker:
                 self._acknowledged(message, is_late)
         finally:
             self._metrics.seconds.labels(self.settings.name).observe(time.monotonic() - began_s)
+
+    def _deliver_forwarded(self, one: Forwarded) -> None:
+        """As `_deliver`, of another box's alert: that box decides what becomes of it then."""
+        error = one.hand(self._sink.deliver, self._oldest())
+        said = "delivered" if error is None else scrub(str(error) or type(error).__name__)
+        self._log.info("alert of another box", outcome=said, **_named(one.alert))
+        if error is None:
+            self._worked()
+        elif not isinstance(error, (RefusedError, DeferredError)):  # about more than this one
+            self._failed(error)
 
     def _handed(self, message: Message, late: bool) -> Alert:
         """What the sink gets; one that has waited for an operator needs no link to confirm it."""
@@ -411,6 +436,7 @@ class SinkWorker:
         if self._suspects.is_hurried(self._outbox.waiting(self.settings.name).depth):
             self._backoff.hurry()
         self._note(error, max(0.0, self._backoff.left_s()), None)
+        self._from_other_boxes.answer_all(error)
 
     def _too_large(self, message: Message, error: Exception) -> None:
         """The alert does not get through as it is; without its picture it may."""
@@ -456,6 +482,7 @@ class SinkWorker:
         self._log.warning("sink failed, will try again", reason=reason, in_s=round(wait_s, 1))
 
     def _close(self) -> None:
+        self._from_other_boxes.answer_all(DeliveryError("the sink was closed"))
         try:
             self._sink.close()
         except Exception as error:  # noqa: BLE001 - nothing left to do but say so

@@ -17,7 +17,14 @@ from pydantic import BaseModel, Field
 
 from alerts.message import Alert, AlertPhase
 from alerts.schema import alert_json
-from alerts.sink import DeferredError, Problem, RefusedError, TimedOutError, UnclearError
+from alerts.sink import (
+    BoundTo,
+    DeferredError,
+    Problem,
+    RefusedError,
+    TimedOutError,
+    UnclearError,
+)
 from alerts.sinks.program import (
     POLL_S,
     end_group,
@@ -58,6 +65,7 @@ class ExecOptions(Section):
         default=10.0, gt=0, le=120, description="ended then, with its children"
     )
     image: bool = Field(default=True, description="with the picture")
+    box: BoundTo = None
 
     def problems(self) -> list[Problem]:
         """That there is no such program."""

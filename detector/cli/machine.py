@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from alerts.sink import CheckableOptions, Problem
+from alerts.sink import CheckableOptions, Problem, box_of
 from config.errors import ModelError
 from config.settings import CameraSettings, Settings, SinkSettings
 from detector.console.server import NO_ACCOUNTS, is_loopback
@@ -43,6 +43,12 @@ def machine_problems(settings: Settings) -> Iterator[Problem]:
         yield from _camera(camera)
     for sink in settings.sinks:
         yield from _sink(sink)
+        if box_of(sink) and not settings.journal.url:
+            text = (
+                "other boxes hand it their alerts over the journal that all share; state journal: "
+                "url:, or leave box: out where there is but one"
+            )
+            yield Problem(("sinks", sink.name, "box"), text, "warning")
     yield from _shared(settings.sinks)
     yield from _unheard(settings)
 
@@ -89,9 +95,14 @@ def _camera(camera: CameraSettings) -> Iterator[Problem]:
 
 def _sink(sink: SinkSettings) -> Iterator[Problem]:
     """What its options say themselves."""
+    box = box_of(sink)
     if isinstance(sink.options, CheckableOptions):
         for problem in sink.options.problems():
-            yield Problem(("sinks", sink.name, *problem.key), problem.text, problem.severity)
+            key = ("sinks", sink.name, *problem.key)
+            if box:
+                yield Problem(key, f"{problem.text} (of a cluster: on {box} alone)", "warning")
+            else:
+                yield Problem(key, problem.text, problem.severity)
 
 
 def _shared(sinks: Sequence[SinkSettings]) -> Iterator[Problem]:
@@ -116,7 +127,8 @@ def _alone(options: BaseModel) -> Iterator[tuple[str, tuple[object, ...]]]:
     stated = dict(options)
     if stated.get("pin") is not None and stated.get("pin_factory") != "mock":
         pin = re.sub(r"^(GPIO|BCM)(?=\d)", "", str(stated["pin"]).upper())
-        yield "pin", (stated.get("pin_factory"), stated.get("host"), stated.get("port"), pin)
+        at = (stated.get("host"), stated.get("port"), stated.get("box"))
+        yield "pin", (stated.get("pin_factory"), *at, pin)
     if stated.get("client_id") is not None:
         port = stated.get("port") or (8883 if stated.get("tls") else 1883)
         yield "client_id", (stated.get("host"), port, stated["client_id"])

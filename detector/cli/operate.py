@@ -178,11 +178,14 @@ def _relays_off(chosen: argparse.Namespace) -> int:
     from alerts.registry import sink_options  # noqa: PLC0415 - and this, much of pydantic
     from alerts.sinks.relays.relay import relays_off  # noqa: PLC0415 - loads gpiozero
     from config.load import load_sinks  # noqa: PLC0415
+    from detector.daemon.handover.claims import CLAIMS, Claims  # noqa: PLC0415
 
     with_pins = {
         name: options for name, options in sink_options().items() if "pin" in options.model_fields
     }
-    still_on = relays_off(load_sinks(config_file(chosen.config), os.environ, with_pins))
+    config = config_file(chosen.config)
+    own = Claims(config.with_name(CLAIMS)).box if config else None
+    still_on = relays_off(load_sinks(config, os.environ, with_pins), own)
     if still_on:
         raise DeliveryError("\n".join(still_on))
     return 0

@@ -22,15 +22,17 @@ from alerts.dispatcher import WRITE_S, Dispatcher
 from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertContext, CameraNotice
 from alerts.metrics import AlertMetrics
+from alerts.sink import FarSink
 from alerts.storage.faults import StorageFaults
 from alerts.storage.write_behind import Change as StoreChange
 from config.errors import ConfigError, ControlError, ModelError
 from config.secrets import scrub
-from config.settings import CameraSettings, Settings
+from config.settings import CameraSettings, Settings, SinkSettings
 from detector.console.monitor import Change, Topic, Zones
 from detector.console.server import ConsoleServer
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.evidence_journal import evidence_recorder
+from detector.daemon.forwarding.forwarding import Forwarding
 from detector.daemon.handover.turns import Turns
 from detector.daemon.health import Health
 from detector.daemon.journal import OUTBOX, Journal, LeftOpen
@@ -107,7 +109,11 @@ class Daemon:
         faults = StorageFaults(alert_metrics)
         # First, for its lock refuses a second daemon before that takes over anything else.
         self._dispatcher = Dispatcher(
-            settings.sinks, state_dir / OUTBOX, alert_metrics, faults=faults
+            settings.sinks,
+            state_dir / OUTBOX,
+            alert_metrics,
+            faults=faults,
+            far_sinks=self._far_sink,
         )
         self._zones = DrawnZones(state_dir / ZONES, faults)
         self._changing = threading.Lock()
@@ -147,6 +153,12 @@ class Daemon:
             self._zones,
             self._tell_left_open,
             shared=url is not None,
+        )
+        self._forwarding = Forwarding(
+            url.get_secret_value() if url else None,
+            self._dispatcher,
+            lambda: turns.claims.box,
+            lambda: self._settings.sinks,
         )
         self._reporter = IncidentReporter(
             self._journal, self._submit, self._tell_incident, turns.claims.of
@@ -197,10 +209,13 @@ class Daemon:
             )
         )
         self._http = ConsoleServer(settings.http, self.monitor)
-        age = metrics.progress_age
-        age.labels("inference").set_function(self._worker.thread.age_s)
-        age.labels("reporter").set_function(self._reporter.thread.age_s)
-        age.labels("supervisor").set_function(lambda: time.monotonic() - supervisor.looked_s)
+        ages = {
+            "inference": self._worker.thread.age_s,
+            "reporter": self._reporter.thread.age_s,
+            "supervisor": lambda: time.monotonic() - supervisor.looked_s,
+        }
+        for part, age_s in ages.items():
+            metrics.progress_age.labels(part).set_function(age_s)
         registry.register(ClusterMetrics(cluster.read))
         registry.register(ThreadMetrics(self._threads, supervisor, log_writer))
         if self._evidence:
@@ -266,6 +281,7 @@ class Daemon:
         yield from self._cameras.threads()
         yield self._calibration_saver.thread
         yield self._feeder.thread
+        yield self._forwarding.thread
         if self._evidence:
             yield self._evidence.thread
         yield self._control.thread
@@ -274,6 +290,7 @@ class Daemon:
 
     def _start(self) -> None:
         self._dispatcher.start()
+        self._forwarding.look_again()
         self._reporter.start()
         self._worker.start()
         self._look_again()
@@ -325,6 +342,7 @@ class Daemon:
         """Ask every part to end, the last alerts first, then wait for all until `deadline`."""
         notify("STOPPING=1")
         self._ending = True
+        self._forwarding.request_stop()
         cameras = self._cameras.all()
         for camera in cameras:
             camera.request_stop("monitor stopped")
@@ -344,6 +362,7 @@ class Daemon:
         if self._evidence:  # it tells the store what it has written
             self._evidence.stop(deadline.earlier(WRITE_S))
         self._dispatcher.stop(deadline)
+        self._forwarding.stop(deadline)
         self._calibration_saver.stop(deadline)
         self._feeder.stop(deadline)
         self._worker.stop(deadline.left_s())
@@ -387,6 +406,9 @@ class Daemon:
     ) -> list[str]:
         public_url = self._settings.http.public_url
         return self._dispatcher.submit(linked(alert, public_url), context, also)
+
+    def _far_sink(self, sink: SinkSettings) -> FarSink | None:
+        return self._forwarding.far_sink(sink)
 
     def _show_state(self, camera: CameraSettings, state: CameraState, since: datetime) -> None:
         self._dispatcher.show_camera(CameraNotice(camera.name, camera.site, state.value, since))
@@ -469,6 +491,7 @@ class Daemon:
         self._stated = stated
         self._settings = settings
         self._look_again()
+        self._forwarding.look_again()
         for camera in added:
             self._cameras.add(camera)
         self._turns.succeed([camera.name for camera in settings.cameras])

@@ -10,6 +10,9 @@ from uuid import UUID
 JOURNAL = "journal.sqlite"
 """Where it lies in the state directory, unless a URL says otherwise."""
 
+DELIVERED = "delivered"
+"""The reply to a forwarded alert that its sink has taken."""
+
 STOPPED = "stopped"
 """The state of a camera that no daemon watches any more, beside those of `CameraState`."""
 
@@ -153,3 +156,14 @@ class Handover:
     body: str
     box: str
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of an alert that was forwarded to another box.
+
+    `kind`: `DELIVERED`, or the name of an error of `alerts.sink`, with its reason.
+    """
+
+    kind: str
+    reason: str | None = None

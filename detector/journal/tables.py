@@ -25,7 +25,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration."""
 
 
@@ -190,6 +190,32 @@ undelivered = Table(
     Index("undelivered_by_box", "box"),
 )
 """Of a cluster: what waits in a box's outbox, for the next box of its camera to deliver."""
+
+forwarded = Table(
+    "forwarded",
+    metadata,
+    Column("box", Text, primary_key=True),
+    Column("sink", Text, primary_key=True),
+    Column("alert_id", Uuid, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("sent_at", Utc, nullable=False),
+    Column("put_at", Utc, nullable=False),
+    Column("reply", Text),
+    Column("reason", Text),
+    Index("forwarded_by_time", "put_at"),
+)
+"""Of a cluster: alerts for sinks that hang on `box`; times are by the clock of the database.
+
+`reply` and `reason`: see `records.Reply`; null until the box has replied.
+"""
+
+takers = Table(
+    "takers",
+    metadata,
+    Column("box", Text, primary_key=True),
+    Column("seen_at", Utc, nullable=False),
+)
+"""Of a cluster: boxes that take what is forwarded. `seen_at`: by the clock of the database."""
 
 score_curves = Table(
     "score_curves",

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from alerts.sink import Problem
+from alerts.sink import BoundTo, Problem
 from config.settings import Section
 
 LIBRARIES = {"lgpio": "lgpio", "pigpio": "pigpio"}
@@ -32,6 +32,7 @@ class RelayOptions(Section):
     port: int = Field(default=8888, ge=1, le=65535, description="pigpio: its port")
     active_high: bool = Field(default=True, description="false: the relay closes on a low pin")
     on_s: float = Field(default=60.0, gt=0, le=3600, description="seconds on after an alert")
+    box: BoundTo = None
 
     @model_validator(mode="after")
     def _host_needs_pigpio(self) -> RelayOptions:

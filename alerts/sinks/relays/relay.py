@@ -15,6 +15,7 @@ from gpiozero import DigitalOutputDevice
 from pydantic import BaseModel
 
 from alerts.message import Alert, AlertPhase
+from alerts.sink import box_of
 from alerts.sinks.relays.off_timer import OffTimer
 from alerts.sinks.relays.options import INSTALL, RelayOptions
 from alerts.sinks.relays.pin_factory import factory_of
@@ -148,13 +149,16 @@ class FloodlightSink:
         self._relay.release()
 
 
-def relays_off(sinks: Iterable[SinkSettings]) -> list[str]:
+def relays_off(sinks: Iterable[SinkSettings], box: str | None = None) -> list[str]:
     """Switch off every relay in the configuration; for systemd to call after a crash.
 
-    Returns a line for each one that may still be on.
+    `box`: of this box in a cluster; relays of others are left alone. Returns a line for each one
+    that may still be on.
     """
     problems = []
     for sink in sinks:
+        if box and box_of(sink) not in {None, box}:
+            continue
         options = getattr(sink.options, "relay", sink.options)
         if not isinstance(options, RelayOptions):
             continue

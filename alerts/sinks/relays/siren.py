@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from alerts.message import Alert, AlertPhase
-from alerts.sink import Problem
+from alerts.sink import BoundTo, Problem
 from alerts.sinks.program import program_problems
 from alerts.sinks.relays.options import RelayOptions
 from alerts.sinks.relays.relay import EXPIRY_S, Relay
@@ -31,6 +31,7 @@ class SirenOptions(Section):
     on_s: float = Field(
         default=15.0, gt=0, le=3600, description="seconds on; a command is ended then"
     )
+    box: BoundTo = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> SirenOptions:

@@ -409,3 +409,27 @@ def test_the_city_example_passes_as_it_ships(run: Callable[..., tuple[int, str, 
     assert "good: 4 camera(s), 5 sink(s)" in out
     assert all(line.startswith("warning: ") for line in err.splitlines())
     assert "change-me" not in out + err
+
+
+def test_what_the_box_that_is_named_needs_is_a_warning(check: Check) -> None:
+    named = "type: siren, command: [/no/such/program]"
+    journal = "journal: {url: 'postgresql://jikimi@db/jikimi'}\n"
+    assert check(journal + sinks(named))[0] == 2
+    code, (line,) = check(journal + sinks(f"{named}, box: harbour"))
+    assert code == 0
+    assert line.startswith("warning: 4: sinks.light.command: the program /no/such/program")
+    assert line.endswith("(of a cluster: on harbour alone)")
+
+
+def test_a_box_that_others_cannot_hand_alerts_to_is_a_warning(check: Check) -> None:
+    code, (line,) = check(sinks("type: siren, pin: 4, pin_factory: mock, box: harbour"))
+    assert code == 0
+    assert line.startswith("warning: 3: sinks.light.box: other boxes hand it their alerts over")
+
+
+def test_two_boxes_have_a_pin_each(check: Check) -> None:
+    one = "type: siren, pin: 4, pin_factory: native"
+    journal = "journal: {url: 'postgresql://jikimi@db/jikimi'}\n"
+    text = f"{journal}{CAMERA}sinks:\n  a: {{{one}, box: quay}}\n  b: {{{one}, box: %s}}\n"
+    assert check(text % "harbour")[0] == 0
+    assert check(text % "quay")[0] == 2

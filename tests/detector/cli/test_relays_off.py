@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from detector.cli import main
+from detector.daemon.handover.claims import CLAIMS, write_claims
 
 UNREADABLE = """
 cameras:
@@ -58,3 +59,16 @@ def test_a_file_that_is_not_there_is_named(
 ) -> None:
     assert main(["relays-off", "--config", str(tmp_path / "none.yaml")]) == 2
     assert "none.yaml" in capsys.readouterr().err
+
+
+def test_a_relay_of_another_box_is_left_alone(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stated = UNREADABLE.replace("pin: 4", "pin: NOPIN, box: harbour")
+    config.write_text(stated)
+    assert main(["relays-off", "--config", str(config)]) == 5  # in no cluster: it is this box's
+    write_claims(config.with_name(CLAIMS), "gate", {})
+    assert main(["relays-off", "--config", str(config)]) == 0
+    write_claims(config.with_name(CLAIMS), "harbour", {})
+    assert main(["relays-off", "--config", str(config)]) == 5
+    assert "horn: pin NOPIN" in capsys.readouterr().err

@@ -223,6 +223,23 @@ def test_what_is_delivered_leaves_the_journal_and_what_is_for_hardware_is_not_th
     wait_for(lambda: copies(journal) == {}, 60)
 
 
+def test_the_siren_of_a_box_that_is_named_is_for_the_next_box_to_tell_as_well(
+    box: Make, journal: str
+) -> None:
+    a, b = box("a"), box("b")
+    named = sink("siren", "quay", command=["/no/such/program"], box="harbour")
+    for one in (a, b):
+        one.dispatcher.reconfigure(
+            [named, sink("siren", command=["/no/such/program"])], Deadline.after(9)
+        )
+    a.given(gate=7)
+    a.sees(opened(datetime.now(UTC)))
+    wait_for(lambda: copies(journal) == {"quay": ("a", 7)})
+    a.dies()
+    b.given(gate=8)
+    wait_for(lambda: b.waits() == {"quay"})
+
+
 def test_two_boxes_never_take_the_same_alert_at_once(box: Make, journal: str) -> None:
     a = box("a")
     a.given(gate=7)
