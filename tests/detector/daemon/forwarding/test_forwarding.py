@@ -173,7 +173,8 @@ def test_its_own_box_drives_it_without_the_journal(
         wait_for(lambda: harbour.has(delivered=1))
         assert town.sounds("harbour") == ["quay"]
         gate.dispatcher.submit(make_alert())
-        wait_for(lambda: gate.status().state is SinkState.FAILING)
+        wait_for(lambda: gate.has(failed=1))
+        assert gate.status().state is SinkState.FAILING
         reason = gate.status().last_error or ""
         assert reason.startswith("box harbour is not reached: PostgreSQL at 127.0.0.1:")
         assert "does not answer" in reason
