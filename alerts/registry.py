@@ -51,6 +51,16 @@ def fill_site(sinks: Iterable[SinkSettings], site: str) -> list[SinkSettings]:
     return [_with_site(sink, site) for sink in sinks]
 
 
+def fill_box(sinks: Iterable[SinkSettings], box: str | None) -> list[SinkSettings]:
+    """`sinks` as they are on `box` of a cluster; None: there is none."""
+    return [sink if box is None else _in_box(sink, box) for sink in sinks]
+
+
+def _in_box(sink: SinkSettings, box: str) -> SinkSettings:
+    in_box = getattr(sink.options, "in_box", None)
+    return sink.model_copy(update={"options": in_box(box)}) if in_box else sink
+
+
 def _with_site(sink: SinkSettings, site: str) -> SinkSettings:
     if getattr(sink.options, "site", site) is not None:
         return sink

@@ -147,7 +147,8 @@ def _in_short(status: dict[str, Any]) -> dict[str, Any]:
 
 def _settled(settings: Settings, config: Path | None) -> Settings:
     """Fill in what may be left out: the demo's cameras, and a sink to the log."""
-    from alerts.registry import fill_site, sink_options  # noqa: PLC0415
+    from alerts.registry import fill_box, fill_site, sink_options  # noqa: PLC0415
+    from detector.daemon.handover.claims import CLAIMS, Claims  # noqa: PLC0415
 
     changes: dict[str, Any] = {}
     if not settings.cameras:
@@ -159,5 +160,6 @@ def _settled(settings: Settings, config: Path | None) -> Settings:
         ]
     options = sink_options()["log"]()
     sinks = settings.sinks or [SinkSettings(name="log", type="log", options=options)]
-    changes["sinks"] = fill_site(sinks, settings.site)
+    box = Claims(settings.state_dir / CLAIMS).box
+    changes["sinks"] = fill_box(fill_site(sinks, settings.site), box)
     return settings.model_copy(update=changes)

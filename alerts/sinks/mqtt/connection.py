@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from alerts.sinks.certificates import client_context
 from alerts.sinks.mqtt.limits import Limits
-from alerts.sinks.mqtt.options import MqttOptions, availability_topic
+from alerts.sinks.mqtt.options import MqttOptions
 from alerts.sinks.mqtt.reasons import About, of_disconnect, words
 from config.secrets import scrub
 
@@ -170,7 +170,7 @@ class Connection:
     def _suspicion(self) -> str:
         if self._options.client_id is not None:
             return f"does another client use client_id {self._options.client_id}, too?"
-        return f"may this user publish to {availability_topic(self._options.site)}?"
+        return f"may this user publish to {self._options.availability}?"
 
     def _troubled(self, trouble: str) -> str | None:
         trouble = scrub(trouble)

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from alerts.sinks.mqtt.board import CLEARED
-from alerts.sinks.mqtt.options import MqttOptions, availability_topic, camera_topic
+from alerts.sinks.mqtt.options import MqttOptions, camera_topic
 
 SILENCE_FOR = "1h"
 """What the switch asks for: whoever forgets it has alarms again in time."""
@@ -36,7 +36,7 @@ def discovery(options: MqttOptions, prefix: str, camera: str, site: str) -> dict
     # Names may hold any letters, topics of discovery only ASCII ones.
     device = "jikimi_" + hashlib.sha256(f"{site}/{camera}".encode()).hexdigest()[:12]
     shared = {
-        "availability_topic": availability_topic(options.site),
+        "availability_topic": options.availability,
         "qos": 1,
         "device": {"identifiers": [device], "name": camera, "manufacturer": "Jikimi"},
         "origin": {"name": "Jikimi", "sw_version": version("jikimi")},

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from alerts.message import Alert
 from alerts.sink import Problem
@@ -65,6 +65,7 @@ class MqttOptions(Section):
         default=None, description="of the availability topic; left out: the global site"
     )
     timeout_s: float = Field(default=10.0, gt=0, le=120, description="for an acknowledgement")
+    _box: str | None = PrivateAttr(default=None)
 
     @field_validator("protocol", mode="before")
     @classmethod
@@ -81,6 +82,18 @@ class MqttOptions(Section):
         if self.password is not None and self.username is None:
             raise ValueError("password needs a username beside it")
         return self
+
+    @property
+    def availability(self) -> str:
+        """The topic where this daemon says that it is there; of a cluster, each box has its own."""
+        levels = [self.site or DEFAULT_SITE] + ([self._box] if self._box else [])
+        return "/".join(["jikimi", *map(_level, levels), "availability"])
+
+    def in_box(self, box: str) -> Self:
+        """The same on a box of a cluster."""
+        found = self.model_copy()
+        found._box = box  # noqa: SLF001 - its own
+        return found
 
     def problems(self) -> list[Problem]:
         """What is wrong with the files in `tls`."""
@@ -110,11 +123,6 @@ def camera_topic(camera: str, site: str, what: str) -> str:
 def onvif_topic(site: str, topic: str) -> str:
     """Where an ONVIF event goes: the site is its TopicPrefix."""
     return f"jikimi/{_level(site)}/{topic}"
-
-
-def availability_topic(site: str | None) -> str:
-    """Where a daemon says that it is there."""
-    return f"jikimi/{_level(site or DEFAULT_SITE)}/availability"
 
 
 def _level(value: str) -> str:

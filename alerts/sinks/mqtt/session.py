@@ -19,7 +19,7 @@ from alerts.liveness import LiveThread
 from alerts.sinks.mqtt.board_publisher import BoardPublisher
 from alerts.sinks.mqtt.connection import new_client, start_loop
 from alerts.sinks.mqtt.incoming import Incoming
-from alerts.sinks.mqtt.options import MqttOptions, availability_topic
+from alerts.sinks.mqtt.options import MqttOptions
 from alerts.sinks.mqtt.outgoing import Outgoing
 from alerts.sinks.mqtt.reasons import words
 from config.errors import DeliveryError
@@ -118,7 +118,7 @@ class Session:
 
     def _set_will(self, client: Client) -> None:
         limits = self._outgoing.limits
-        topic = availability_topic(self._options.site)
+        topic = self._options.availability
         client.will_set(topic, b"offline", limits.qos, retain=limits.retain)
 
     def _on_pre_connect(self, _client: Client, _data: Any) -> None:

@@ -2,9 +2,10 @@
 
 Topics (QoS 1): each alert, camera notices included, goes to `topic`. Retained are what is shown of
 each camera (`cameras.py`), such as `jikimi/{site}/{camera}/state`, and the daemon's own state on
-`jikimi/{site}/availability`: the plain words `online` and `offline`, the latter also as last
-will. What is shown is cleared by an empty retained message when the camera is removed and when
-the sink is closed; after a crash it stays, and holds only while the daemon is online.
+`jikimi/{site}/availability`, of a cluster `jikimi/{site}/{box}/availability`: the plain words
+`online` and `offline`, the latter also as last will. What is shown is cleared by an empty retained
+message when the camera is removed and when the sink is closed; after a crash it stays, and holds
+only while the daemon is online.
 
 paho keeps the connection, in a thread of its own (`session.py`). What this module sends waits for
 the broker's acknowledgement, what is shown beside does not (`board_publisher.py`).
@@ -29,7 +30,7 @@ from alerts.sinks.mqtt.cameras import ShownCameras, event_of
 from alerts.sinks.mqtt.commands import CommandRunner
 from alerts.sinks.mqtt.failures import Failures
 from alerts.sinks.mqtt.incoming import Incoming
-from alerts.sinks.mqtt.options import MqttOptions, alert_topic, availability_topic
+from alerts.sinks.mqtt.options import MqttOptions, alert_topic
 from alerts.sinks.mqtt.outgoing import Outgoing
 from alerts.sinks.mqtt.probe import Probe
 from alerts.sinks.mqtt.session import Session
@@ -50,7 +51,7 @@ class MqttSink:
         log = structlog.get_logger().bind(sink=name, broker=options.host)
         self._options = options
         self._outgoing = Outgoing(options)
-        self._board = Board(availability_topic(options.site))
+        self._board = Board(options.availability)
         self._shown = BoardPublisher(self._board, self._outgoing, log)
         self._cameras = ShownCameras(options, self._board)
         self._commands = CommandRunner(self._is_shown, self._answer, log)

@@ -10,9 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alerting import sink
 
+from config.settings import CameraSettings, Settings
+from config.urls import StreamUrl
 from detector.cli import settings
+from detector.cli.run import _settled
 from detector.cli.settings import config_file
+from detector.daemon.handover.claims import CLAIMS, write_claims
 from detector.daemon.state_dir import claimed
 from servers.daemon import COMMAND, DaemonProcess, wait_until
 from servers.terminal import Terminal
@@ -198,3 +203,14 @@ def test_a_demo_incident_is_two_lines_on_a_terminal(tmp_path: Path) -> None:
     assert len(timed) - len(told) <= 12
     # configuration, hint and summary; and what those lines go on with
     assert len(lines) - len(timed) <= 13 + len(timed) - len(told)
+
+
+def test_the_sinks_of_a_box_of_a_cluster_know_its_name(tmp_path: Path) -> None:
+    camera = CameraSettings(name="gate", url=StreamUrl.parse("pattern://calm"), site="yard")
+    mqtt = sink("mqtt", host="broker.example")
+    stated = Settings(site="yard", state_dir=tmp_path, cameras=[camera], sinks=[mqtt])
+    [alone] = _settled(stated, None).sinks
+    write_claims(tmp_path / CLAIMS, "harbour", {"gate": 1})
+    [boxed] = _settled(stated, None).sinks
+    found = [getattr(one.options, "availability", "") for one in (alone, boxed)]
+    assert found == ["jikimi/yard/availability", "jikimi/yard/harbour/availability"]

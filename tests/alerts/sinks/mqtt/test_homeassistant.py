@@ -10,16 +10,20 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from alerting import wait_for
+from alerting import sink, wait_for
+from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from alerts.deadline import Deadline
 from alerts.dispatcher import Dispatcher
 from alerts.message import CameraNotice
+from alerts.metrics import AlertMetrics
+from alerts.registry import fill_box
 from alerts.sinks.mqtt.homeassistant import discovery
 from alerts.sinks.mqtt.options import MqttOptions
 from servers.mqtt import MqttBroker, Subscriber, retained
@@ -216,3 +220,41 @@ def test_all_is_published_again_when_home_assistant_starts_and_when_the_broker_i
 def test_a_prefix_nobody_could_publish_below_is_refused(prefix: str) -> None:
     with pytest.raises(ValidationError):
         MqttOptions.model_validate({"host": "broker", "homeassistant": {"prefix": prefix}})
+
+
+def test_each_box_of_a_cluster_has_an_availability_and_a_camera_that_of_the_box_that_watches(
+    broker: MqttBroker, tmp_path: Path
+) -> None:
+    def box(name: str) -> Dispatcher:
+        options = {"host": "127.0.0.1", "port": broker.port, "site": "yard", "homeassistant": {}}
+        sinks = fill_box([sink("mqtt", **options)], name)
+        metrics = AlertMetrics(CollectorRegistry())
+        return Dispatcher(sinks, tmp_path / name / "outbox.sqlite", metrics)
+
+    def of_camera() -> set[str]:
+        return {config["availability_topic"] for config in configs(broker).values()}
+
+    first, second = box("first"), box("second")
+    try:
+        first.start()
+        watched(first)
+        wait_for(lambda: of_camera() == {"jikimi/yard/first/availability"})
+        second.start()
+        watched(second, "pier")
+        wait_for(lambda: len(of_camera()) == 2)
+        both = len(configs(broker))
+        first.forget_camera("gate", "yard")
+        wait_for(lambda: "jikimi/yard/gate/state" not in retained(broker))
+        watched(second)
+        wait_for(lambda: "jikimi/yard/gate/state" in retained(broker))
+        wait_for(lambda: len(configs(broker)) == both)
+        assert of_camera() == {"jikimi/yard/second/availability"}
+        first.stop(Deadline.after(5))
+        kept = retained(broker)
+        assert kept["jikimi/yard/first/availability"] == b"offline"
+        assert kept["jikimi/yard/second/availability"] == b"online"
+        assert "jikimi/yard/availability" not in kept
+        assert json.loads(kept["jikimi/yard/gate/state"])["state"] == "live"
+    finally:
+        for one in (first, second):
+            one.stop(Deadline.after(5))
