@@ -176,7 +176,7 @@ def _recalibrate(chosen: argparse.Namespace) -> int:
 
 def _relays_off(chosen: argparse.Namespace) -> int:
     from alerts.registry import sink_options  # noqa: PLC0415 - and this, much of pydantic
-    from alerts.sinks.relays.relay import relays_off  # noqa: PLC0415 - loads gpiozero
+    from alerts.sinks.relay import relays_off  # noqa: PLC0415 - loads gpiozero
     from config.load import load_sinks  # noqa: PLC0415
     from detector.daemon.handover.claims import CLAIMS, Claims  # noqa: PLC0415
 

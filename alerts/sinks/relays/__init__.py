@@ -1,1 +1,1 @@
-"""Relays: the siren, the floodlight, and what opens them in time."""
+"""What siren and floodlight stand on: pins, sounds, and the timer that ends them."""

@@ -18,11 +18,11 @@ from gpiozero import DigitalOutputDevice
 from gpiozero.pins.mock import MockFactory
 from pydantic import ValidationError
 
+from alerts.sinks import relay as module
+from alerts.sinks.relay import FloodlightSink, relays_off
 from alerts.sinks.relays import off_timer, pin_factory, sound
-from alerts.sinks.relays import relay as module
 from alerts.sinks.relays.options import RelayOptions
-from alerts.sinks.relays.relay import FloodlightSink, relays_off
-from alerts.sinks.relays.siren import SirenOptions, SirenSink
+from alerts.sinks.siren import SirenOptions, SirenSink
 from config.errors import DeliveryError
 from config.secrets import register_secret
 

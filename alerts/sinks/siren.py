@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field, model_validator
 from alerts.message import Alert, AlertPhase
 from alerts.sink import BoundTo, Problem
 from alerts.sinks.program import program_problems
+from alerts.sinks.relay import EXPIRY_S, Relay
 from alerts.sinks.relays.options import RelayOptions
-from alerts.sinks.relays.relay import EXPIRY_S, Relay
 from alerts.sinks.relays.sound import Sound
 from config.settings import Section
 
