@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -147,6 +148,15 @@ class Dispatcher:
                 else:
                     self._workers[name].wake()
         return list(phases)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is submitted meanwhile reaches the disk in one transaction, or nothing of it does.
+
+        Whatever else is told waits for it. Not to be nested.
+        """
+        with self._mutex, self.store.together():
+            yield
 
     def confirm(self, incident_id: UUID, *, is_open: bool = False) -> tuple[list[str], list[str]]:
         """Tell the sinks that wait for an operator of this incident at once; which.

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from alerts.storage.faults import StorageFaults
 from alerts.storage.files import START_S
 from alerts.storage.set_aside import put_back
 from alerts.storage.takeover import take_over
-from alerts.storage.write_behind import WriteBehind
+from alerts.storage.write_behind import Change, WriteBehind
 
 OLD_JOURNAL = "incidents.sqlite"
 """Where releases before this one kept incidents."""
@@ -51,6 +52,8 @@ class Store:
         self._mutex = threading.RLock()
         self._memory = memory_database()
         self._changed = False
+        self._together: list[Change] | None = None
+        """Changes for one transaction of the file, while it is put together."""
         self.news = threading.Event()
         """Set by every change; whoever waits for one clears it."""
         self._last: sqlite3.Connection | None = None
@@ -77,9 +80,27 @@ class Store:
         with self._mutex:
             result = transaction(self._memory, change)
             self._changed = True
-            self.file.put(change)
+            if self._together is None:
+                self.file.put(change)
+            else:
+                self._together.append(change)
         self.news.set()
         return result
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written meanwhile reaches the file in one transaction, or nothing of it does.
+
+        Nobody else reads or writes meanwhile. Not to be nested.
+        """
+        with self._mutex:
+            changes = self._together = []
+            try:
+                yield
+            finally:
+                self._together = None
+                if changes:
+                    self.file.put(lambda file: [change(file) for change in changes])
 
     def locked(self, do: Callable[[sqlite3.Connection], T]) -> T:
         """What `do` makes of the tables in memory, while nobody else changes them."""

@@ -161,7 +161,11 @@ class Daemon:
             lambda: self._settings.sinks,
         )
         self._reporter = IncidentReporter(
-            self._journal, self._submit, self._tell_incident, turns.claims.of
+            self._journal,
+            self._submit,
+            self._tell_incident,
+            turns.claims.of,
+            self._dispatcher.together,
         )
         self._feeder = JournalFeeder(
             self._dispatcher.store, state_dir / OUTBOX, self._journal_at, turns.look

@@ -12,6 +12,8 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from structlog import get_logger
@@ -26,6 +28,9 @@ from detector.types import Claim, Incident, Phase
 
 Submit = Callable[[Alert, AlertContext, Change | None], list[str]]
 """`Dispatcher.submit`."""
+
+Message = tuple[IncidentReport, Alert, AlertContext, Change | None]
+"""What is to be told, and its entry in the journal."""
 
 log = get_logger()
 
@@ -60,15 +65,18 @@ class IncidentReporter:
         submit: Submit,
         told: Callable[[Incident], None] = lambda _: None,
         claim: Callable[[str], Claim | None] = lambda _: None,
+        together: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """`told`: called once an incident's news is in the store and with the sinks.
 
-        `claim`: by which a camera is watched, where this box is one of a cluster.
+        `claim`: by which a camera is watched, where this box is one of a cluster. `together`:
+        what is submitted within it reaches the disk as a whole.
         """
         self._journal = journal
         self._submit = submit
         self._told = told
         self._claim = claim
+        self._together = together
         self._waiting: deque[Waiting] = deque()
         self._more = threading.Condition()
         self._unfinished: IncidentReport | None = None
@@ -125,17 +133,35 @@ class IncidentReporter:
 
     def _try(self, report: IncidentReport) -> None:
         try:
-            self._handle(report)
+            if report.exercise:
+                self._exercise(report)
+            else:
+                self._tell(self._message(report))
         except Exception:
             # One incident that cannot be journalled must not silence the next.
             log.exception("incident not reported", incident=str(report.incident.id))
 
-    def _handle(self, report: IncidentReport) -> None:
-        incident = report.incident
-        claim = self._claim(incident.camera)
+    def _exercise(self, report: IncidentReport) -> None:
+        """An exercise is over as it begins: whoever is told of its beginning hears of its end.
+
+        A kill between the two would leave it open for ever, for it stays out of the journal.
+        """
+        begun = report.incident
+        over = replace(begun, phase=Phase.CLOSED, closed_at=begun.opened_at)
+        messages = [self._message(each) for each in (report, replace(report, incident=over))]
+        with self._together():
+            for message in messages:
+                self._tell(message)
+
+    def _message(self, report: IncidentReport) -> Message:
+        claim = self._claim(report.incident.camera)
         sequence, entry = self._entry(report, claim)
         # The picture is encoded before anything is written: nothing comes between the two.
-        alert, context = incident_alert(report, sequence, datetime.now(UTC), claim)
+        return report, *incident_alert(report, sequence, datetime.now(UTC), claim), entry
+
+    def _tell(self, message: Message) -> None:
+        report, alert, context, entry = message
+        incident = report.incident
         sinks = self._submitted(alert, context, entry)
         over = incident.phase is Phase.CLOSED
         level = log.warning if incident.phase is Phase.OPENED else log.info

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from alerting import (
@@ -60,6 +62,26 @@ def test_submit_names_the_sinks_that_are_told(dispatching: Dispatching) -> None:
     assert dispatcher.submit(make_alert()) == ["police"]
     dispatcher.silence(None, 60)
     assert dispatcher.submit(make_alert()) == []
+
+
+def test_what_is_submitted_together_is_on_disk_whole_or_not_at_all(
+    dispatching: Dispatching, tmp_path: Path
+) -> None:
+    ScriptedSink.gate.clear()
+    dispatcher = dispatching(sink("scripted"))
+    assert dispatcher.stored() is None
+    opened = make_alert(exercise=True)
+    with (
+        closing(sqlite3.connect(tmp_path / "outbox.sqlite")) as file,
+        dispatcher.together(),
+    ):
+        for alert in (opened, follow_up(opened, CLOSED, 1, exercise=True)):
+            dispatcher.submit(alert)
+            assert dispatcher.stored() is None
+            assert file.execute("SELECT count(*) FROM alert").fetchone() == (0,)
+    assert dispatcher.stored() is None
+    with closing(sqlite3.connect(tmp_path / "outbox.sqlite")) as file:
+        assert file.execute("SELECT count(*) FROM alert").fetchone() == (2,)
 
 
 def test_stop_waits_no_longer_than_told_and_keeps_what_is_undelivered(

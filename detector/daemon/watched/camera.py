@@ -230,15 +230,11 @@ class WatchedCamera:
         return learns
 
     def drill(self, label: str, utc: datetime) -> UUID:
-        """Send a marked exercise, opened and closed, through the sinks; its incident id."""
-        opened = Incident(uuid7(), self.camera.name, label, utc, None, 1.0, Phase.OPENED)
-        closed = Incident(opened.id, self.camera.name, label, utc, utc, 1.0, Phase.CLOSED)
+        """Send a marked exercise, its beginning and its end, through the sinks; its incident id."""
+        begun = Incident(uuid7(), self.camera.name, label, utc, None, 1.0, Phase.OPENED)
         self._metrics.exercises.labels(self.camera.name).inc()
-        for incident in (opened, closed):
-            self._callbacks.report(
-                IncidentReport(incident, self.camera, self._newest, exercise=True)
-            )
-        return opened.id
+        self._callbacks.report(IncidentReport(begun, self.camera, self._newest, exercise=True))
+        return begun.id
 
     @property
     def state(self) -> CameraState:

@@ -214,10 +214,10 @@ def test_an_exercise_is_marked_and_stays_out_of_the_journal(
     journal = StoredJournal(tmp_path)
     one = reporter(journal)
     one.start()
-    for incident in (OPENED, CLOSED):
-        one.report(IncidentReport(incident, CAMERA, SAMPLE, exercise=True))
+    one.report(IncidentReport(OPENED, CAMERA, SAMPLE, exercise=True))
     one.stop(Deadline.after(10))
     assert [(a.exercise, a.sequence) for a in sent] == [(True, 0), (True, 1)]
+    assert [a.phase for a in sent] == [AlertPhase.OPENED, AlertPhase.CLOSED]
     assert kept(journal) == []
     journal.close(Deadline.after(5))
 
