@@ -190,9 +190,8 @@ class Watching:
             if (process := self._process) is None:
                 continue
             try:
-                status = ask(self._state_dir / "control.sock", "status")
+                found = ask(self._state_dir / "control.sock", "states")
             except ControlError:  # not there yet, or hangs: the last answer grows old
                 continue
-            states = {camera["name"]: camera["state"] for camera in status["cameras"]}
-            port = urlsplit(status["url"]).port
-            self._asked = _Answer(process.pid, time.monotonic(), states, port)
+            port = urlsplit(found["url"]).port
+            self._asked = _Answer(process.pid, time.monotonic(), found["cameras"], port)

@@ -189,6 +189,7 @@ class Daemon:
             state_dir / "control.sock",
             {
                 **by_name,
+                "states": lambda _: self.states(),
                 "status": lambda _: self.status(),
                 "console": lambda _: {"url": self.page()},
             },
@@ -256,6 +257,11 @@ class Daemon:
             },
             "drawn_zones": self._zones.names(),
         }
+
+    def states(self) -> dict[str, Any]:
+        """By camera its state, and `url`: for who asks often, at a fraction of `status`."""
+        cameras = {camera.camera.name: camera.state.value for camera in self._cameras.all()}
+        return {"cameras": cameras, "url": self._http.url}
 
     def page(self) -> str:
         """What to open in a browser: see `ConsoleServer.page`."""

@@ -89,6 +89,9 @@ def test_a_drill_reaches_the_sinks_marked_and_silence_does_not_hold_it_back(
         assert all(alert["exercise"] for alert in alerts)
         assert alerts[0]["image"]
         assert daemon.jikimi("drill", "--camera", "nowhere").returncode == 6
+        health, states = daemon.health(), ask(daemon.state_dir / "control.sock", "states")
+        assert states["cameras"] == {one["name"]: one["state"] for one in health["cameras"]}
+        assert states["url"] == f"http://127.0.0.1:{daemon.port}"
         shown = daemon.jikimi("status").stdout
         assert "live" in shown
         assert "silenced  every camera until " in shown
