@@ -62,6 +62,7 @@ class Builder:
         for token in settings.http.tokens.values():
             register_secret(token.sha256.get_secret_value())
         self._check_thresholds(tree.children().get("detection"))
+        self._check_serve(tree, settings)
         cameras = self._each("cameras", tree, lambda node: self._camera(tree, node))
         sinks = self._each("sinks", tree, self._sink)
         self._check_routes(tree)
@@ -183,6 +184,18 @@ class Builder:
                     f"open_threshold {high:g} must be greater than close_threshold {low:g}; "
                     "raise the one or lower the other"
                 )
+            )
+
+    def _check_serve(self, tree: Node, settings: Settings) -> None:
+        """A GPU box needs an address, and one that is named is meant to be asked."""
+        engine, url = (tree.children().get(key) for key in ("engine", "serve_url"))
+        if engine and settings.engine == "serve" and url is None:
+            self.mistakes.append(
+                engine.mistake("has no serve_url beside it; add one, e.g. http://gpu-1:8000")
+            )
+        elif url and settings.serve_url and settings.engine != "serve":
+            self.mistakes.append(
+                url.mistake("is asked by no other engine; write engine: serve, or take it out")
             )
 
     def _check_routes(self, tree: Node) -> None:

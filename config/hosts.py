@@ -79,3 +79,22 @@ def _checked_url(text: str) -> str:
 
 PublicUrl = Annotated[str, AfterValidator(_checked_url)]
 """Where people reach the console, as a setting: scheme and authority (RFC 3986), nothing else."""
+
+
+def _checked_serve_url(text: str) -> str:
+    write = "write http://, host and port, e.g. http://gpu-1:8000"
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port  # a port that is none raises
+    except ValueError:  # whose text holds the URL
+        raise ValueError(f"has no good host or port; {write}") from None
+    if parts.scheme != "http" or "@" in text or parts.path not in {"", "/"} or "?" in text:
+        raise ValueError(f"is no address of a GPU box; {write}")
+    if not is_host(host) or not port:
+        raise ValueError(f"has no good host or port; {write}")
+    place = f"[{host}]" if ":" in host else host.encode("idna").decode()
+    return f"http://{place}:{port}"
+
+
+ServeUrl = Annotated[str, AfterValidator(_checked_serve_url)]
+"""Where `jikimi cluster serve` answers, as a setting: scheme, host and port."""

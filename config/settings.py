@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from config.hosts import Address, Host, PublicUrl
+from config.hosts import Address, Host, PublicUrl, ServeUrl
 from config.urls import StreamUrl
 
 NAME_PATTERN = r"^\w[\w.-]{0,62}$"
@@ -359,9 +359,14 @@ class Settings(Section):
     weights: Path | None = Field(
         default=None, description="sidecar JSON; left out: the shipped weights"
     )
-    engine: Literal["auto", "litert", "litert-int8", "tensorflow"] = Field(
+    engine: Literal["auto", "litert", "litert-int8", "tensorflow", "serve"] = Field(
         default="auto",
-        description="what runs the network; auto: what is quickest here, tried at the start",
+        description="what runs the network; auto: what is quickest here, tried at the start; "
+        "serve: a GPU box, and what is quickest here while that does not answer",
+    )
+    serve_url: ServeUrl | None = Field(
+        default=None,
+        description="of the GPU box, where `jikimi cluster serve` runs, for engine: serve",
     )
     capture: CaptureSettings = CaptureSettings()
     detection: DetectionSettings = DetectionSettings()
@@ -371,3 +376,8 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     journal: JournalSettings = JournalSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def local_engine(self) -> str:
+        """What runs the network on this machine."""
+        return "auto" if self.engine == "serve" else self.engine

@@ -26,7 +26,7 @@ def machine_problems(settings: Settings) -> Iterator[Problem]:
     """What would not work here, each with its key in the file."""
     yield from _state_dir(settings.state_dir)
     try:
-        check_weights(settings.weights, settings.engine)
+        check_weights(settings.weights, settings.local_engine)
         check_second_look(settings.weights)
     except ModelError as error:
         yield Problem(("weights",), str(error))

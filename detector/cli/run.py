@@ -117,7 +117,7 @@ def _watch(
             writer.say(DEMO_HINT)
     else:
         log.info("configuration", file=config and str(config), demo=demo)
-    classifier = load_classifier(settings.weights, engine=settings.engine)
+    classifier = load_classifier(settings.weights, engine=settings.local_engine)
     daemon = Daemon(settings, classifier, read, writer)
 
     def summarise() -> None:

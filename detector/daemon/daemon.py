@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -46,6 +47,7 @@ from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import (
     DetectorMetrics,
     LookMetrics,
+    ServeMetrics,
     WorkerMetrics,
     process_registry,
 )
@@ -65,6 +67,8 @@ from detector.evidence.record import EVIDENCE
 from detector.inference.second_look.looking import loaded
 from detector.inference.second_look.weights import second_look_rules
 from detector.inference.second_look.worker import SecondLookWorker
+from detector.inference.serve_engine import ServeEngine
+from detector.inference.serve_protocol import weights_key
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
 from detector.journal.feeder import JournalFeeder
@@ -96,7 +100,6 @@ class Daemon:
     ) -> None:
         """Claim state directory, port and sinks; raises JikimiError where one is not to be had."""
         self._settings = settings
-        self._classifier = classifier
         self._read_again = read_again
         self._log_writer = log_writer
         self._started_at = datetime.now(UTC)
@@ -104,6 +107,7 @@ class Daemon:
         state_dir, sidecar = settings.state_dir, classifier.sidecar
         registry, cluster = process_registry(), ClusterFile(state_dir / CLUSTER)
         self._metrics = metrics = DetectorMetrics(registry)
+        self._classifier = classifier = _served(classifier, settings, metrics)
         metrics.build.labels(version("jikimi"), sidecar.name, classifier.engine.name).set(1)
         alert_metrics = AlertMetrics(registry)
         faults = StorageFaults(alert_metrics)
@@ -140,6 +144,7 @@ class Daemon:
             log_writer,
             self._second_look,
             self._evidence,
+            self._serve_engine,
         )
         self._journal = Journal(self._dispatcher.store)
         self._changes = changes = Changes()
@@ -281,6 +286,11 @@ class Daemon:
 
         return JournalReader(self._journal_at, self._dispatcher.store.read)
 
+    @property
+    def _serve_engine(self) -> ServeEngine | None:
+        engine = self._classifier.engine
+        return engine if isinstance(engine, ServeEngine) else None
+
     def _threads(self) -> Iterator[LiveThread]:
         """All that an alarm, or word of one, passes; they come and go with cameras and sinks."""
         yield self._worker.thread
@@ -302,6 +312,8 @@ class Daemon:
         self._dispatcher.start()
         self._forwarding.look_again()
         self._reporter.start()
+        if self._serve_engine:
+            self._serve_engine.start()
         self._worker.start()
         self._look_again()
         if self._evidence:
@@ -376,6 +388,8 @@ class Daemon:
         self._calibration_saver.stop(deadline)
         self._feeder.stop(deadline)
         self._worker.stop(deadline.left_s())
+        if self._serve_engine:
+            self._serve_engine.stop()
         for camera in cameras:
             camera.join(deadline)
         log.info("stopped")
@@ -454,7 +468,7 @@ class Daemon:
         except ConfigError as error:
             log.warning("reload refused, everything stays as it was", error=scrub(str(error)))
             return
-        fixed = ("state_dir", "weights", "engine", "evidence", "journal", "log")
+        fixed = ("state_dir", "weights", "engine", "serve_url", "evidence", "journal", "log")
         changed = [key for key in fixed if getattr(stated, key) != getattr(self._settings, key)]
         if _listening(stated) != _listening(self._settings):
             changed.append("http")
@@ -515,3 +529,12 @@ class Daemon:
 def _listening(settings: Settings) -> dict[str, Any]:
     """Of `http`, what only a start takes over; the rest is looked up at each request."""
     return settings.http.model_dump(exclude={"accounts", "tokens", "host_names", "public_url"})
+
+
+def _served(classifier: Classifier, settings: Settings, metrics: DetectorMetrics) -> Classifier:
+    """With the engine that asks the GPU box, where there is to be one."""
+    if settings.engine != "serve" or settings.serve_url is None:
+        return classifier
+    weights, observer = weights_key(classifier.sidecar), ServeMetrics(metrics)
+    engine = ServeEngine(settings.serve_url, weights, classifier.engine, observer)
+    return replace(classifier, engine=engine)

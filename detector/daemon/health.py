@@ -13,6 +13,7 @@ from detector.daemon.watched.camera import CameraStatus
 from detector.daemon.watched.cameras import Cameras
 from detector.evidence.recorder import EvidenceRecorder
 from detector.inference.second_look.worker import SecondLookWorker
+from detector.inference.serve_engine import ServeEngine
 from detector.inference.worker import InferenceWorker
 from detector.types import CameraState
 
@@ -78,6 +79,7 @@ class Health:
         log_writer: LogWriter,
         second_look: SecondLookWorker | None = None,
         evidence: EvidenceRecorder | None = None,
+        serve_engine: ServeEngine | None = None,
     ) -> None:
         self._cameras = cameras
         self._worker = worker
@@ -86,6 +88,7 @@ class Health:
         self._log_writer = log_writer
         self._second_look = second_look
         self._evidence = evidence
+        self._serve_engine = serve_engine
 
     def liveness(self) -> tuple[bool, list[str]]:
         """Whether it is alive, and which threads are stuck, dead or were started anew.
@@ -115,6 +118,8 @@ class Health:
         reasons += self._dispatcher.trouble()
         if self._evidence:
             reasons += self._evidence.trouble()
+        if self._serve_engine and (trouble := self._serve_engine.trouble):
+            reasons.append(trouble)
         if self._worker.overloaded:
             reasons.append(OVERLOADED)
         return {

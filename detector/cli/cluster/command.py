@@ -9,7 +9,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from detector.cli.settings import CONFIG_HELP, config_file, read_settings
 PORT = 6379
 """Ray's own."""
 
+SERVE_PORT = 8000
+"""Ray Serve's own."""
+
 LAST_LINES_S = 0.5
 
 HEAD_LOST_S = 15
@@ -28,10 +32,10 @@ it does. With Ray's 60 s a coordinator beside the one of a restarted head would 
 
 
 def add_commands(commands: Any) -> None:
-    """Add `cluster`, and `start`, `join`, `status` and `drain` below it."""
+    """Add `cluster`, and `start`, `join`, `serve`, `status` and `drain` below it."""
     cluster = commands.add_parser(
         "cluster",
-        help="several boxes that share cameras: start, join, status, drain",
+        help="several boxes that share cameras: start, join, serve, status, drain",
         description="Several boxes that share the cameras of one configuration and stand in for "
         "each other. Needs Ray: pip install 'jikimi[cluster]'.",
     )
@@ -57,6 +61,30 @@ def add_commands(commands: Any) -> None:
     join.add_argument("address", metavar="HOST:PORT", help="of the first box")
     _add_box(join)
     join.set_defaults(run=_join)
+    serve = actions.add_parser(
+        "serve",
+        help="on a GPU box: score for boxes with engine: serve",
+        description="Score the views of all boxes whose configuration says engine: serve and, as "
+        "serve_url, http://THIS-BOX:PORT. Where it does not answer, they score by themselves.",
+    )
+    serve.add_argument(
+        "--host",
+        default="0.0.0.0",  # noqa: S104 - other boxes ask
+        metavar="HOST",
+        help="to answer at (default: all addresses)",
+    )
+    serve.add_argument(
+        "--port", type=int, default=SERVE_PORT, help=f"to answer at (default: {SERVE_PORT})"
+    )
+    serve.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="of a Ray cluster that is there (default: one of its own)",
+    )
+    serve.add_argument(
+        "--weights", type=Path, metavar="FILE", help="as the boxes have them (default: the shipped)"
+    )
+    serve.set_defaults(run=_serve)
     status = actions.add_parser("status", help="boxes, and which watches what")
     status.add_argument("--json", action="store_true", help="everything as JSON")
     _add_address(status)
@@ -135,10 +163,7 @@ def _run(
 ) -> int:
     from importlib.util import find_spec  # noqa: PLC0415 - only who runs a box waits for these
 
-    from config.settings import LogSettings  # noqa: PLC0415
     from detector.cluster.box import Box, BoxOptions  # noqa: PLC0415
-    from detector.daemon.observability.log_writer import LogWriter  # noqa: PLC0415
-    from detector.daemon.observability.logs import configure_logging  # noqa: PLC0415
     from detector.planning import CORE_MS  # noqa: PLC0415
 
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(HEAD_LOST_S))
@@ -153,19 +178,50 @@ def _run(
         node,
         config,
     )
+    stop = _asked_to_stop()
+    with _logging():
+        box = Box(options)
+        signal.signal(signal.SIGHUP, lambda *_: box.reload.set())
+        box.run(stop)
+    return 0
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    from importlib.util import find_spec  # noqa: PLC0415 - as above
+
+    if find_spec("ray") is None or find_spec("fastapi") is None:  # which Ray has for Serve alone
+        raise ControlError("a GPU box needs Ray Serve; install it by pip install 'jikimi[cluster]'")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is loaded
+    from detector.cluster.serving import ServeOptions, run  # noqa: PLC0415
+
+    weights = chosen.weights.absolute() if chosen.weights else None
+    with _logging():
+        run(ServeOptions(chosen.host, chosen.port, chosen.address, weights), _asked_to_stop)
+    return 0
+
+
+def _asked_to_stop() -> threading.Event:
+    """Set by SIGTERM and SIGINT."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+@contextmanager
+def _logging() -> Iterator[None]:
+    """The log, as the daemon has it."""
+    from config.settings import LogSettings  # noqa: PLC0415 - as above
+    from detector.daemon.observability.log_writer import LogWriter  # noqa: PLC0415
+    from detector.daemon.observability.logs import configure_logging  # noqa: PLC0415
+
     writer = LogWriter(sys.stderr, sys.stdout)
     writer.start()
     try:
         configure_logging(LogSettings(), writer)
-        box = Box(options)
-        signal.signal(signal.SIGHUP, lambda *_: box.reload.set())
-        box.run(stop)
+        yield
     finally:
         writer.close(LAST_LINES_S)
-    return 0
 
 
 def _status(chosen: argparse.Namespace) -> int:

@@ -35,6 +35,8 @@ DROP_REASONS = ("missed", "late", "warming", "superseded", "stale", "failed")
 WAKE_REASONS = tuple(why.value for why in Wake if why is not Wake.UNSUITABLE)
 """A camera whose stream is unsuitable never sleeps."""
 
+SCORED_BY = ("serve", "local")
+
 PARTS = ("inference", "reporter", "supervisor")
 """What the daemon cannot do without: beyond 10 s without progress it is not alive."""
 
@@ -77,6 +79,17 @@ class DetectorMetrics:
         )
         self.inference = declare.histogram(
             "inference_seconds", "Time of one inference", buckets=INFERENCE_BUCKETS_S
+        )
+        self.served = declare.counter(
+            "engine_views_total",
+            "With engine: serve, views scored by the GPU box (serve) or by this box (local)",
+            ["by"],
+        )
+        for by in SCORED_BY:
+            self.served.labels(by)
+        self.serve_failing = declare.gauge(
+            "engine_serve_failing",
+            "1 while the GPU box of engine: serve scores nothing: this box's own engine does",
         )
 
         self.look = declare.histogram(
@@ -255,6 +268,21 @@ class WorkerMetrics:
     def overloaded(self, overloaded: bool) -> None:
         """More views come than can be scored, or no longer."""
         self._metrics.overloaded.set(overloaded)
+
+
+class ServeMetrics:
+    """What `engine: serve` reports, in Prometheus' terms (`ServeObserver`)."""
+
+    def __init__(self, metrics: DetectorMetrics) -> None:
+        self._metrics = metrics
+
+    def embedded(self, by: str, views: int) -> None:
+        """So many views were embedded by the GPU box (`serve`) or by this box (`local`)."""
+        self._metrics.served.labels(by).inc(views)
+
+    def failing(self, failing: bool) -> None:
+        """The GPU box embeds nothing, or does again."""
+        self._metrics.serve_failing.set(failing)
 
 
 class LookMetrics:
