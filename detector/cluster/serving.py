@@ -20,7 +20,7 @@ import ray
 from ray import serve
 from ray.exceptions import RayError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from structlog import get_logger
 
 from config.errors import ControlError, JikimiError
@@ -88,7 +88,9 @@ class Embedding:
         }
 
     async def __call__(self, request: Request) -> Response:
-        """Embeddings of the views that `request` holds: see `serve_protocol`."""
+        """Embeddings of the views that `request` holds: see `serve_protocol`; GET: `about`."""
+        if request.method != "POST":
+            return JSONResponse(self.about())
         if (asked := request.headers.get(WEIGHTS_HEADER)) != self._weights:
             return Response(
                 f"has the weights {self._name} {self._weights[:8]}, the box has "

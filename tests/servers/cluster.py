@@ -85,12 +85,7 @@ class BoxProcess:
 
     def processes(self) -> list[int]:
         """It and all that it has started, the daemon and Ray's among them."""
-        found = [self.process.pid]
-        for pid in found:
-            with suppress(OSError):
-                for thread in Path(f"/proc/{pid}/task").iterdir():
-                    found += map(int, (thread / "children").read_text().split())
-        return found
+        return descendants(self.process.pid)
 
     def daemon(self) -> int:
         """The process of its daemon."""
@@ -99,11 +94,7 @@ class BoxProcess:
 
     def kill(self) -> None:
         """Kill -9 all of it at once, as a power cut would."""
-        pids = self.processes()
-        for number in (signal.SIGSTOP, signal.SIGKILL):  # none may see another end
-            for pid in pids:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, number)
+        kill_all(self.processes())
         self.process.wait()
 
     def stop(self) -> None:
@@ -117,6 +108,24 @@ class BoxProcess:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
+
+
+def descendants(pid: int) -> list[int]:
+    """It and all that it has started."""
+    found = [pid]
+    for one in found:
+        with suppress(OSError):
+            for thread in Path(f"/proc/{one}/task").iterdir():
+                found += map(int, (thread / "children").read_text().split())
+    return found
+
+
+def kill_all(pids: Sequence[int]) -> None:
+    """Kill -9; none sees another end."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
 
 def _runs(pid: int, *words: str) -> bool:
