@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,11 +62,12 @@ class GpuBoxProcess:
 
     def replicas(self) -> set[int]:
         """Processes that embed."""
-        return {
-            pid
-            for pid in descendants(self.process.pid)
-            if b"ray::ServeReplica" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        }
+        found = set()
+        for pid in descendants(self.process.pid):
+            with suppress(OSError):  # it has just ended
+                if b"ray::ServeReplica" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.add(pid)
+        return found
 
 
 @dataclass

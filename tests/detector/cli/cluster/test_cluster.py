@@ -66,7 +66,9 @@ def test_the_status_says_whether_a_box_may_die(room: dict[str, Any], told: str) 
 
 
 @without_ray
-@pytest.mark.parametrize("arguments", [["status"], ["drain", "a"], ["join", "127.0.0.1:9"]])
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["drain", "a"], ["join", "127.0.0.1:9"], ["serve"]]
+)
 def test_without_ray_the_command_says_what_to_install(run: Run, arguments: list[str]) -> None:
     code, _, errors = run("cluster", *arguments)
     assert code == 6
