@@ -100,7 +100,7 @@ UV_COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --
 lock: ## pin every requirement again (needs uv)
 	@$(UV_COMPILE) --extra tensorflow --extra gpio --extra onvif --extra postgresql --group build --group dev -o requirements-train.txt
 	@$(UV_COMPILE) --extra onvif --extra postgresql --group build --group dev -c requirements-train.txt -o requirements-dev.txt
-	@$(UV_COMPILE) --extra cluster -c requirements-train.txt -o requirements-cluster.txt
+	@$(UV_COMPILE) --extra cluster --extra serve -c requirements-train.txt -o requirements-cluster.txt
 	@$(UV_COMPILE) --extra postgresql --group build -c requirements-train.txt -o requirements.txt
 
 .PHONY: wheel

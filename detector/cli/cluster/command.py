@@ -166,6 +166,7 @@ def _run(
     from detector.cluster.box import Box, BoxOptions  # noqa: PLC0415
     from detector.planning import CORE_MS  # noqa: PLC0415
 
+    _state_authentication()
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(HEAD_LOST_S))
     if find_spec("ray") is None:
         raise ControlError("a cluster needs Ray; install it by pip install 'jikimi[cluster]'")
@@ -190,7 +191,8 @@ def _serve(chosen: argparse.Namespace) -> int:
     from importlib.util import find_spec  # noqa: PLC0415 - as above
 
     if find_spec("ray") is None or find_spec("fastapi") is None:  # which Ray has for Serve alone
-        raise ControlError("a GPU box needs Ray Serve; install it by pip install 'jikimi[cluster]'")
+        raise ControlError("a GPU box needs Ray Serve; install it by pip install 'jikimi[serve]'")
+    _state_authentication()
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is loaded
     from detector.cluster.serving import ServeOptions, run  # noqa: PLC0415
 
@@ -198,6 +200,15 @@ def _serve(chosen: argparse.Namespace) -> int:
     with _logging():
         run(ServeOptions(chosen.host, chosen.port, chosen.address, weights), _asked_to_stop)
     return 0
+
+
+def _state_authentication() -> None:
+    """Tokens where they are asked for, and nowhere else; for every process that loads Ray.
+
+    Left to itself `ray start` asks for one as soon as ~/.ray/auth_token exists, which any other use
+    of Ray there makes, and a link by address has none (2.60): no box would ever be given a camera.
+    """
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 
 
 def _asked_to_stop() -> threading.Event:
@@ -228,6 +239,7 @@ def _status(chosen: argparse.Namespace) -> int:
     from detector.cli.cluster.showing import shown  # noqa: PLC0415 - same
     from detector.cluster.link import CONNECT_S, connected  # noqa: PLC0415
 
+    _state_authentication()
     status = connected(chosen.address)("status", timeout_s=CONNECT_S)
     print(json.dumps(status, ensure_ascii=False, indent=2) if chosen.json else shown(status))
     return 0
@@ -236,6 +248,7 @@ def _status(chosen: argparse.Namespace) -> int:
 def _drain(chosen: argparse.Namespace) -> int:
     from detector.cluster.link import CONNECT_S, connected  # noqa: PLC0415 - same
 
+    _state_authentication()
     call = connected(chosen.address)
     if not call("drain", chosen.box, not chosen.undo, timeout_s=CONNECT_S):
         known = ", ".join(box["name"] for box in call("status", timeout_s=CONNECT_S)["boxes"])

@@ -39,7 +39,7 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(
         find_spec("ray") is None or find_spec("fastapi") is None,
-        reason="needs Ray Serve: pip install 'jikimi[cluster]'",
+        reason="needs Ray Serve: pip install 'jikimi[serve]'",
     ),
 ]
 
