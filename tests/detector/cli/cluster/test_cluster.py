@@ -67,12 +67,20 @@ def test_the_status_says_whether_a_box_may_die(room: dict[str, Any], told: str) 
 
 @without_ray
 @pytest.mark.parametrize(
-    "arguments", [["status"], ["drain", "a"], ["join", "127.0.0.1:9"], ["serve"]]
+    ("arguments", "extra"),
+    [
+        (["status"], "cluster"),
+        (["drain", "a"], "cluster"),
+        (["join", "127.0.0.1:9"], "cluster"),
+        (["serve"], "serve"),
+    ],
 )
-def test_without_ray_the_command_says_what_to_install(run: Run, arguments: list[str]) -> None:
+def test_without_ray_the_command_says_what_to_install(
+    run: Run, arguments: list[str], extra: str
+) -> None:
     code, _, errors = run("cluster", *arguments)
     assert code == 6
-    assert "pip install 'jikimi[cluster]'" in errors
+    assert f"pip install 'jikimi[{extra}]'" in errors
 
 
 def test_a_wrong_configuration_is_told_before_anything_starts(run: Run, tmp_path: Path) -> None:
