@@ -95,12 +95,12 @@ def _camera(camera: CameraSettings) -> Iterator[Problem]:
 
 def _sink(sink: SinkSettings) -> Iterator[Problem]:
     """What its options say themselves."""
-    box = box_of(sink)
+    is_of_a_box = box_of(sink) is not None
     if isinstance(sink.options, CheckableOptions):
         for problem in sink.options.problems():
             key = ("sinks", sink.name, *problem.key)
-            if box:
-                yield Problem(key, f"{problem.text} (of a cluster: on {box} alone)", "warning")
+            if is_of_a_box:
+                yield Problem(key, f"{problem.text} (of a cluster: on that box alone)", "warning")
             else:
                 yield Problem(key, problem.text, problem.severity)
 

@@ -418,7 +418,7 @@ def test_what_the_box_that_is_named_needs_is_a_warning(check: Check) -> None:
     code, (line,) = check(journal + sinks(f"{named}, box: harbour"))
     assert code == 0
     assert line.startswith("warning: 4: sinks.light.command: the program /no/such/program")
-    assert line.endswith("(of a cluster: on harbour alone)")
+    assert line.endswith("(of a cluster: on that box alone)")
 
 
 def test_a_box_that_others_cannot_hand_alerts_to_is_a_warning(check: Check) -> None:
