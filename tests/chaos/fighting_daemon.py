@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chaos.ledger import Ledger, decoded
+from chaos.ledger import INCIDENT_PHASES, Ledger, decoded
 from servers import fighting
 from servers.daemon import DaemonProcess, wait_until
 
@@ -76,8 +76,9 @@ class FightingDaemon(DaemonProcess):
         return [m for m in found if not phases or m["phase"] in phases]
 
     def recorded(self) -> list[dict[str, Any]]:
-        """All that the recording sink has."""
-        return decoded(self._record.read_text().splitlines()) if self._record.exists() else []
+        """All that the recording sink has of incidents and exercises; cameras may be lost, too."""
+        lines = self._record.read_text().splitlines() if self._record.exists() else []
+        return [message for message in decoded(lines) if message["phase"] in INCIDENT_PHASES]
 
     def sounded(self) -> list[tuple[str, float]]:
         """Incident and UTC seconds of each start of the siren."""

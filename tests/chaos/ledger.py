@@ -12,6 +12,9 @@ from typing import Any
 SPAWN_S = 1.0
 """What starting a command may take on a busy machine."""
 
+INCIDENT_PHASES = ("opened", "updated", "closed")
+"""In their order; what is told of cameras has others."""
+
 Message = Mapping[str, Any]
 """An alert as its receiver has decoded it."""
 
@@ -57,7 +60,7 @@ class Ledger:
         for sink, messages in self.told.items():
             ranks: dict[str, list[int]] = {}
             for message in _first_of_each(messages):
-                rank = ("opened", "updated", "closed").index(message["phase"])
+                rank = INCIDENT_PHASES.index(message["phase"])
                 ranks.setdefault(message["incident_id"], []).append(rank)
             found += [
                 f"{incident} at {sink}"

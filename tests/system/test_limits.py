@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import signal
 import socket
@@ -23,6 +24,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 STOPPED_S = 20.0
 """Longer than any thread may stand still."""
+
+OWN_MEMORY = ["rw-p", "00000000", "00:00", "0"]
 
 
 def livez(daemon: DaemonProcess) -> str:
@@ -58,6 +61,25 @@ def test_a_camera_whose_thread_cannot_be_started_is_named_and_tried_again(tmp_pa
         daemon.wait_state("yard", "live")
         goes_on(daemon, "yard")
         wait_until(lambda: livez(daemon) == "ok\n", "/livez to be content")
+        daemon.stop()
+
+
+def heaps(pid: int) -> int:
+    """Of glibc's arenas but the first: memory of no file that begins at a multiple of 64 MiB."""
+    maps = [line.split() for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    begins = [int(line[0].split("-")[0], 16) for line in maps if line[1:] == OWN_MEMORY]
+    return sum(begin % 2**26 == 0 for begin in begins)
+
+
+def test_what_threads_have_freed_is_shared_by_all_of_them(tmp_path: Path) -> None:
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("another C library than glibc")
+    cameras = "".join(f"  c{n}: 'pattern://calm'\n" for n in range(4))
+    with DaemonProcess(tmp_path / "jikimi", f"cameras:\n{cameras}") as daemon:
+        assert daemon.process
+        for n in range(4):
+            goes_on(daemon, f"c{n}")
+        assert heaps(daemon.process.pid) < 4  # 16, where each thread has an arena
         daemon.stop()
 
 
