@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address, ip_network
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator
 
@@ -58,13 +58,24 @@ Address = Annotated[str, AfterValidator(_checked_address)]
 """An IP address, or a network of them, as a setting."""
 
 
-def _checked_url(text: str) -> str:
-    write = "write scheme, host and, if need be, port, e.g. https://jikimi.example"
+def _split(text: str, write: str) -> tuple[SplitResult, str, int | None]:
+    """The parts of a URL, its host and port; raises ValueError, which says to `write` another."""
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port  # a port that is none raises
+        port = parts.port  # raises where it is none
     except ValueError:  # whose text holds the URL
         raise ValueError(f"has no good host or port; {write}") from None
+    return parts, parts.hostname or "", port
+
+
+def _place(host: str) -> str:
+    """As it stands in a URL, in the letters in which browsers ask for it."""
+    return f"[{host}]" if ":" in host else host.encode("idna").decode()
+
+
+def _checked_url(text: str) -> str:
+    write = "write scheme, host and, if need be, port, e.g. https://jikimi.example"
+    parts, host, port = _split(text, write)
     if "@" in text:
         raise ValueError(f"holds a user or password, which everybody told would see; {write}")
     if parts.scheme not in {"http", "https"}:
@@ -73,8 +84,8 @@ def _checked_url(text: str) -> str:
         raise ValueError(f"has no good host or port; {write}")
     if parts.path not in {"", "/"} or "?" in text or "#" in text:
         raise ValueError(f"holds a path, but the console is served at the root alone; {write}")
-    place = f"[{host}]" if ":" in host else host.encode("idna").decode()  # as browsers ask for it
-    return f"{parts.scheme}://{place}" if port is None else f"{parts.scheme}://{place}:{port}"
+    place = f"{parts.scheme}://{_place(host)}"
+    return place if port is None else f"{place}:{port}"
 
 
 PublicUrl = Annotated[str, AfterValidator(_checked_url)]
@@ -83,17 +94,12 @@ PublicUrl = Annotated[str, AfterValidator(_checked_url)]
 
 def _checked_serve_url(text: str) -> str:
     write = "write http://, host and port, e.g. http://gpu-1:8000"
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port  # a port that is none raises
-    except ValueError:  # whose text holds the URL
-        raise ValueError(f"has no good host or port; {write}") from None
+    parts, host, port = _split(text, write)
     if parts.scheme != "http" or "@" in text or parts.path not in {"", "/"} or "?" in text:
         raise ValueError(f"is no address of a GPU box; {write}")
     if not is_host(host) or not port:
         raise ValueError(f"has no good host or port; {write}")
-    place = f"[{host}]" if ":" in host else host.encode("idna").decode()
-    return f"http://{place}:{port}"
+    return f"http://{_place(host)}:{port}"
 
 
 ServeUrl = Annotated[str, AfterValidator(_checked_serve_url)]

@@ -12,16 +12,22 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.errors import ControlError
 from detector.daemon.operators.control import ask
 from servers.daemon import wait_until
+
+NEEDS_RAY = pytest.mark.skipif(
+    find_spec("ray") is None, reason="needs Ray: pip install 'jikimi[cluster]'"
+)
 
 STOP_S = 40.0
 

@@ -12,14 +12,13 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from detector.cluster.watching import SHARE
 from journal_feeding import journalled
-from servers.cluster import BoxProcess, Cluster
+from servers.cluster import NEEDS_RAY, BoxProcess, Cluster
 from servers.daemon import wait_until
 from servers.losses import Ledger, lose_the_head, shares, table
 from servers.redis import REDIS, RedisServer
@@ -30,7 +29,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.long,
     pytest.mark.timeout(1200),
-    pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'jikimi[cluster]'"),
+    NEEDS_RAY,
 ]
 
 CAMERAS = [f"c{n:02}" for n in range(12)]

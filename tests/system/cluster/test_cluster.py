@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import pytest
 from detector.daemon.handover.claims import CLAIMS
 from detector.journal import claims
 from journal_feeding import asked
-from servers.cluster import BoxProcess, Cluster
+from servers.cluster import NEEDS_RAY, BoxProcess, Cluster
 from servers.daemon import wait_until
 from servers.losses import Ledger, lose_the_head, table
 from servers.postgresql import PostgresqlServer
@@ -30,7 +29,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.long,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'jikimi[cluster]'"),
+    NEEDS_RAY,
 ]
 
 CAMERAS = {f"c{n}" for n in range(6)}

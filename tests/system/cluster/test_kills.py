@@ -18,14 +18,13 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from detector.daemon.journal import OUTBOX
 from journal_feeding import journalled
-from servers.cluster import BoxProcess, Cluster
+from servers.cluster import NEEDS_RAY, BoxProcess, Cluster
 from servers.daemon import wait_until
 from servers.mqtt import Subscriber
 from servers.town import brawl, services
@@ -34,7 +33,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.long,
     pytest.mark.timeout(1800),
-    pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'jikimi[cluster]'"),
+    NEEDS_RAY,
 ]
 
 KILLS = int(os.environ.get("CLUSTER_KILLS", "3"))

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 
 from detector.journal import claims, tables
 from journal_feeding import asked, journalled
-from servers.cluster import BoxProcess, Cluster
+from servers.cluster import NEEDS_RAY, BoxProcess, Cluster
 from servers.daemon import wait_until
 from servers.network import CLUSTER, DATABASE, YARD, Host, own_network
 from servers.rtsp import Feed
@@ -29,7 +28,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.long,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'jikimi[cluster]'"),
+    NEEDS_RAY,
 ]
 
 CAMERAS = [f"c{n}" for n in range(4)]
