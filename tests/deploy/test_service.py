@@ -237,7 +237,8 @@ def test_an_upgrade_restarts_it_and_can_be_rolled_back(service: Box, next_wheel:
     before = service.must("readlink", "/opt/jikimi/current")
     good = service.must(INSTALL, "--wheel", f"/next/{next_wheel.name}")
     assert "99.0.0" in good
-    assert '"version": "99.0.0"' in service.journal()
+    # It counts as started once cameras are opened; the line that sums it up comes after that.
+    wait_until(lambda: '"version": "99.0.0"' in service.journal(), "the new version to say so")
     service.must(INSTALL, "--rollback")
     assert service.must("readlink", "/opt/jikimi/current") == before
     assert service.shows("ActiveState") == "active"
