@@ -85,13 +85,13 @@ def rewrite(memory: sqlite3.Connection, file: sqlite3.Connection) -> None:
 
     Incidents that memory holds no longer stay. Pictures are written where they are missing only.
     """
+    for table in TABLES.keys() - {"alert", "incidents"}:
+        file.execute(f"DELETE FROM {table}")  # noqa: S608 - of TABLES
+    _rewrite_alerts(memory, file)  # now that none is set aside, or it would stay
     for table, columns in TABLES.items():
-        if table == "alert":
-            _rewrite_alerts(memory, file)
-            continue
-        if table != "incidents":
-            file.execute(f"DELETE FROM {table}")  # noqa: S608 - of TABLES
-        insert(file, table, memory.execute(f"SELECT {columns} FROM {table}"))  # noqa: S608 - same
+        if table != "alert":
+            rows = memory.execute(f"SELECT {columns} FROM {table}")  # noqa: S608 - same
+            insert(file, table, rows)
     _set_sequence(file, _sequence(memory))
 
 

@@ -2,7 +2,7 @@
 
 What the rows mean is the business of `alerts.storage.outbox` and of whoever keeps incidents.
 An earlier release reads the file, too: tables are added, and columns only behind those that were
-there, with a default.
+there, with a default. What it would lose by not knowing them, a trigger keeps.
 """
 
 from __future__ import annotations
@@ -83,6 +83,14 @@ CREATE TABLE IF NOT EXISTS {0} (
 CREATE INDEX IF NOT EXISTS {0}_by_alert ON {0} (alert_id);
 """
 """Like a row of the queue; its alert stays. `position`: where it stood. `at`: UTC, seconds."""
+
+_SET_ASIDE_STAYS = """
+CREATE TRIGGER IF NOT EXISTS set_aside_stays BEFORE DELETE ON alert
+WHEN EXISTS (SELECT 1 FROM refused WHERE alert_id = OLD.alert_id)
+    OR EXISTS (SELECT 1 FROM unreadable WHERE alert_id = OLD.alert_id)
+BEGIN SELECT RAISE(IGNORE); END;
+"""
+"""An earlier release knows no such tables: it deletes an alert that waits in the queue no more."""
 
 _INCIDENTS = """
 CREATE TABLE IF NOT EXISTS incidents (
@@ -229,7 +237,7 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     made = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if not (
-        made >= TABLES.keys() | {"clock"}
+        made >= TABLES.keys() | {"clock", "set_aside_stays"}
         and "unconfirmed" in _columns(connection, "queue")
         and "epoch" in _columns(connection, "incidents")
     ):
@@ -238,7 +246,8 @@ def _make_tables(connection: sqlite3.Connection) -> None:
             parts.append(_NO_IMAGE)
         if "unconfirmed" not in _columns(connection, "queue"):
             parts.append(_UNCONFIRMED)
-        parts += [_SET_ASIDE.format("refused"), _SET_ASIDE.format("unreadable"), _INCIDENTS, _CLOCK]
+        parts += [_SET_ASIDE.format("refused"), _SET_ASIDE.format("unreadable"), _SET_ASIDE_STAYS]
+        parts += [_INCIDENTS, _CLOCK]
         if "journalled" not in _columns(connection, "incidents"):
             parts.append(_JOURNALLED)
         if "epoch" not in _columns(connection, "incidents"):

@@ -1,6 +1,6 @@
 """Messages that left the queue of a sink without having been delivered, and the way back.
 
-Two tables (`database.SET_ASIDE`): `refused` by the sink, for good; `unreadable` because of what
+Two tables: `refused` by the sink, for good; `unreadable` because of what
 the row holds, such as damage or a phase of a newer release. Their alerts stay, picture included,
 and their place among the messages of their incident is kept.
 """
@@ -110,12 +110,10 @@ def _keys(alerts: Collection[UUID] | None) -> set[str] | None:
 
 
 def forget_alert(database: sqlite3.Connection, key: str) -> None:
-    """Delete the alert unless some table still needs it."""
+    """Delete the alert unless it waits in the queue; a trigger keeps what is set aside."""
     database.execute(
         "DELETE FROM alert WHERE alert_id = ?1"
-        " AND NOT EXISTS (SELECT 1 FROM queue WHERE alert_id = ?1)"
-        " AND NOT EXISTS (SELECT 1 FROM refused WHERE alert_id = ?1)"
-        " AND NOT EXISTS (SELECT 1 FROM unreadable WHERE alert_id = ?1)",
+        " AND NOT EXISTS (SELECT 1 FROM queue WHERE alert_id = ?1)",
         (key,),
     )
 

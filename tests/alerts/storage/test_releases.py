@@ -25,6 +25,10 @@ PUT_DELIVERED = (
     "INSERT INTO delivered VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)"
 )
 PUT_SILENCE = "INSERT OR REPLACE INTO silence VALUES (?, ?)"
+DELIVERED = "DELETE FROM queue WHERE sink = ? AND alert_id = ?"
+FORGET = (
+    "DELETE FROM alert WHERE alert_id = ?1 AND NOT EXISTS (SELECT 1 FROM queue WHERE alert_id = ?1)"
+)
 NEXT = "SELECT alert_id, phase, attempts FROM queue WHERE sink = ? ORDER BY position LIMIT 1"
 
 
@@ -65,3 +69,34 @@ def test_going_back_and_forth_loses_nothing(tmp_path: Path) -> None:
     assert outbox.stage("station", incident) is Stage.TOLD
     assert outbox.delivered_at("station", "gate") == 1e9
     outbox.close(Deadline.after(5))
+
+
+def test_what_one_sink_refused_stays_when_the_release_before_delivers_it_to_another(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    outbox = StoredOutbox(path)
+    alert = make_alert(image=PICTURE)
+    outbox.put(alert, {"station": OPENED, "hook": OPENED}, 1e9)
+    message = outbox.next_due("station", 1e9)
+    assert message
+    outbox.refuse(message, "no")
+    outbox.close(Deadline.after(5))
+
+    with closing(sqlite3.connect(path)) as old, old:
+        key = str(alert.alert_id)
+        assert old.execute(NEXT, ("hook",)).fetchone() == (key, "opened", 0)
+        old.execute(DELIVERED, ("hook", key))
+        old.execute(FORGET, (key,))
+
+    outbox = StoredOutbox(path)
+    assert outbox.next_due("hook", 4e9) is None
+    assert [(one.sink, one.alert) for one in outbox.refused()] == [("station", alert)]
+    outbox.send_again(None)
+    message = outbox.next_due("station", 4e9)
+    assert message
+    outbox.acknowledge(message)
+    assert outbox.store.file.flush() is None
+    outbox.close(Deadline.after(5))
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT count(*) FROM alert").fetchone() == (0,)
