@@ -10,18 +10,19 @@ from typing import Any, TypeVar
 
 from alerting import make_alert, wait_for
 from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from uuid_utils.compat import uuid7
 
 from alerts.deadline import Deadline
 from alerts.storage.outbox import Outbox
 from alerts.storage.store import Store
 from detector.daemon.journal import OUTBOX, Journal
-from detector.journal import local
+from detector.journal import local, queries
 from detector.journal.feeder import JournalFeeder
 from detector.journal.queries import incidents
 from detector.journal.reading import JournalReader
 from detector.journal.recorder import Recorder
-from detector.journal.records import IncidentRecord
+from detector.journal.records import IncidentRecord, Verdict
 from detector.types import Incident, Phase
 
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
@@ -99,3 +100,35 @@ def deliver(outbox: Outbox, sink: str, incident: Incident) -> None:
     message = outbox.next_due(sink, 1e10)
     assert message
     outbox.acknowledge(message)
+
+
+def fight(at: Feeding, camera: str = "gate") -> Incident:
+    """One incident from opened to closed, told and judged; as it is in the end."""
+    incident = opened(camera=camera)
+    at.incidents.record(incident)
+    deliver(at.outbox, "station", incident)
+    at.incidents.record(closed(incident))
+    at.recorder.judge(incident.id, Verdict.REAL, "", "kim")
+    return closed(incident)
+
+
+def assert_whole(where: Path | str, *fights: Incident) -> None:
+    """The journal has all of these, and nothing twice."""
+    found = journalled(where)
+    for one in fights:
+        assert found[one.id].closed_at == one.closed_at
+        details = asked(where, lambda c, one=one: queries.incident(c, one.id))
+        assert len(details.deliveries) == 1
+        assert [said.verdict for said in details.judgements] == [Verdict.REAL]
+
+
+def reason(at: Feeding) -> str:
+    return wait_for(lambda: " ".join(at.store.faults.reasons()))
+
+
+def journalled_if(where: Path | str) -> dict[Any, Any]:
+    """As `journalled`; nothing where it has no tables yet."""
+    try:
+        return journalled(where)
+    except SQLAlchemyError:
+        return {}

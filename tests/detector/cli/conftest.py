@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from alerts.deadline import Deadline
 from detector.daemon.operators.control import ControlServer
+from detector.types import Incident
+from journals import StoredJournal
 
 Serve = Callable[..., Path]
 
@@ -59,3 +62,17 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     yield start
     for server in running:
         server.stop()
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Write incidents, each with its reason, as a daemon that has stopped since."""
+    monkeypatch.setenv("JIKIMI_STATE_DIR", str(tmp_path))
+
+    def journal(*told: tuple[Incident, str | None]) -> None:
+        written = StoredJournal(tmp_path)
+        for one, reason in told:
+            written.record(one, reason)
+        written.close(Deadline.after(5))
+
+    return journal

@@ -8,10 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from detector.journal import database, feeder
 from journal_feeding import Feeding
 from servers.postgresql import PostgresqlServer
 
 NUMBERS = count()
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tried again at once, and no lock is waited for long."""
+    monkeypatch.setattr(feeder, "FIRST_RETRY_S", 0.1)
+    monkeypatch.setattr(feeder, "LONGEST_RETRY_S", 0.5)
+    monkeypatch.setattr(feeder, "PAUSE_S", 0.02)
+    monkeypatch.setattr(database, "LOCK_S", 0.3)
+    options = database._POSTGRESQL | {"options": "-c lock_timeout=300ms -c timezone=UTC"}
+    monkeypatch.setattr(database, "_POSTGRESQL", options)
 
 
 @pytest.fixture(scope="session")
