@@ -1,0 +1,78 @@
+"""The wall of a whole daemon with 16 cameras over RTSP, in a browser."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect, sync_playwright
+
+from servers import fighting
+from servers.daemon import DaemonProcess
+from servers.rtsp import RtspServer, make_clip
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+CHROMIUM = "/usr/bin/chromium"
+CAMERAS = [f"cam-{number:02}" for number in range(16)]
+FIGHTING = CAMERAS[5]
+
+SHOWN = "() => [...document.querySelectorAll('.tile img')].filter(i => i.naturalWidth > 0).length"
+RENEWED = """before => {
+    const now = [...document.querySelectorAll('.tile img')].map(image => image.src);
+    return now.length === before.length && now.every((source, n) => source !== before[n]);
+}"""
+SOURCES = "() => [...document.querySelectorAll('.tile img')].map(image => image.src)"
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page in whose console no error is at its end."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    expect.set_options(timeout=60_000)
+    wrong: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(locale="en-GB", viewport={"width": 1600, "height": 1200})
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        yield page
+        browser.close()
+    assert wrong == []
+
+
+def test_sixteen_cameras_are_seen_renewed_and_one_that_fights_turns_red(
+    tmp_path: Path, page: Page
+) -> None:
+    clip = make_clip(tmp_path / "street.mp4", size=(320, 180), fps=10, gop=10)
+    fights = tmp_path / "fights"
+    with RtspServer(dict.fromkeys(CAMERAS, clip)) as server:
+        lines = ["cameras:"]
+        for name in CAMERAS:
+            after_s = 0 if name == FIGHTING else 10**6
+            detection = f"{{min_duration_s: {after_s}, second_look: off}}"
+            lines.append(f"  {name}: {{url: '{server.url(name)}', detection: {detection}}}")
+        command = (sys.executable, fighting.__file__, str(fights))
+        with DaemonProcess(tmp_path / "jikimi", "\n".join(lines), command=command) as daemon:
+            page.goto(daemon.jikimi("console").stdout.strip())
+            page.goto(f"http://127.0.0.1:{daemon.port}/wall")
+            expect(page.locator(".tile[data-look=live]")).to_have_count(len(CAMERAS))
+            page.wait_for_function(f"({SHOWN})() === {len(CAMERAS)}")
+            page.wait_for_function(RENEWED, arg=page.evaluate(SOURCES))
+
+            page.evaluate("window.notReloaded = true")
+            fights.write_text("1 1")
+            expect(page.locator(".tile[data-look=incident]")).to_have_count(1)
+            red = page.locator(".tile[data-look=incident]")
+            assert red.get_attribute("data-camera") == FIGHTING
+            assert page.evaluate("window.notReloaded")
+            page.set_viewport_size({"width": 390, "height": 844})
+            assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+            found = Axe().run(page).response["violations"]
+            assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
+            page.goto("about:blank")  # before the daemon ends, which the page would report
