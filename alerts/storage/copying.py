@@ -37,9 +37,6 @@ MAX_POSITION = 2**53
 NEWER_COLUMNS = {
     "no_image": "0",
     "unconfirmed": "NULL",
-    "site": "NULL",
-    "journalled": "0",
-    "epoch": "NULL",
 }
 """What stands for a column that an earlier release's file has not."""
 
@@ -59,6 +56,7 @@ def loaded(file: sqlite3.Connection, clock: SteadyClock) -> tuple[sqlite3.Connec
         if ranks and table in WITH_POSITIONS:
             rows = [(ranks[position], *rest) for position, *rest in rows]
         insert(memory, table, rows, "IGNORE")
+    memory.execute("DELETE FROM incident_details WHERE id NOT IN (SELECT id FROM incidents)")
     _set_sequence(memory, len(ranks) or _sequence(file))
     found = file.execute(
         "SELECT CAST(offset_s AS REAL), CAST(saved_at AS REAL) FROM clock"
@@ -85,7 +83,7 @@ def rewrite(memory: sqlite3.Connection, file: sqlite3.Connection) -> None:
 
     Incidents that memory holds no longer stay. Pictures are written where they are missing only.
     """
-    for table in TABLES.keys() - {"alert", "incidents"}:
+    for table in TABLES.keys() - {"alert", "incidents", "incident_details"}:
         file.execute(f"DELETE FROM {table}")  # noqa: S608 - of TABLES
     _rewrite_alerts(memory, file)  # now that none is set aside, or it would stay
     for table, columns in TABLES.items():

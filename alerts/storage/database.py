@@ -1,8 +1,9 @@
 """The SQLite file of outbox and journal: its tables, and how it is opened.
 
 What the rows mean is the business of `alerts.storage.outbox` and of whoever keeps incidents.
-An earlier release reads the file, too: tables are added, and columns only behind those that were
-there, with a default. What it would lose by not knowing them, a trigger keeps.
+An earlier release reads and writes the file, too. Tables are added; columns only behind those that
+were there, with a default, and not to `incidents`, whose eight an earlier release fills by their
+order. What it would lose, or leave behind, by not knowing a table is seen to by triggers.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ TABLES: Final = {
     "silence": "camera, until",
     "refused": "position, sink, alert_id, incident_id, phase, sent_at, no_image, reason, at",
     "unreadable": "position, sink, alert_id, incident_id, phase, sent_at, no_image, reason, at",
-    "incidents": "id, camera, label, opened_at, closed_at, peak, reason, messages,"
-    " site, journalled, epoch",
+    "incidents": "id, camera, label, opened_at, closed_at, peak, reason, messages",
+    "incident_details": "id, site, journalled, epoch",
     "pending": "kind, key, body",
     "box": "one, name",
 }
@@ -102,15 +103,24 @@ CREATE INDEX IF NOT EXISTS incidents_by_time ON incidents (opened_at);
 CREATE INDEX IF NOT EXISTS incidents_open ON incidents (closed_at) WHERE closed_at IS NULL;
 """
 
-_JOURNALLED = """
-ALTER TABLE incidents ADD COLUMN site TEXT;
-ALTER TABLE incidents ADD COLUMN journalled INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX incidents_pending ON incidents (id) WHERE CAST(journalled AS INTEGER) < messages;
+_INCIDENT_DETAILS = """
+CREATE TABLE IF NOT EXISTS incident_details (
+    id TEXT PRIMARY KEY, site TEXT, journalled INTEGER NOT NULL DEFAULT 0, epoch INTEGER
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS incident_details_end AFTER DELETE ON incidents
+BEGIN DELETE FROM incident_details WHERE id = OLD.id; END;
 """
-"""`journalled`: of how many messages the journal behind has the incident's state."""
+"""`journalled`: of how many messages the journal behind has the incident's state. `epoch`: by which
+the box watched the camera, where it is one of a cluster. No row: the incident is of an earlier
+release, and the journal has nothing of it."""
 
-_EPOCH = "ALTER TABLE incidents ADD COLUMN epoch INTEGER;"
-"""By which the box watched the camera, where it is one of a cluster."""
+_DETAILS_WERE_COLUMNS = """
+INSERT OR IGNORE INTO incident_details SELECT id, site, journalled, {epoch} FROM incidents;
+DROP INDEX IF EXISTS incidents_pending;
+ALTER TABLE incidents DROP COLUMN site;
+ALTER TABLE incidents DROP COLUMN journalled;
+"""
+"""Of a release that kept them with the incident, which one before it could not write then."""
 
 _PENDING = """
 CREATE TABLE IF NOT EXISTS pending (
@@ -237,9 +247,9 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     made = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if not (
-        made >= TABLES.keys() | {"clock", "set_aside_stays"}
+        made >= TABLES.keys() | {"clock", "set_aside_stays", "incident_details_end"}
         and "unconfirmed" in _columns(connection, "queue")
-        and "epoch" in _columns(connection, "incidents")
+        and "journalled" not in _columns(connection, "incidents")
     ):
         parts = [] if version else [_VERSION_1]
         if "no_image" not in _columns(connection, "queue"):
@@ -247,12 +257,13 @@ def _make_tables(connection: sqlite3.Connection) -> None:
         if "unconfirmed" not in _columns(connection, "queue"):
             parts.append(_UNCONFIRMED)
         parts += [_SET_ASIDE.format("refused"), _SET_ASIDE.format("unreadable"), _SET_ASIDE_STAYS]
-        parts += [_INCIDENTS, _CLOCK]
-        if "journalled" not in _columns(connection, "incidents"):
-            parts.append(_JOURNALLED)
-        if "epoch" not in _columns(connection, "incidents"):
-            parts.append(_EPOCH)
-        parts.append(_PENDING)
+        parts += [_INCIDENTS, _CLOCK, _INCIDENT_DETAILS, _PENDING]
+        there = _columns(connection, "incidents")
+        if "journalled" in there:
+            epoch = "epoch" if "epoch" in there else "NULL"
+            parts.append(_DETAILS_WERE_COLUMNS.format(epoch=epoch))
+        if "epoch" in there:
+            parts.append("ALTER TABLE incidents DROP COLUMN epoch;")
         connection.executescript(f"BEGIN IMMEDIATE;{''.join(parts)}COMMIT;")
     for table, columns in TABLES.items():
         if missing := set(columns.split(", ")) - _columns(connection, table):

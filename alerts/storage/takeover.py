@@ -14,11 +14,9 @@ from pathlib import Path
 import structlog
 
 from alerts.storage.copying import insert
-from alerts.storage.database import connect, is_damage, transaction
+from alerts.storage.database import TABLES, connect, is_damage, transaction
 from alerts.storage.faults import StorageFaults
 from alerts.storage.files import in_the_way, move_aside, move_companions
-
-_COLUMNS = "id, camera, label, opened_at, closed_at, peak, reason, messages"
 
 
 def take_over(old: Path, path: Path, file: sqlite3.Connection, faults: StorageFaults) -> None:
@@ -59,6 +57,6 @@ def _take(old: Path, file: sqlite3.Connection) -> None:
 
 def _copy(old: Path, file: sqlite3.Connection) -> int:
     with closing(connect(str(old))) as journal:
-        rows = journal.execute(f"SELECT {_COLUMNS}, NULL, 0, NULL FROM incidents").fetchall()  # noqa: S608 - a constant
+        rows = journal.execute(f"SELECT {TABLES['incidents']} FROM incidents").fetchall()  # noqa: S608 - a constant
     transaction(file, lambda database: insert(database, "incidents", rows, "IGNORE"))
     return len(rows)

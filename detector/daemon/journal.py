@@ -19,7 +19,7 @@ from uuid import UUID
 from structlog import get_logger
 
 from alerts.storage.copying import MAX_INCIDENTS
-from alerts.storage.database import read_database
+from alerts.storage.database import TABLES, read_database
 from alerts.storage.store import OLD_JOURNAL, Store
 from alerts.storage.write_behind import Change
 from config.errors import ConfigError, JikimiError
@@ -37,19 +37,17 @@ MAX_MESSAGES = 2**31
 YEARS = range(1970, 9999)
 """What a clock can have shown, and every time zone can show."""
 
-COLUMNS = "id, camera, label, opened_at, closed_at, peak, reason, messages"
-"""Those that every release's file has."""
-
-_RECORD = f"""
-INSERT INTO incidents ({COLUMNS}, site, epoch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_RECORD = """
+INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET closed_at = excluded.closed_at, peak = excluded.peak,
     reason = excluded.reason, messages = excluded.messages
-"""  # noqa: S608 - a constant
+"""
 
-_ADOPT = f"""
-INSERT OR IGNORE INTO incidents ({COLUMNS}, site, epoch, journalled)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""  # noqa: S608 - same
+_ADOPT = "INSERT OR IGNORE INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+_DETAILS = (
+    "INSERT OR IGNORE INTO incident_details (id, site, epoch, journalled) VALUES (?, ?, ?, ?)"
+)
 
 _FORGET = """
 DELETE FROM incidents WHERE rowid IN (
@@ -129,11 +127,15 @@ class Journal:
             incident.peak,
             reason,
             sequence + 1,
-            site,
-            epoch,
         )
+        details = (str(incident.id), site, epoch, 0)
         self._bound()
-        return sequence, lambda database: database.execute(_RECORD, values)
+
+        def change(database: sqlite3.Connection) -> None:
+            database.execute(_RECORD, values)
+            database.execute(_DETAILS, details)
+
+        return sequence, change
 
     def adopt(self, found: IncidentRecord, now: datetime) -> Incident:
         """Take over an incident that another box has left open; as closed at `now`.
@@ -146,12 +148,14 @@ class Journal:
             found.id, found.camera, found.label, found.opened_at, None, found.peak, Phase.UPDATED
         )
         opened_at = found.opened_at.astimezone(UTC).isoformat()
-        row = (str(found.id), found.camera, found.label, opened_at, None, found.peak, None)
-        self._store.write(
-            lambda database: database.execute(
-                _ADOPT, (*row, found.messages, found.site, found.epoch, found.messages)
-            )
-        )
+        key, messages = str(found.id), found.messages
+        row = (key, found.camera, found.label, opened_at, None, found.peak, None, messages)
+
+        def change(database: sqlite3.Connection) -> None:
+            database.execute(_ADOPT, row)
+            database.execute(_DETAILS, (key, found.site, found.epoch, messages))
+
+        self._store.write(change)
         return _closed(opened, now)
 
     def record(self, incident: Incident, reason: str | None = None) -> int:
@@ -242,7 +246,7 @@ def _select(
     values: tuple[object, ...],
     unreadable: Callable[[str], None] | None = None,
 ) -> list[Entry]:
-    query = f"SELECT {COLUMNS} FROM incidents {clause}"  # noqa: S608 - clauses above
+    query = f"SELECT {TABLES['incidents']} FROM incidents {clause}"  # noqa: S608 - clauses above
     found = []
     for row in database.execute(query, values).fetchall():
         try:

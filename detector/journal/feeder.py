@@ -265,7 +265,7 @@ class JournalFeeder:
         self._store.write(local.try_again)
         if not self._whole:
             self._store.write(
-                lambda database: database.execute("UPDATE incidents SET journalled=0")
+                lambda database: database.execute("UPDATE incident_details SET journalled = 0")
             )
             self._unreadable.clear()
         self._sweep = True

@@ -20,7 +20,8 @@ MAX_MESSAGES = 2**31
 """More of one incident is damage."""
 
 _INCIDENTS = """
-SELECT id, camera, label, opened_at, closed_at, peak, reason, messages, site, epoch FROM incidents
+SELECT id, camera, label, opened_at, closed_at, peak, reason, messages, site, epoch
+FROM incidents LEFT JOIN incident_details USING (id)
 WHERE {what} AND id NOT IN (SELECT value FROM json_each(?)) LIMIT ?
 """
 
@@ -49,7 +50,7 @@ class Batch:
 def waiting(read: Read, box: str, limit: int, but: Collection[str] = ()) -> Batch:
     """What the journal has not yet, at most `limit` of each; without the incidents `but`."""
     batch = Batch()
-    what = "CAST(journalled AS INTEGER) < messages"
+    what = "ifnull(CAST(journalled AS INTEGER), 0) < messages"
     _add_incidents(batch, read(_INCIDENTS.format(what=what), (json.dumps([*but]), limit)), box)
     for kind, key, body in read(_PENDING, (*KINDS, limit)):
         try:
@@ -77,7 +78,9 @@ def mark(batch: Batch) -> Callable[[sqlite3.Connection], None]:
 
     def change(database: sqlite3.Connection) -> None:
         database.executemany(
-            "UPDATE incidents SET journalled = max(CAST(journalled AS INTEGER), ?) WHERE id = ?",
+            "INSERT INTO incident_details (id, journalled) SELECT id, ? FROM incidents WHERE id = ?"
+            " ON CONFLICT (id) DO UPDATE"
+            " SET journalled = max(CAST(journalled AS INTEGER), excluded.journalled)",
             incidents,
         )
         database.executemany("DELETE FROM pending WHERE kind = ? AND key = ? AND body = ?", rows)

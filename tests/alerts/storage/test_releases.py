@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from alerting import PICTURE, StoredOutbox, follow_up, make_alert
 
 from alerts.admission import Stage
@@ -100,3 +101,33 @@ def test_what_one_sink_refused_stays_when_the_release_before_delivers_it_to_anot
     outbox.close(Deadline.after(5))
     with closing(sqlite3.connect(path)) as file:
         assert file.execute("SELECT count(*) FROM alert").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("epochs", [True, False])
+def test_what_a_release_kept_with_each_incident_is_taken_over(tmp_path: Path, epochs: bool) -> None:
+    path = tmp_path / "outbox.sqlite"
+    StoredOutbox(path).close(Deadline.after(5))
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute("DROP TABLE incident_details")
+        old.execute("DROP TRIGGER IF EXISTS incident_details_end")
+        old.execute("ALTER TABLE incidents ADD COLUMN site TEXT")
+        old.execute("ALTER TABLE incidents ADD COLUMN journalled INTEGER NOT NULL DEFAULT 0")
+        old.execute(
+            "CREATE INDEX incidents_pending ON incidents (id)"
+            " WHERE CAST(journalled AS INTEGER) < messages"
+        )
+        row = ("one", "gate", "violence", "2026-11-28", None, 0.9, None, 4, "yard", 3)
+        if epochs:
+            old.execute("ALTER TABLE incidents ADD COLUMN epoch INTEGER")
+            row = (*row, 7)
+        old.execute(f"INSERT INTO incidents VALUES ({', '.join('?' * len(row))})", row)
+
+    outbox = StoredOutbox(path)
+    (whole,) = outbox.store.read("SELECT * FROM incidents JOIN incident_details USING (id)")
+    assert whole == (*row, None)[:11]
+    outbox.close(Deadline.after(5))
+    with closing(sqlite3.connect(path)) as old, old:  # as one before both writes and deletes
+        marks = ("two", "gate", "violence", "2026-11-29", None, 0.9, None, 1)
+        old.execute("INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?)", marks)
+        old.execute("DELETE FROM incidents WHERE id = 'one'")
+        assert old.execute("SELECT count(*) FROM incident_details").fetchone() == (0,)

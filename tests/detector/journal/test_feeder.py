@@ -50,11 +50,11 @@ def test_a_later_state_is_never_undone_by_an_earlier_one(feeding: Make) -> None:
     at.wait_fed()
     before = journalled(at.where)[incident.id]
     # What a kill leaves in the store: an earlier state, which it does not know to be written.
-    at.store.write(
-        lambda database: database.execute(
-            "UPDATE incidents SET messages = 1, peak = 0.8, journalled = 0"
-        )
-    )
+    for kill in (
+        "UPDATE incidents SET messages = 1, peak = 0.8",
+        "UPDATE incident_details SET journalled = 0",
+    ):
+        at.store.write(lambda database, kill=kill: database.execute(kill))
     at.wait_fed()
     assert journalled(at.where)[incident.id] == before
     at.incidents._messages[incident.id] = 1  # the start after that closes it
@@ -117,10 +117,9 @@ def test_what_a_release_before_this_one_wrote_is_taken_over_beyond_what_memory_h
     wait_for(lambda: len(journalled(at.where)) == 160)
 
 
-# What the release before executes, word for word.
+# What a release before executes, word for word.
 OLD_RECORD = """
-INSERT INTO incidents (id, camera, label, opened_at, closed_at, peak, reason, messages)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET closed_at = excluded.closed_at, peak = excluded.peak,
     reason = excluded.reason, messages = excluded.messages
 """
