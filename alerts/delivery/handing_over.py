@@ -18,13 +18,14 @@ from alerts.admission import Stage
 from alerts.clock import SteadyClock
 from alerts.message import AlertPhase
 from alerts.routing import CAMERA_NOTICES
+from alerts.storage.alerts import put_alert
 from alerts.storage.queue import remember_stage
 from alerts.storage.store import Store
 
 _ROWS = """
 SELECT sink, alert_id, incident_id, json_extract(body, '$.camera'), phase, position, sent_at,
     body, image, no_image, retry_at, unconfirmed
-FROM queue JOIN alert USING (alert_id)
+FROM queue JOIN whole_alert USING (alert_id)
 WHERE json_array(sink, alert_id) IN (SELECT value FROM json_each(?)) AND json_valid(body)
 ORDER BY position
 """
@@ -105,7 +106,7 @@ def take_over(
     def steady(at: datetime) -> float:
         return now - (utc - at).total_seconds()
 
-    alerts = {str(row.alert_id): row for row in rows}.items()
+    alerts = {str(row.alert_id): row for row in rows}
     queue = [
         (
             row.sink,
@@ -127,10 +128,8 @@ def take_over(
     ]
 
     def change(database: sqlite3.Connection) -> None:
-        database.executemany(
-            "INSERT OR IGNORE INTO alert VALUES (?, ?, ?, ?)",
-            [(key, len(row.image or b""), row.body, row.image) for key, row in alerts],
-        )
+        for key, row in alerts.items():
+            put_alert(database, key, row.body, row.image)
         database.executemany(
             "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, phase, sent_at, retry_at,"
             " no_image, unconfirmed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

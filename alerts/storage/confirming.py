@@ -124,7 +124,7 @@ class Confirmations:
 def _held(database: sqlite3.Connection) -> list[Held]:
     rows = database.execute(
         "SELECT sink, incident_id, retry_at, unconfirmed, phase, body FROM queue"
-        " LEFT JOIN alert USING (alert_id) WHERE unconfirmed IS NOT NULL ORDER BY position"
+        " LEFT JOIN whole_alert USING (alert_id) WHERE unconfirmed IS NOT NULL ORDER BY position"
     ).fetchall()
     found = []
     for sink, incident, until, then, phase, body in rows:

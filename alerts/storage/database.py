@@ -21,6 +21,7 @@ LOG_LIMIT = 4 * 2**20
 
 TABLES: Final = {
     "alert": "alert_id, image_bytes, body, image",
+    "alert_details": "alert_id, body",
     "queue": "position, sink, alert_id, incident_id, phase, sent_at, attempts, retry_at, no_image,"
     " unconfirmed",
     "stage": "sink, incident_id, stage, at",
@@ -92,6 +93,22 @@ WHEN EXISTS (SELECT 1 FROM refused WHERE alert_id = OLD.alert_id)
 BEGIN SELECT RAISE(IGNORE); END;
 """
 """An earlier release knows no such tables: it deletes an alert that waits in the queue no more."""
+
+_ALERT_DETAILS = """
+CREATE TABLE IF NOT EXISTS alert_details (
+    alert_id TEXT PRIMARY KEY, body TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS alert_details_end AFTER DELETE ON alert
+BEGIN DELETE FROM alert_details WHERE alert_id = OLD.alert_id; END;
+CREATE VIEW IF NOT EXISTS whole_alert (alert_id, image_bytes, body, image) AS
+SELECT alert_id, image_bytes, CASE
+    WHEN typeof(alert.body) = 'text' AND typeof(alert_details.body) = 'text'
+        AND json_valid(alert.body) AND json_valid(alert_details.body)
+    THEN json_patch(alert.body, alert_details.body) ELSE alert.body
+END, image
+FROM alert LEFT JOIN alert_details USING (alert_id);
+"""
+"""What an alert says that an earlier release does not know: it would not deliver it."""
 
 _INCIDENTS = """
 CREATE TABLE IF NOT EXISTS incidents (
@@ -247,7 +264,7 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     made = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     if not (
-        made >= TABLES.keys() | {"clock", "set_aside_stays", "incident_details_end"}
+        made >= TABLES.keys() | {"clock", "set_aside_stays", "incident_details_end", "whole_alert"}
         and "unconfirmed" in _columns(connection, "queue")
         and "journalled" not in _columns(connection, "incidents")
     ):
@@ -257,7 +274,7 @@ def _make_tables(connection: sqlite3.Connection) -> None:
         if "unconfirmed" not in _columns(connection, "queue"):
             parts.append(_UNCONFIRMED)
         parts += [_SET_ASIDE.format("refused"), _SET_ASIDE.format("unreadable"), _SET_ASIDE_STAYS]
-        parts += [_INCIDENTS, _CLOCK, _INCIDENT_DETAILS, _PENDING]
+        parts += [_ALERT_DETAILS, _INCIDENTS, _INCIDENT_DETAILS, _CLOCK, _PENDING]
         there = _columns(connection, "incidents")
         if "journalled" in there:
             epoch = "epoch" if "epoch" in there else "NULL"

@@ -34,7 +34,8 @@ def queued(database: sqlite3.Connection, at_most: int, now: float) -> list[Queue
         rows = database.execute(
             "SELECT phase, sent_at, body, incident_id IN (SELECT incident_id FROM queue"
             " WHERE sink = ?1 AND unconfirmed IS NOT NULL)"
-            " FROM queue JOIN alert USING (alert_id) WHERE sink = ?1 ORDER BY position LIMIT ?2",
+            " FROM queue JOIN whole_alert USING (alert_id) WHERE sink = ?1"
+            " ORDER BY position LIMIT ?2",
             (sink, at_most),
         )
         for phase, sent_at, body, is_held in rows:

@@ -35,6 +35,7 @@ from pydantic import ValidationError
 from alerts.admission import Stage
 from alerts.message import Alert, AlertPhase
 from alerts.storage import set_aside
+from alerts.storage.alerts import body_of, put_alert
 from alerts.storage.listing import Queued, queued
 from alerts.storage.pending import delivery, remember
 from alerts.storage.queue import ALL_DUE, DUE, NOT_HELD, OLD, drop_images, forget, remember_stage
@@ -104,14 +105,11 @@ class Outbox:
         that it waits at for an operator.
         """
         key, incident = str(alert.alert_id), str(alert.incident_id)
-        body = alert.model_dump_json(exclude={"image"})
+        body = body_of(alert)
 
         def write(database: sqlite3.Connection) -> None:
             if phases:
-                database.execute(
-                    "INSERT OR IGNORE INTO alert VALUES (?, ?, ?, ?)",
-                    (key, len(alert.image or b""), body, alert.image),
-                )
+                put_alert(database, key, body, alert.image)
             for sink, phase in phases.items():
                 if phase is AlertPhase.UPDATED:
                     forget(
@@ -137,7 +135,7 @@ class Outbox:
     def put_behind(self, message: Message, alert: Alert) -> None:
         """Queue `alert` for the sink of `message`, unless news of its incident waits there."""
         values = (message.sink, str(alert.alert_id), str(alert.incident_id))
-        body = alert.model_dump_json(exclude={"image"})
+        body = body_of(alert)
 
         def write(database: sqlite3.Connection) -> None:
             sink, key, incident = values
@@ -145,10 +143,7 @@ class Outbox:
                 "SELECT 1 FROM queue WHERE sink = ? AND incident_id = ?", (sink, incident)
             ).fetchone()
             if not waits:
-                database.execute(
-                    "INSERT OR IGNORE INTO alert VALUES (?, ?, ?, ?)",
-                    (key, len(alert.image or b""), body, alert.image),
-                )
+                put_alert(database, key, body, alert.image)
                 database.execute(
                     "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, phase, sent_at)"
                     " VALUES (?, ?, ?, ?, ?)",
@@ -236,7 +231,7 @@ class Outbox:
         def write(database: sqlite3.Connection) -> int:
             rows: list[tuple[str, str, str]] = database.execute(
                 "SELECT body, incident_id, phase FROM queue"  # noqa: S608 - a constant
-                f" JOIN alert USING (alert_id) WHERE {OLD}",
+                f" JOIN whole_alert USING (alert_id) WHERE {OLD}",
                 (sink, sent_before, sink),
             ).fetchall()
             forget(database, OLD, (sink, sent_before, sink))
@@ -374,7 +369,7 @@ class Outbox:
         key, phase, sent_at, attempts, no_image = row
         try:
             ((body, image),) = self._read(
-                "SELECT body, image FROM alert WHERE alert_id = ?", (key,)
+                "SELECT body, image FROM whole_alert WHERE alert_id = ?", (key,)
             )
             alert = stored_alert(body, phase, None if no_image else image)
         except ValueError as error:

@@ -92,7 +92,7 @@ def refused(database: sqlite3.Connection) -> list[Refused]:
     """All that sinks refused, newest first; without what is damaged, which is named in the log."""
     rows = database.execute(
         "SELECT alert_id, sink, phase, no_image, reason, at, body, image FROM refused"
-        " JOIN alert USING (alert_id) ORDER BY at DESC, position DESC"
+        " JOIN whole_alert USING (alert_id) ORDER BY at DESC, position DESC"
     ).fetchall()
     found = []
     for key, sink, phase, no_image, reason, at, body, image in rows:
