@@ -77,6 +77,7 @@ class Dispatcher:
         self._confirmations = Confirmations(self.store)
         self._running = False
         self._notices: dict[tuple[str, str], CameraNotice] = {}
+        self._elsewhere: frozenset[str] = frozenset()
         self._shown_silences: dict[str, float] = {}
         self._handler: CommandHandler | None = None
         self._exercises = ExerciseDeliveries()
@@ -234,6 +235,18 @@ class Dispatcher:
             self._notices.pop((site, name), None)
             for worker in self._workers.values():
                 worker.forget_camera(name, site)
+
+    def watched_elsewhere(self, cameras: frozenset[str]) -> None:
+        """Other boxes of the cluster watch these by now: what is shown of them is theirs.
+
+        The latest call counts; before `forget_camera` of such a one, and before it is shown again.
+        """
+        with self._mutex:
+            if cameras == self._elsewhere:
+                return
+            self._elsewhere = cameras
+            for worker in self._workers.values():
+                worker.watched_elsewhere(cameras)
 
     def silence(self, camera: str | None, for_s: float) -> datetime:
         """Send nothing of `camera` (None: of any) for so long; until when, by the box's clock.
@@ -452,6 +465,8 @@ class Dispatcher:
         # What acts on hardware has an expiry; two of them would fight over one relay.
         if worker.sink_class.default_expiry_s is None:
             worker.thread.replace = worker.thread.renew
+        if self._elsewhere:
+            worker.watched_elsewhere(self._elsewhere)
         return worker
 
     def _replace(self, old: SinkWorker) -> None:

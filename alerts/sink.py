@@ -86,6 +86,18 @@ class StateSink(Protocol):
 
 
 @runtime_checkable
+class SharedStateSink(Protocol):
+    """A `StateSink` that shows cameras where other boxes of the cluster show theirs."""
+
+    def watched_elsewhere(self, cameras: frozenset[str]) -> None:
+        """Other boxes show these by now: leave what is shown of them as it is.
+
+        The latest call counts; one that is shown again by `show_camera` is in none after it.
+        `forget_camera` is called for none of them.
+        """
+
+
+@runtime_checkable
 class ConnectedSink(Protocol):
     """A sink that keeps a connection: it knows of trouble before there is anything to deliver."""
 

@@ -1,6 +1,7 @@
 """A sink from its making to its close: started, connected, shown the cameras.
 
-Everything but `show`, `connected`, `trouble` and `thread` is for the worker's thread alone.
+Everything but `show`, `watched_elsewhere`, `connected`, `trouble` and `thread` is for the worker's
+thread alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from alerts.sink import (
     FarSinks,
     GroupingSink,
     RemarkingSink,
+    SharedStateSink,
     Sink,
     StateSink,
     ThreadedSink,
@@ -59,6 +61,8 @@ class OpenSink:
         self._connect_anew = threading.Event()
         self._mutex = threading.Lock()
         self._notices: dict[tuple[str, str], CameraNotice | None] = {}
+        self._elsewhere: frozenset[str] = frozenset()
+        self._is_told_elsewhere = True
 
     def start(self) -> bool:
         """Start it where it is not; whether it was. Raises what the sink raises."""
@@ -132,14 +136,27 @@ class OpenSink:
                 self._notices[site, camera] = notice
             self._wake()
 
+    def watched_elsewhere(self, cameras: frozenset[str]) -> None:
+        """Have a sink that shares what it shows with other boxes leave these to them."""
+        if issubclass(self.sink_class, SharedStateSink):
+            with self._mutex:
+                self._elsewhere, self._is_told_elsewhere = cameras, False
+            self._wake()
+
     def show_cameras(self) -> None:
-        """Hand over what `show` was told."""
+        """Hand over what `show` and `watched_elsewhere` were told."""
         with self._mutex:
             notices = self._notices
             self._notices = {}
+            elsewhere, is_told = self._elsewhere, self._is_told_elsewhere
+            self._is_told_elsewhere = True
         sink: object = self._sink
+        if isinstance(sink, SharedStateSink) and not is_told:
+            sink.watched_elsewhere(elsewhere)
         if isinstance(sink, StateSink):
             for (site, camera), notice in notices.items():
+                if camera in elsewhere:
+                    continue
                 if notice is None:
                     sink.forget_camera(camera, site)
                 else:

@@ -147,6 +147,10 @@ class SinkWorker:
         """Have a sink that shows cameras show this one no longer."""
         self._sink.show(site, name, None)
 
+    def watched_elsewhere(self, cameras: frozenset[str]) -> None:
+        """Have a sink that shows cameras leave these to the boxes that watch them."""
+        self._sink.watched_elsewhere(cameras)
+
     def request_stop(self) -> None:
         """Finish what is under way, close the sink, and end."""
         self._stopping.set()

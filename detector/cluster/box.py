@@ -22,6 +22,7 @@ from structlog import get_logger
 
 from config.errors import ConfigError
 from config.secrets import scrub
+from detector.cluster.assignment import DEAD_AFTER_S
 from detector.cluster.child import Child
 from detector.cluster.configuration import Configuration, read_settings
 from detector.cluster.roster import REPORT_EVERY_S, Report
@@ -61,6 +62,7 @@ class Box:
         self._watching = Watching(options.name, options.state_dir)
         self._configuration = Configuration("", 0)
         self._send = False
+        self._heard_s = float("-inf")
         self._shown_s = float("-inf")
         self._told_last: dict[str, Any] = {}
         self.reload = threading.Event()
@@ -82,6 +84,8 @@ class Box:
                     self._link.send(self._told())
                 self._listen(began_s + REPORT_EVERY_S)
         finally:
+            if time.monotonic() - self._heard_s > DEAD_AFTER_S:
+                self._watching.leave()
             self._watching.close()
             self._link.stop()
             if self._node:
@@ -131,6 +135,7 @@ class Box:
                 answer = self._link.answers.get(timeout=left_s)
             except queue.Empty:
                 return
+            self._heard_s = time.monotonic()
             if ours := answer.get("configuration"):
                 self._configuration = Configuration(**ours)
             self._send = answer.get("send", False)

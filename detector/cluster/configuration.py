@@ -65,6 +65,29 @@ def share_of(text: str, cameras: Collection[str]) -> str:
     return dumped
 
 
+def sites_of(text: str) -> dict[str, str]:
+    """By camera, its site as it is written: good for telling whether that has changed."""
+    whole = _children(_parsed(text))
+    site = whole.get("site")
+    return {
+        name: _written(_children(camera).get("site", site))
+        for name, camera in _children(whole.get("cameras")).items()
+    }
+
+
+def _children(node: yaml.Node | None) -> dict[str, yaml.Node]:
+    """By key; none of a camera that is a URL alone."""
+    if not isinstance(node, yaml.MappingNode):
+        return {}
+    return {key.value: value for key, value in node.value}
+
+
+def _written(node: yaml.Node | None) -> str:
+    if node is None:
+        return ""
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else yaml.serialize(node).strip()
+
+
 @lru_cache(maxsize=1)
 def _parsed(text: str) -> yaml.MappingNode:
     """As nodes, which keep how each text was written, and so what it means."""

@@ -21,7 +21,7 @@ from structlog import get_logger
 
 from alerts.storage.files import write_whole
 from config.errors import ControlError
-from detector.cluster.configuration import share_of
+from detector.cluster.configuration import share_of, sites_of
 from detector.cluster.cost import Cost
 from detector.daemon.handover.claims import CLAIMS, write_claims
 from detector.daemon.operators.control import ask
@@ -112,11 +112,11 @@ class Watching:
         self._text, self._share = text, dict(share)
         self._epochs |= share
         log.info("share", cameras=sorted(share))
+        self._state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        write_claims(self._state_dir / CLAIMS, self._box, share, sites_of(text))
         if not share:
             self.stop()
             return
-        self._state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-        write_claims(self._state_dir / CLAIMS, self._box, share)
         write_whole(self._state_dir / SHARE, share_of(text, share).encode(), 0o600)
         self._behind = True
         self.look(now_s)
@@ -140,6 +140,11 @@ class Watching:
         if self._answers and self._behind and self._process:
             self._process.send_signal(signal.SIGHUP)
             self._behind = False
+
+    def leave(self) -> None:
+        """Have the daemon's end clear nothing that it shows: others may have its cameras by now."""
+        if self._share:
+            write_claims(self._state_dir / CLAIMS, self._box, {}, sites_of(self._text))
 
     def close(self) -> None:
         """End the daemon, and this object's thread."""

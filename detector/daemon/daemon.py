@@ -364,6 +364,8 @@ class Daemon:
         """Ask every part to end, the last alerts first, then wait for all until `deadline`."""
         notify("STOPPING=1")
         self._ending = True
+        if self._turns.claims.box is not None:
+            self._turns.read()  # a box that ends for want of cameras has given them to others
         self._forwarding.request_stop()
         cameras = self._cameras.all()
         for camera in cameras:

@@ -68,6 +68,15 @@ class Board:
         """Have `clear` clear it, too, if it was shown by an earlier run alone."""
         self._owned.add(topic)
 
+    def leave(self, topic: str) -> None:
+        """Another client shows something there by now: publish nothing there, nor clear it."""
+        self._shown.pop(topic, None)
+        self._waiting.pop(topic, None)
+        self._owned.discard(topic)
+        self._lasting.discard(topic)
+        if self._large is not None and self._large.topic == topic:
+            self._large = None
+
     def say(self, topic: str, payload: bytes) -> None:
         """Publish once, not retained."""
         self._put(Post(topic, payload, retain=False))

@@ -27,6 +27,7 @@ class ShownCameras:
         self._has_pictures = options.snapshot or options.homeassistant is not None
         self._shown: set[tuple[str, str]] = set()
         self._forgotten: set[tuple[str, str]] = set()
+        self._elsewhere: frozenset[str] = frozenset()
         self._alarms: dict[tuple[str, str], Alarm] = {}
         self._events: dict[tuple[str, str], set[str]] = {}
 
@@ -43,22 +44,27 @@ class ShownCameras:
             return
         self._show_alarm(self._alarm(camera, site), camera, site)
         if is_new:
-            prefix = self._options.homeassistant.prefix
-            for topic, payload in discovery(self._options, prefix, camera, site).items():
+            for topic, payload in self._discovery(camera, site).items():
                 self._board.show_lasting(topic, payload)
 
     def is_shown(self, camera: str, site: str) -> bool:
         """Whether it is configured, as far as is known here."""
         return (camera, site) in self._shown
 
-    def is_forgotten(self, alert: Alert) -> bool:
-        """Whether its camera was removed: nothing about it is to stay on the broker."""
-        return (alert.camera, alert.site) in self._forgotten
+    def is_retained(self, alert: Alert) -> bool:
+        """Whether its ONVIF event is to stay on the broker.
+
+        Not of a camera that was removed; nor a late one of another box's camera, which may have
+        said something newer.
+        """
+        if alert.camera in self._elsewhere:
+            return not alert.late
+        return (alert.camera, alert.site) not in self._forgotten
 
     def delivered(self, alert: Alert) -> None:
         """Show what has changed by an alert that the broker has got."""
         camera, site = alert.camera, alert.site
-        if self.is_forgotten(alert):
+        if camera in self._elsewhere or (camera, site) in self._forgotten:
             return
         if event := event_of(alert, self._options):
             self._events.setdefault((camera, site), set()).add(event[0])
@@ -74,21 +80,36 @@ class ShownCameras:
 
     def forget(self, camera: str, site: str) -> None:
         """Show nothing of it any more."""
-        options = self._options
-        self._shown.discard((camera, site))
         self._forgotten.add((camera, site))
+        for topic in self._discovery(camera, site):
+            self._board.show_lasting(topic, CLEARED)
+        for topic in self._taken_off(camera, site):
+            self._board.show(topic, CLEARED)
+
+    def watched_elsewhere(self, cameras: frozenset[str]) -> None:
+        """Leave what is shown of these to the boxes that watch them by now."""
+        self._elsewhere = cameras
+        for camera, site in self._shown | self._alarms.keys() | self._events.keys():
+            if camera in cameras:
+                for topic in (*self._discovery(camera, site), *self._taken_off(camera, site)):
+                    self._board.leave(topic)
+
+    def _taken_off(self, camera: str, site: str) -> list[str]:
+        """Keep nothing of it any more; the topics where something is shown, without discovery."""
+        self._shown.discard((camera, site))
         self._alarms.pop((camera, site), None)
         topics = ["state"]
         if self._has_pictures:
             topics += ["snapshot"]
-        if options.homeassistant is not None:
+        if self._options.homeassistant is not None:
             topics += ["alarm"]
-            for topic in discovery(options, options.homeassistant.prefix, camera, site):
-                self._board.show_lasting(topic, CLEARED)
-        for topic in topics:
-            self._board.show(camera_topic(camera, site, topic), CLEARED)
-        for topic in self._events.pop((camera, site), ()):
-            self._board.show(topic, CLEARED)
+        events = self._events.pop((camera, site), set())
+        return [*(camera_topic(camera, site, topic) for topic in topics), *sorted(events)]
+
+    def _discovery(self, camera: str, site: str) -> dict[str, bytes]:
+        """What Home Assistant is told of it, by topic; nothing where it is told nothing."""
+        told = self._options.homeassistant
+        return discovery(self._options, told.prefix, camera, site) if told else {}
 
     def _alarm(self, camera: str, site: str) -> Alarm:
         return self._alarms.setdefault((camera, site), Alarm(camera, site))

@@ -4,8 +4,8 @@ Topics (QoS 1): each alert, camera notices included, goes to `topic`. Retained a
 each camera (`cameras.py`), such as `jikimi/{site}/{camera}/state`, and the daemon's own state on
 `jikimi/{site}/availability`, of a cluster `jikimi/{site}/{box}/availability`: the plain words
 `online` and `offline`, the latter also as last will. What is shown is cleared by an empty retained
-message when the camera is removed and when the sink is closed; after a crash it stays, and holds
-only while the daemon is online.
+message when the camera is removed and when the sink is closed, but for a camera that another box
+of the cluster watches by now; after a crash it stays, and holds only while the daemon is online.
 
 paho keeps the connection, in a thread of its own (`session.py`). What this module sends waits for
 the broker's acknowledgement, what is shown beside does not (`board_publisher.py`).
@@ -96,7 +96,7 @@ class MqttSink:
                 alert, Post(alert_topic(self._options.topic, alert), payload, retain=False)
             )
             if event := event_of(alert, self._options):
-                self._publish(alert, Post(*event, retain=not self._cameras.is_forgotten(alert)))
+                self._publish(alert, Post(*event, retain=self._cameras.is_retained(alert)))
         except RefusedError as error:
             if isinstance(error, TooLargeError) and alert.image is not None:
                 raise  # it comes again without its picture
@@ -120,6 +120,10 @@ class MqttSink:
     def forget_camera(self, name: str, site: str) -> None:
         """Clear what is shown of it on the broker, now or when it is back."""
         self._shown.change(partial(self._cameras.forget, name, site))
+
+    def watched_elsewhere(self, cameras: frozenset[str]) -> None:
+        """Leave what is shown of these on the broker as it is: other boxes show them by now."""
+        self._shown.change(partial(self._cameras.watched_elsewhere, cameras))
 
     def close(self) -> None:
         """Say `offline` and clear the cameras' states, if the broker listens, and leave."""

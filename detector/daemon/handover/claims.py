@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from structlog import get_logger
@@ -26,6 +27,7 @@ class _File(BaseModel):
 
     box: str
     epochs: dict[str, int] = Field(default={})
+    sites: dict[str, str] = Field(default={})
 
 
 class Claims:
@@ -36,6 +38,10 @@ class Claims:
         self._by_camera: dict[str, Claim] = {}
         self.box: str | None = None
         """The name of this box; None where it is in no cluster."""
+        self._sites: dict[str, str] = {}
+        self.elsewhere: frozenset[str] = frozenset()
+        """Cameras of the configuration that are not this box's turn, nor were moved to another site
+        just now: what this box has shown of them where they were is nobody else's."""
         self.read()
 
     def read(self) -> None:
@@ -50,12 +56,24 @@ class Claims:
         self.box = found.box
         claims = {camera: Claim(found.box, epoch) for camera, epoch in found.epochs.items()}
         self._by_camera = self._by_camera | claims
+        self.elsewhere = frozenset(
+            name
+            for name, site in found.sites.items()
+            if name not in claims and self._sites.get(name, site) == site
+        )
+        self._sites = found.sites
 
     def of(self, camera: str) -> Claim | None:
         """By which `camera` is watched; None where this box is in no cluster."""
         return self._by_camera.get(camera)
 
 
-def write_claims(path: Path, box: str, epochs: Mapping[str, int]) -> None:
-    """Have the daemon find at its next reload that `box` watches by these epochs, by camera."""
-    write_whole(path, json.dumps({"box": box, "epochs": dict(epochs)}).encode())
+def write_claims(
+    path: Path, box: str, epochs: Mapping[str, int], sites: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Have the daemon find at its next reload that `box` watches by these epochs, by camera.
+
+    `sites`: of all cameras of the configuration, as `configuration.sites_of` has them.
+    """
+    told = {"box": box, "epochs": dict(epochs), "sites": dict(sites)}
+    write_whole(path, json.dumps(told).encode())

@@ -36,15 +36,22 @@ class Turns:
     ) -> None:
         """`shared`: the journal is one that all boxes have; else nothing comes along."""
         self._shared = shared
+        self._dispatcher = dispatcher
         self.claims = Claims(state_dir / CLAIMS)
+        dispatcher.watched_elsewhere(self.claims.elsewhere)  # before it delivers what was left
         self.carrying = Carrying(self.claims, reader, dispatcher, zones)
         self.succession = Succession(self.claims, dispatcher, journal, tell)
 
     def begin(self, cameras: Collection[str], calibrations: CalibrationStore) -> None:
         """Read the claims anew, and what other boxes know of `cameras`; before they are watched."""
-        self.claims.read()
+        self.read()
         if self._shared:
             self.carrying.take(cameras, calibrations)
+
+    def read(self) -> None:
+        """Read the claims anew, and leave what is shown of cameras that are elsewhere by now."""
+        self.claims.read()
+        self._dispatcher.watched_elsewhere(self.claims.elsewhere)
 
     def succeed(self, cameras: Collection[str]) -> None:
         """Finish what other boxes have begun with `cameras`; once they are watched."""

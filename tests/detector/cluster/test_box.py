@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,9 @@ from urllib.request import urlopen
 import pytest
 
 from config.errors import ControlError
+from detector.cluster.assignment import DEAD_AFTER_S
 from detector.cluster.box import Box, BoxOptions
+from detector.daemon.handover.claims import CLAIMS, Claims
 from detector.daemon.observability.cluster_file import CLUSTER as CLUSTER_FILE
 from detector.daemon.observability.cluster_file import ClusterFile
 from detector.daemon.operators.cluster import cluster_view
@@ -170,8 +173,22 @@ def test_a_box_that_loses_its_cluster_goes_on_and_takes_its_share_once_it_is_bac
     assert view
     assert (view.box, [one.name for one in view.boxes]) == ("a", ["b"])
     assert not view.cut_off
+    assert Claims(box.state_dir / CLAIMS).elsewhere == {"calm"}
     box.end()
     assert box.status() == {}
+    assert Claims(box.state_dir / CLAIMS).elsewhere == {"calm"}
+
+
+@pytest.mark.slow
+def test_a_box_that_ends_while_it_is_cut_off_leaves_its_cameras_as_the_others_show_them(
+    box: Played,
+) -> None:
+    box.answer(share={"calm": 3}, configuration={"text": CITY, "version": 7})
+    wait_until(lambda: box.watched() == {"calm"}, "the camera", 90)
+    (box.folder / "answer.json").unlink()
+    wait_until(lambda: time.monotonic() - box.box._heard_s > DEAD_AFTER_S, "silence")
+    box.end()
+    assert Claims(box.state_dir / CLAIMS).elsewhere == {"calm", "scuffle"}
 
 
 def test_the_first_box_hands_a_changed_configuration_to_the_cluster(box: Played) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigError
-from detector.cluster.configuration import cameras_of, read_settings, share_of
+from detector.cluster.configuration import cameras_of, read_settings, share_of, sites_of
 
 CITY = """\
 site: north
@@ -48,6 +48,13 @@ def test_references_are_handed_on_for_the_box_to_read() -> None:
 def test_cameras_are_known_by_name_and_site() -> None:
     found = {camera.name: camera.site for camera in cameras_of(read_settings(CITY))}
     assert found == {"gate": "north", "yard": "south", "0123": "north"}
+
+
+def test_the_site_of_each_camera_is_known_as_it_is_written() -> None:
+    assert sites_of(CITY) == {"gate": "north", "yard": "south", "0123": "north"}
+    text = "cameras: {gate: pattern://calm, yard: {url: pattern://calm, site: {env: SITE}}}"
+    assert sites_of(text) == {"gate": "", "yard": "{env: SITE}"}
+    assert sites_of("sinks: {}") == sites_of("cameras:") == {}
 
 
 def test_a_wrong_configuration_is_refused() -> None:

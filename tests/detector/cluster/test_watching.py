@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from detector.cluster.watching import Watching
+from detector.daemon.handover.claims import CLAIMS, Claims
 from servers.daemon import wait_until
 
 CITY = """\
@@ -44,7 +45,7 @@ def adopt(watching: Watching, **share: int) -> None:
 
 
 def test_the_daemon_follows_its_share_and_is_started_again_where_it_dies(
-    watching: Watching,
+    watching: Watching, tmp_path: Path
 ) -> None:
     assert watching.works
     assert watching.held == {}
@@ -63,6 +64,7 @@ def test_the_daemon_follows_its_share_and_is_started_again_where_it_dies(
     adopt(watching)
     assert watching.held == {}
     assert watching.works
+    assert Claims(tmp_path / "state" / CLAIMS).elsewhere == {"calm", "scuffle"}
 
 
 def test_a_share_that_changes_while_the_daemon_starts_counts(watching: Watching) -> None:

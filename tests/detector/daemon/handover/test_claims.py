@@ -39,6 +39,22 @@ def test_new_claims_count_from_the_next_reading_and_those_of_cameras_gone_stay(
     assert claims.of("yard") == Claim("a", 6)
 
 
+def test_elsewhere_is_what_the_configuration_has_and_this_box_has_not(tmp_path: Path) -> None:
+    path = tmp_path / CLAIMS
+    write_claims(path, "a", {"gate": 5, "yard": 6}, {"gate": "n", "yard": "n", "quay": "n"})
+    claims = Claims(path)
+    assert claims.elsewhere == {"quay"}
+    write_claims(path, "a", {"gate": 5}, {"gate": "n", "yard": "n"})
+    claims.read()
+    assert claims.elsewhere == {"yard"}
+    # Its old topics are at the old site, and nobody's but this box's.
+    write_claims(path, "a", {}, {"gate": "south", "yard": "n"})
+    claims.read()
+    assert claims.elsewhere == {"yard"}
+    claims.read()
+    assert claims.elsewhere == {"yard", "gate"}
+
+
 @pytest.mark.parametrize(
     "damaged", ["", "{", '{"box": 3}', '{"box": "a", "epochs": {"gate": "x"}}']
 )
