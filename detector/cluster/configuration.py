@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from alerts.registry import sink_options
+from alerts.sink import box_of
 from config.load import load_settings
 from config.settings import Settings
 from detector.cluster.assignment import Camera
@@ -44,6 +45,11 @@ def read_settings(text: str) -> Settings:
 def cameras_of(settings: Settings) -> list[Camera]:
     """All cameras, each at the planned cost."""
     return [Camera(camera.name, camera.site, PLANNED_COST_MS) for camera in settings.cameras]
+
+
+def boxes_of(settings: Settings) -> dict[str, str]:
+    """By sink that hangs on one box, the name of that box."""
+    return {sink.name: box for sink in settings.sinks if (box := box_of(sink))}
 
 
 def share_of(text: str, cameras: Collection[str]) -> str:

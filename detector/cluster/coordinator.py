@@ -12,12 +12,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from structlog import get_logger
+
 from config.settings import Settings
 from detector.cluster.assignment import HeadRoom
 from detector.cluster.claiming import Claiming
-from detector.cluster.configuration import Configuration, cameras_of, read_settings
+from detector.cluster.configuration import Configuration, boxes_of, cameras_of, read_settings
 from detector.cluster.roster import REPORT_EVERY_S, Report, Roster
-from detector.cluster.summary import counts, watching
+from detector.cluster.summary import counts, unknown_boxes, watching
 from detector.types import Claim
 
 NAME = "coordinator"
@@ -29,6 +31,9 @@ SUMMARY_EVERY_S = 10.0
 
 SHOWN_EVERY_S = 5.0
 """Which box watches what takes 7 ms there, and 0.7 ms and 73 kB for each box."""
+
+
+log = get_logger()
 
 
 class Coordinator:
@@ -43,6 +48,10 @@ class Coordinator:
         self._claiming: Claiming | None = None
         self._summary: dict[str, Any] | None = None
         self._summed_s = self._looked_s
+        self._bound: Mapping[str, str] = {}
+        """By sink that hangs on one box, the name of that box."""
+        self._unknown: dict[str, str] = {}
+        """Those of them that name a box which has not joined."""
         self._room: HeadRoom | None = None
         self._watching: dict[str, Any] | None = None
         self._shown_s = self._looked_s
@@ -109,6 +118,7 @@ class Coordinator:
                     "without": room.box,
                     "unwatched": {box: list(names) for box, names in room.unwatched.items()},
                 },
+                "unknown_boxes": unknown_boxes(roster, self._bound),
                 "journal": self._claiming.trouble if self._claiming else "none that boxes share",
             }
 
@@ -117,6 +127,7 @@ class Coordinator:
             return
         self._configuration = configuration
         self._roster.configure(cameras_of(settings))
+        self._bound = boxes_of(settings)
         url = settings.journal.url
         wanted = url.get_secret_value() if url else None
         if self._claiming and self._claiming.url != wanted:
@@ -131,6 +142,7 @@ class Coordinator:
             if self._claiming.found is not None:
                 self._roster.remember(self._claiming.found)
         assigned = self._roster.look(now_s)
+        self._look_for_boxes()
         if self._claiming and (assigned.needed or assigned.evened):
             self._claiming.want(_claims(self._roster))
         if now_s - self._summed_s >= SUMMARY_EVERY_S:
@@ -139,8 +151,22 @@ class Coordinator:
             self._summary = counts(self._roster, self._room, now_s)
         if self._room and now_s - self._shown_s >= SHOWN_EVERY_S:
             self._shown_s = now_s
-            self._watching = watching(self._roster, self._room, now_s)
+            shown = watching(self._roster, self._room, now_s)
+            self._watching = shown | {"unknown_boxes": self._unknown}
             self._told.clear()
+
+    def _look_for_boxes(self) -> None:
+        """Say once of each sink that the box it names has not joined, and once that it has."""
+        before, self._unknown = self._unknown, unknown_boxes(self._roster, self._bound)
+        boxes = sorted(self._roster.boxes)
+        for sink, box in self._unknown.items():
+            if before.get(sink) != box:
+                log.warning(
+                    "a sink names a box that has not joined", sink=sink, box=box, boxes=boxes
+                )
+        for sink, box in before.items():
+            if self._bound.get(sink) == box and sink not in self._unknown:
+                log.info("the box that a sink names has joined", sink=sink, box=box)
 
     def _box(self, name: str, now_s: float) -> dict[str, Any]:
         box, report = self._roster.boxes[name], self._roster.report(name)

@@ -99,6 +99,11 @@ class Roster:
         """By name, all that are to be watched."""
         return self._cameras
 
+    @property
+    def learnt(self) -> bool:
+        """False while boxes that were there before may not have been heard of yet."""
+        return self._learnt
+
     def draining_since_s(self, box: str) -> float | None:
         """Since when `box` gives its cameras away; None where it does not."""
         return self._draining.get(box)

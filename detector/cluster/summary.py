@@ -6,7 +6,7 @@ Only names and figures, all as JSON. Times are seconds before it was told, for b
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -83,6 +83,13 @@ def watching(roster: Roster, room: HeadRoom, now_s: float) -> dict[str, Any]:
             "unwatched": {box: len(names) for box, names in sorted(room.unwatched.items())},
         },
     }
+
+
+def unknown_boxes(roster: Roster, bound: Mapping[str, str]) -> dict[str, str]:
+    """Of `bound` (by sink the box that it hangs on), where no box of that name has joined yet."""
+    if not roster.learnt:
+        return {}
+    return {sink: box for sink, box in bound.items() if box not in roster.boxes}
 
 
 def _state(roster: Roster, box: Box, now_s: float, *, has_any: bool) -> dict[str, Any]:

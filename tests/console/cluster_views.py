@@ -42,7 +42,8 @@ WHOLE = ClusterView(
         UnwatchedCamera("mill-2", "mill", "every box that reaches it is dead: west"),
     ),
     loss=LossView(False, "north", 0.95, {"south": 12}),
+    unknown_boxes={"quay-siren": "habour"},
 )
 """The console's own is `north`; `west` is dead, and its site's two cameras are unwatched."""
 
-CALM = replace(WHOLE, unwatched=(), loss=LossView(True, "south", 0.6, {}))
+CALM = replace(WHOLE, unwatched=(), loss=LossView(True, "south", 0.6, {}), unknown_boxes={})

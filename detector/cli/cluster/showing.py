@@ -9,7 +9,7 @@ from detector.daemon.observability.columns import columns
 
 
 def shown(status: dict[str, Any]) -> str:
-    """Boxes, cameras that nobody watches, and whether a box may die; fits the terminal."""
+    """Boxes, what lacks one, and whether a box may die; fits the terminal."""
     boxes, cameras = status["boxes"], status["cameras"]
     width = min(NAME_COLUMNS, max((columns(box["name"]) for box in boxes), default=0))
     live = sum(camera["live"] for camera in cameras.values())
@@ -21,6 +21,10 @@ def shown(status: dict[str, Any]) -> str:
         lines.append(flow("  box     ", what, indent=12))
     for name, reason in status["unassignable"].items():
         lines.append(flow("  nobody  ", [name, reason], indent=12))
+    for sink, box in status["unknown_boxes"].items():
+        lines.append(
+            flow("  sink    ", [sink, f"names box {box}, which has not joined"], indent=12)
+        )
     lines.append(flow("  room    ", [_room(status["head_room"])], indent=12))
     if status["journal"]:
         lines.append(flow("  journal ", [status["journal"]], indent=12))

@@ -287,7 +287,8 @@ class LossFound(Answer):
 class ClusterFound(Answer):
     """All boxes. `box`: the one that is asked; `told_at`: when this held.
 
-    `cut_off`: that is long ago, for the coordinator is not heard.
+    `cut_off`: that is long ago, for the coordinator is not heard. `unknown_boxes`: by sink that
+    hangs on one box, its name where no such box has joined.
     """
 
     box: str
@@ -296,6 +297,7 @@ class ClusterFound(Answer):
     boxes: list[BoxFound]
     unwatched: list[UnwatchedFound]
     loss: LossFound
+    unknown_boxes: dict[str, str]
 
 
 class SilenceFound(Answer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -38,7 +39,10 @@ class SeenBox:
 
 @dataclass(frozen=True, slots=True)
 class SeenCluster:
-    """See `ClusterView`. `told_at`: when all this held."""
+    """See `ClusterView`. `told_at`: when all this held.
+
+    `unknown_boxes`: none for who sees a part of the cameras, for a sink may be of others.
+    """
 
     box: str
     told_at: datetime
@@ -46,6 +50,7 @@ class SeenCluster:
     boxes: tuple[SeenBox, ...]
     unwatched: tuple[UnwatchedCamera, ...]
     loss: LossView
+    unknown_boxes: Mapping[str, str]
 
 
 def seen(monitor: Monitor, user: User) -> SeenCluster | None:
@@ -68,7 +73,15 @@ def seen(monitor: Monitor, user: User) -> SeenCluster | None:
         sites = _sites(box, cameras) if user.limited else box.sites
         boxes.append(SeenBox(box.name, is_own, box.state, since, sites, box.load, console, cameras))
     unwatched = tuple(one for one in view.unwatched if user.sees_at(one.name, one.site))
-    return SeenCluster(view.box, told_at, view.cut_off, tuple(boxes), unwatched, view.loss)
+    return SeenCluster(
+        view.box,
+        told_at,
+        view.cut_off,
+        tuple(boxes),
+        unwatched,
+        view.loss,
+        {} if user.limited else view.unknown_boxes,
+    )
 
 
 def _console(monitor: Monitor, box: BoxView) -> str | None:

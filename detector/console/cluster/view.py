@@ -60,7 +60,8 @@ class LossView:
 class ClusterView:
     """All of it. `box`: the daemon's own. `age_s`: how long ago it was told.
 
-    `cut_off`: for so long that the coordinator, or the way to it, must be lost.
+    `cut_off`: for so long that the coordinator, or the way to it, must be lost. `unknown_boxes`: by
+    sink that hangs on one box, its name where no such box has joined.
     """
 
     box: str
@@ -69,3 +70,4 @@ class ClusterView:
     boxes: tuple[BoxView, ...]
     unwatched: tuple[UnwatchedCamera, ...]
     loss: LossView
+    unknown_boxes: Mapping[str, str]

@@ -22,6 +22,17 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "boxes.unwatched": ("Cameras that nobody watches: {n}", "감시되지 않는 카메라: {n}대"),
     "boxes.all_watched": ("Every camera has a box.", "모든 카메라에 담당 장비가 있습니다."),
+    "boxes.unknown": (
+        "Sinks that name a box which has not joined",
+        "참여하지 않은 장비를 지정한 수신처",
+    ),
+    "boxes.unknown_box": (
+        "{sink}: no box called {box} has joined; start it, or correct box: in the configuration.",
+        (
+            "{sink}: 이름이 {box}인 장비가 참여하지 않았습니다. "
+            "그 장비를 시작하거나 설정의 box:를 고치세요."
+        ),
+    ),
     "boxes.may_die": (
         "Any one box may die: the others have room for its cameras.",
         "어느 장비든 한 대가 멈춰도 나머지가 그 카메라를 모두 맡을 수 있습니다.",

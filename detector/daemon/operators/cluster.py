@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -50,6 +50,7 @@ class _Watching:
     boxes: tuple[_Box, ...]
     unwatched: tuple[_Nobody, ...]
     loss: LossView
+    unknown_boxes: Mapping[str, str] = field(default_factory=dict)  # an older coordinator says none
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +90,7 @@ def cluster_view(content: Any) -> ClusterView | None:
         for name in one.cameras
     )
     is_cut_off = age_s > CUT_OFF_AFTER_S
-    return ClusterView(told.box, age_s, is_cut_off, boxes, unwatched, told.watching.loss)
+    watching = told.watching
+    return ClusterView(
+        told.box, age_s, is_cut_off, boxes, unwatched, watching.loss, watching.unknown_boxes
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from alerting import wait_for
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from config.errors import ConfigError
 from detector.cluster import coordinator as room
@@ -104,6 +105,33 @@ def test_the_status_tells_of_boxes_and_of_cameras_that_nobody_watches(clock: Clo
     assert not coordinator.drain("b")
     assert coordinator.drain("a")
     assert coordinator.status()["boxes"][0]["draining"]
+
+
+def test_a_sink_on_a_box_that_has_not_joined_is_named_until_it_has(clock: Clock) -> None:
+    coordinator = Coordinator()
+    siren = "{type: siren, command: [/bin/true], box: %s}"
+    sinks = f"sinks:\n  gate-siren: {siren % 'a'}\n  quay-siren: {siren % 'quay'}\n"
+    coordinator.configure(Configuration(f"{CITY.text}{sinks}", 5))
+
+    def shown(*others: str) -> Any:
+        """What the page is told last, in time enough for it to be told anew."""
+        told: dict[str, Any] = {}
+        for _ in range(round((SUMMARY_EVERY_S + SHOWN_EVERY_S) / REPORT_EVERY_S) + 1):
+            told = asks(coordinator, clock).get("watching", told)
+            for other in others:
+                coordinator.report(Report(other, 1000, ANY, {}), 5, None)
+        assert told["unknown_boxes"] == coordinator.status()["unknown_boxes"]
+        return told["unknown_boxes"]
+
+    with capture_logs() as logs:
+        asks(coordinator, clock, LEARN_S - 1)
+        assert coordinator.status()["unknown_boxes"] == {}  # it may be heard of in a moment
+        assert shown() == {"quay-siren": "quay"}
+        [said] = logs
+        assert (said["log_level"], said["sink"], said["box"]) == ("warning", "quay-siren", "quay")
+        assert said["boxes"] == ["a"]
+        assert shown("quay") == {}
+        assert [one["event"] for one in logs[1:]] == ["the box that a sink names has joined"]
 
 
 def newest(url: str) -> dict[str, Claim]:

@@ -9,7 +9,7 @@ import pytest
 
 from detector.cluster.assignment import Camera
 from detector.cluster.roster import LEARN_S, REPORT_EVERY_S, Report, Roster
-from detector.cluster.summary import NOT_GIVEN, counts, watching
+from detector.cluster.summary import NOT_GIVEN, counts, unknown_boxes, watching
 from detector.console.cluster.view import BoxView, ClusterView, SharedCamera
 from detector.daemon.observability.cluster_file import CLUSTER, ClusterFile, write_cluster
 from detector.daemon.operators.cluster import cluster_view
@@ -43,6 +43,7 @@ class Played:
         """By the console of box `a`."""
         room = self.roster.head_room(self.now_s)
         told = watching(self.roster, room, self.now_s) | {"at_s": time.monotonic()}
+        told |= {"unknown_boxes": unknown_boxes(self.roster, {"siren": "c", "light": "a"})}
         summary = counts(self.roster, room, self.now_s) | {"watching": told}
         write_cluster(folder, "a", summary)
         view = cluster_view(ClusterFile(folder / CLUSTER).read())
@@ -74,6 +75,10 @@ def test_the_console_is_told_which_box_watches_what(played: Played, tmp_path: Pa
     assert a.for_s == pytest.approx(LEARN_S + 4.5)
     assert not view.loss.may_die
     assert view.loss.unwatched == {"a": 2, "b": 1}
+    assert view.unknown_boxes == {"siren": "c"}
+    played.mute.clear()
+    played.run(1)
+    assert played.shown(tmp_path).unknown_boxes == {}
 
 
 def test_a_dead_box_has_no_cameras_and_they_are_named(played: Played, tmp_path: Path) -> None:

@@ -80,11 +80,13 @@ def test_the_page_says_who_watches_what_and_what_nobody_does(many: ManyCameras) 
     assert "west dead · 3 min 0% mill none" in shown
     assert "mill-1, mill-2 : every box that reaches it is dead: west" in shown
     assert "Without south nobody would watch 12 cameras." in shown
+    assert "quay-siren: no box called habour has joined" in shown
     assert "jikimi cluster drain" in shown
     many.told = CALM
     shown = page(many)
     assert "Any one box may die" in shown
     assert "Every camera has a box." in shown
+    assert "has not joined" not in shown
 
 
 def test_a_box_that_would_be_too_full_is_named(many: ManyCameras) -> None:
@@ -151,6 +153,7 @@ def test_a_limited_account_sees_its_own_cameras_of_every_box_and_no_trace_of_oth
     assert {one["name"] for box in told["boxes"] for one in box["cameras"]} == cameras
     assert {one["name"] for one in told["unwatched"]} == unwatched
     assert names(page(many, user)) == cameras | unwatched
+    assert told["unknown_boxes"] == {}
     sites = {site for box in told["boxes"] for site in box["sites"]}
     assert sites <= {one["site"] for box in told["boxes"] for one in box["cameras"]}
 
@@ -175,6 +178,7 @@ def test_programs_are_told_the_same(many: ManyCameras) -> None:
         "load": 0.95,
         "unwatched": {"south": 12},
     }
+    assert told["unknown_boxes"] == {"quay-siren": "habour"}
 
 
 def test_every_word_is_said_in_both_languages(many: ManyCameras) -> None:

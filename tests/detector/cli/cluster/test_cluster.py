@@ -37,6 +37,7 @@ STATUS: dict[str, Any] = {
     "cameras": {"gate": {"box": "a", "epoch": 5, "live": True}},
     "unassignable": {"yard": "every box that reaches it is dead: b"},
     "head_room": {"enough": False, "load": 0.0, "without": "a", "unwatched": {"a": ["gate"]}},
+    "unknown_boxes": {"quay-siren": "habour"},
     "journal": None,
 }
 
@@ -48,6 +49,7 @@ def test_the_status_names_boxes_cameras_without_one_and_whose_loss_would_matter(
     assert "b  dead, last heard of 74 s ago" in said
     assert "yard  every box that reaches it is dead: b" in said
     assert "cameras would be unwatched without a (1)" in said
+    assert "quay-siren  names box habour, which has not joined" in said
     assert "journal" not in said
 
 
