@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from detector.console.words import LANGUAGES, Language, text
+from detector.console.words.reasons import said
 
 LANGUAGE_COOKIE = "language"
 
@@ -35,10 +36,11 @@ def language_of(request: Request) -> Language:
 
 
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """The page; templates see `t` (words), `user` (None: nobody), `lang`, …, and `values`."""
+    """The page; templates see `t` (words), `said` (reasons), `user` (None: nobody), …, `values`."""
     language = language_of(request)
     body = _pages.get_template(template).render(
         t=partial(_text, language),
+        said=partial(said, language=language),
         lang=language,
         user=request.scope.get("user"),
         csrf=request.scope.get("csrf", ""),

@@ -17,6 +17,7 @@ from detector.console.access.user import User
 from detector.console.monitor import CameraView, Monitor
 from detector.console.rendering import language_of
 from detector.console.words import Language, text
+from detector.console.words.reasons import said
 from detector.types import CameraState
 
 OLD_S = 5.0
@@ -99,7 +100,7 @@ def shown(request: Request, view: CameraView) -> dict[str, Any]:
         "place": view.place,
         "look": _look(view),
         "state": t("state_for", state=state, time=lasting(language, now, view.since)),
-        "reason": view.reason,
+        "reason": said(view.reason, language),
         "scores": [
             {
                 "label": label,

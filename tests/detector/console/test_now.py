@@ -115,11 +115,12 @@ def test_a_clip_that_no_browser_plays_is_for_download(at: PagesMonitor, browse: 
 
 
 def test_it_says_what_is_wrong_and_what_is_muted(at: PagesMonitor, browse: Browse) -> None:
-    at.reasons = ["disk full"]
+    at.reasons = ["disk full", "sink police: connection lost: is busy (0x89)"]
     until = datetime.now(UTC).replace(microsecond=0) + MINUTE
     at.mutes = {None: until, "gate": until}
     page = browse().get("/", headers={"accept-language": "ko-KR"}).text
     assert "disk full" in page
+    assert "수신처 police: 연결 끊김: 바쁨 (0x89)" in page
     assert page.count(f'data-until="{until.isoformat()}"') == 2
     assert "모든 카메라" in page
 
