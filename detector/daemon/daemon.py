@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from structlog import get_logger
 
-from alerts.deadline import LEAVE_S, Deadline
+from alerts.deadline import Deadline
 from alerts.dispatcher import WRITE_S, Dispatcher
 from alerts.liveness import LiveThread
 from alerts.message import Alert, AlertContext, CameraNotice
@@ -26,10 +25,9 @@ from alerts.metrics import AlertMetrics
 from alerts.sink import FarSink
 from alerts.storage.faults import StorageFaults
 from alerts.storage.write_behind import Change as StoreChange
-from config.errors import ConfigError, ControlError, ModelError
-from config.secrets import scrub
+from config.errors import ModelError
 from config.settings import CameraSettings, Settings, SinkSettings
-from detector.console.monitor import Change, Topic, Zones
+from detector.console.monitor import Change, Topic
 from detector.console.server import ConsoleServer
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.evidence_journal import evidence_recorder
@@ -39,6 +37,7 @@ from detector.daemon.health import Health
 from detector.daemon.journal import OUTBOX, Journal, LeftOpen
 from detector.daemon.left_open import reports_of
 from detector.daemon.links import linked
+from detector.daemon.live_settings import LiveSettings
 from detector.daemon.observability.cluster_file import CLUSTER, ClusterFile
 from detector.daemon.observability.cluster_metrics import ClusterMetrics
 from detector.daemon.observability.evidence_metrics import EvidenceMetrics
@@ -99,8 +98,6 @@ class Daemon:
         log_writer: LogWriter,
     ) -> None:
         """Claim state directory, port and sinks; raises JikimiError where one is not to be had."""
-        self._settings = settings
-        self._read_again = read_again
         self._log_writer = log_writer
         self._started_at = datetime.now(UTC)
         self._signals = Signals()
@@ -120,10 +117,7 @@ class Daemon:
             far_sinks=self._far_sink,
         )
         self._zones = DrawnZones(state_dir / ZONES, faults)
-        self._changing = threading.Lock()
-        self._ending = False
-        self._stated = settings
-        self._settings = settings = self._zones.laid_over(settings)
+        stated, settings = settings, self._zones.laid_over(settings)
         self._cameras = Cameras(self._watched_camera)
         self._worker = InferenceWorker(
             classifier.engine,
@@ -132,7 +126,7 @@ class Daemon:
             WorkerMetrics(metrics),
             self._cameras.is_alarmed,
         )
-        self._second_look = self._new_second_look()
+        self._second_look = self._new_second_look(settings.weights)
         self._supervisor = supervisor = Supervisor(self._threads)
         self._recorder = Recorder(self._dispatcher.store)
         self._evidence = evidence_recorder(settings, sidecar.name, self._recorder)
@@ -163,7 +157,7 @@ class Daemon:
             url.get_secret_value() if url else None,
             self._dispatcher,
             lambda: turns.claims.box,
-            lambda: self._settings.sinks,
+            lambda: self._settings.now.sinks,
         )
         self._reporter = IncidentReporter(
             self._journal,
@@ -179,6 +173,17 @@ class Daemon:
             state_dir / "calibration", sidecar, faults, turns.carrying.calibrated
         )
         self._calibration_saver = CalibrationSaver(self._cameras.all, self._calibrations)
+        self._settings = LiveSettings(
+            stated,
+            read_again,
+            self._zones,
+            self._cameras,
+            self._dispatcher,
+            turns,
+            self._calibrations,
+            on_stopped=self._note_stopped,
+            on_changed=self._look_again,
+        )
         commands = OperatorCommands(
             self._cameras,
             self._dispatcher,
@@ -202,7 +207,7 @@ class Daemon:
         )
         self.monitor = DaemonMonitor(
             Parts(
-                lambda: self._settings,
+                lambda: self._settings.now,
                 lambda: self.journal_reader,
                 state_dir / EVIDENCE if self._evidence else None,
                 self._cameras,
@@ -215,7 +220,7 @@ class Daemon:
                 by_name,
                 changes,
                 self._zones,
-                self._set_zones,
+                self._settings.set_zones,
             )
         )
         self._http = ConsoleServer(settings.http, self.monitor)
@@ -253,7 +258,7 @@ class Daemon:
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "url": self._http.url,
             "page": "" if self._http.is_closed else f"{self._http.url}/",
-            "state_dir": str(self._settings.state_dir),
+            "state_dir": str(self._settings.now.state_dir),
             "model": {
                 "name": sidecar.name,
                 "engine": self._classifier.engine.name,
@@ -310,7 +315,6 @@ class Daemon:
 
     def _start(self) -> None:
         self._dispatcher.start()
-        self._forwarding.look_again()
         self._reporter.start()
         if self._serve_engine:
             self._serve_engine.start()
@@ -319,12 +323,7 @@ class Daemon:
         if self._evidence:
             self._evidence.start()
         self._close_left_open(datetime.now(UTC))
-        names = [camera.name for camera in self._settings.cameras]
-        self._turns.begin(names, self._calibrations)
-        self._settings = self._zones.laid_over(self._stated)
-        for camera in self._settings.cameras:
-            self._cameras.add(camera)
-        self._turns.succeed(names)
+        self._settings.begin()
         self._calibration_saver.start()
         self._control.start()
         self._http.start()
@@ -358,12 +357,12 @@ class Daemon:
             if asked - {signal.SIGHUP}:
                 return
             if asked:
-                self._reload()
+                self._settings.reload()
 
     def _stop(self, deadline: Deadline) -> None:
         """Ask every part to end, the last alerts first, then wait for all until `deadline`."""
         notify("STOPPING=1")
-        self._ending = True
+        self._settings.request_stop()
         if self._turns.claims.box is not None:
             self._turns.read()  # a box that ends for want of cameras has given them to others
         self._forwarding.request_stop()
@@ -396,11 +395,10 @@ class Daemon:
             camera.join(deadline)
         log.info("stopped")
 
-    def _new_second_look(self) -> SecondLookWorker | None:
+    def _new_second_look(self, weights: Path | None) -> SecondLookWorker | None:
         """None where the weights have none; one whose files do not fit says so once it starts."""
         if self._classifier.sidecar.second_look is None:
             return None
-        weights = self._settings.weights
         try:
             rules = second_look_rules(weights)
         except ModelError:
@@ -409,10 +407,11 @@ class Daemon:
         return SecondLookWorker(rules, partial(loaded, weights), self._cameras.on_looked, observer)
 
     def _look_again(self) -> None:
-        """Start the second look if it is not, and a camera wants it: it takes 40 MB."""
-        wanted = any(camera.detection.second_look for camera in self._settings.cameras)
+        """Start what the settings in force want and is not there; a second look takes 40 MB."""
+        wanted = any(camera.detection.second_look for camera in self._settings.now.cameras)
         if self._second_look and wanted and not self._second_look.started:
             self._second_look.start()
+        self._forwarding.look_again()
 
     def _watched_camera(self, camera: CameraSettings) -> WatchedCamera:
         callbacks = CameraCallbacks(self._reporter.report, self._submit, self._show_state)
@@ -430,7 +429,7 @@ class Daemon:
     def _submit(
         self, alert: Alert, context: AlertContext | None = None, also: StoreChange | None = None
     ) -> list[str]:
-        public_url = self._settings.http.public_url
+        public_url = self._settings.now.http.public_url
         return self._dispatcher.submit(linked(alert, public_url), context, also)
 
     def _far_sink(self, sink: SinkSettings) -> FarSink | None:
@@ -455,82 +454,13 @@ class Daemon:
             self._tell_left_open(left, "monitor restarted")
 
     def _tell_left_open(self, left: LeftOpen, reason: str) -> None:
-        for report in reports_of(left, self._settings, reason, datetime.now(UTC)):
+        for report in reports_of(left, self._settings.now, reason, datetime.now(UTC)):
             self._reporter.report(report)
 
     def _tell_change(self, change: Change) -> None:
         if change.topic is Topic.SILENCE:
             self._turns.carrying.silenced(camera.camera.name for camera in self._cameras.all())
         self._changes.tell(change)
-
-    def _reload(self) -> None:
-        """Take over changed settings; a wrong file changes nothing."""
-        try:
-            stated = self._read_again()
-        except ConfigError as error:
-            log.warning("reload refused, everything stays as it was", error=scrub(str(error)))
-            return
-        fixed = ("state_dir", "weights", "engine", "serve_url", "evidence", "journal", "log")
-        changed = [key for key in fixed if getattr(stated, key) != getattr(self._settings, key)]
-        if _listening(stated) != _listening(self._settings):
-            changed.append("http")
-        if changed:
-            log.warning("these settings take effect at the next start", keys=changed)
-        with self._changing:
-            self._zones.read()
-            self._turns.begin([camera.name for camera in stated.cameras], self._calibrations)
-            self._take_over(stated, "camera removed or changed")
-
-    def _set_zones(self, camera: str, zones: Zones | None, by: str) -> None:
-        """Keep what was drawn, and watch `camera` by it; raises ControlError."""
-        with self._changing:
-            if self._ending:
-                raise ControlError("jikimi is stopping; draw the zones once it runs again")
-            self._cameras.by_name(camera)
-            self._zones.put(camera, zones, by)
-            self._turns.carrying.zones_drawn(camera)
-            self._take_over(self._stated, "zones changed")
-
-    def _take_over(self, stated: Settings, reason: str) -> None:
-        """Go by `stated` and the zones that were drawn; cameras that differ begin anew.
-
-        `reason`: why their incidents end.
-        """
-        settings = self._zones.laid_over(stated)
-        gone = [camera for camera in self._settings.cameras if camera not in settings.cameras]
-        added = [camera for camera in settings.cameras if camera not in self._settings.cameras]
-        deadline = Deadline.after(LEAVE_S)
-        self._cameras.remove([camera.name for camera in gone], reason, deadline)
-        shown = {(camera.name, camera.site) for camera in settings.cameras}
-        for camera in gone:
-            self._note_stopped(camera)
-            if (camera.name, camera.site) not in shown:
-                self._dispatcher.forget_camera(camera.name, camera.site)
-        if settings.sinks != self._settings.sinks:
-            try:
-                self._dispatcher.reconfigure(settings.sinks, deadline)
-            except ConfigError as error:  # a sink's package was broken since it was read
-                log.warning("sinks stay as they were", error=scrub(str(error)))
-                as_before = {"sinks": self._settings.sinks}
-                stated = stated.model_copy(update=as_before)
-                settings = settings.model_copy(update=as_before)
-        self._stated = stated
-        self._settings = settings
-        self._look_again()
-        self._forwarding.look_again()
-        for camera in added:
-            self._cameras.add(camera)
-        self._turns.succeed([camera.name for camera in settings.cameras])
-        log.info(
-            "reloaded",
-            removed_or_changed=[camera.name for camera in gone],
-            added_or_changed=[camera.name for camera in added],
-        )
-
-
-def _listening(settings: Settings) -> dict[str, Any]:
-    """Of `http`, what only a start takes over; the rest is looked up at each request."""
-    return settings.http.model_dump(exclude={"accounts", "tokens", "host_names", "public_url"})
 
 
 def _served(classifier: Classifier, settings: Settings, metrics: DetectorMetrics) -> Classifier:

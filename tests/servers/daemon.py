@@ -153,8 +153,12 @@ class DaemonProcess:
         return dict(camera)
 
     def wait_state(self, name: str, state: str, timeout_s: float = 30.0) -> None:
-        """Wait until camera `name` is in `state`."""
-        wait_until(lambda: self.camera(name)["state"] == state, f"{name} to be {state}", timeout_s)
+        """Wait until camera `name` is there (a reload may be under way) and in `state`."""
+
+        def is_in_state() -> bool:
+            return (name, state) in {(c["name"], c["state"]) for c in self.health()["cameras"]}
+
+        wait_until(is_in_state, f"{name} to be {state}", timeout_s)
 
     def metrics_text(self) -> str:
         """The body of /metrics."""

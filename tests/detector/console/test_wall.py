@@ -221,7 +221,7 @@ def test_zones_take_effect_at_once_on_their_camera_alone_and_can_be_taken_back(
     assert daemon.daemon.status()["drawn_zones"] == ["gate"]
     page = console.get("/camera/gate/zones").text
     assert "drawn in the console" in page
-    daemon.daemon._reload()
+    daemon.daemon._settings.reload()
     assert daemon.daemon._cameras.by_name("gate") is gate
     assert console.post("/camera/gate/zones/remove").status_code == 303
     assert daemon.monitor.zones("gate") == Zones()

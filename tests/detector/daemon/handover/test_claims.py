@@ -84,7 +84,7 @@ def test_alert_and_incident_carry_box_and_epoch(tmp_path: Path, claim: Claim | N
     reporter.report(IncidentReport(incident, GATE))
     assert reporter.flush(10)
     assert (told[0].box, told[0].epoch) == ((claim.box, claim.epoch) if claim else (None, None))
-    [(epoch,)] = journal.store.read("SELECT epoch FROM incidents")
+    [(epoch,)] = journal.store.read("SELECT epoch FROM incident_details")
     assert epoch == (claim.epoch if claim else None)
     reporter.stop(Deadline.after(10))
     journal.close(Deadline.after(10))
