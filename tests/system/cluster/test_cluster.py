@@ -79,6 +79,13 @@ def coordinators(cluster: Cluster) -> dict[int, str]:
     return found
 
 
+def known(cluster: Cluster) -> set[str]:
+    """The boxes that the coordinator has heard of, once it has given each camera to one."""
+    found = status(cluster)
+    alive = {one["name"] for one in found.get("boxes", ()) if one["alive"]}
+    return alive if found.get("cameras", {}).keys() == CAMERAS else set()
+
+
 def epochs(cluster: Cluster) -> dict[str, int]:
     return {name: one["epoch"] for name, one in status(cluster).get("cameras", {}).items()}
 
@@ -115,6 +122,8 @@ def test_the_others_go_on_while_the_head_is_dead_and_it_finds_who_watches_what(
 def test_the_cameras_of_a_box_that_is_killed_are_live_on_the_others(
     cluster: Cluster, journal: str
 ) -> None:
+    # A coordinator that has lost all with the head waits up to 45 s for the boxes it is to know.
+    wait_until(lambda: known(cluster) == {one.name for one in cluster.boxes}, "its boxes", 120)
     [told] = coordinators(cluster).values()
     victim = "b2" if told == "b1" else "b1"
     before, orphans = epochs(cluster), box(cluster, victim).live()
