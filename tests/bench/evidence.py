@@ -60,13 +60,14 @@ def _daemon(
         for name in urls:
             daemon.wait_state(name, "live", 60)
         measure.pause(WARM_UP_S)
+        before = {name: daemon.samples(name) for name in urls}
         if fights:
             script.write_text("10 10")
             wait_until(lambda: _open(daemon) == AT_ONCE, "incidents to open")
         assert daemon.process
         yield [daemon.process.pid]
         assert _open(daemon) == AT_ONCE * fights
-        share = min(map(daemon.scored_share, urls))
+        share = min(daemon.scored_share(name, before[name]) for name in urls)
         assert share >= SCORED, f"only {share:.1%} of the samples scored"
 
 
