@@ -60,10 +60,10 @@ test: test-fast test-slow ## every test this machine can run, but for the longes
 test-fast: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n auto -m "not slow"
 
-# Slow tests wait most of the time: two at a time take 7 minutes instead of 12 on two cores.
+# Slow tests wait most of the time: three at a time keep two cores busy.
 .PHONY: test-slow
 test-slow: $(VENV)/.dev
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations 20 -m "slow and not long"
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --durations 20 -m "slow and not long"
 
 .PHONY: test-long
 test-long: $(VENV)/.dev ## the longest tests: training, a clean installation, dashboards on a real run
@@ -71,7 +71,7 @@ test-long: $(VENV)/.dev ## the longest tests: training, a clean installation, da
 
 .PHONY: test-cluster
 test-cluster: $(VENV)/.cluster ## boxes that stand in for each other, on Ray, PostgreSQL and mosquitto (CLUSTER_KILLS=3)
-	@$(BIN)/python -m pytest -s -v tests/system/cluster
+	@$(BIN)/python -m pytest -s -v tests/system/cluster $(CLUSTER)
 
 .PHONY: chaos
 chaos: export CHAOS_LONG := 1
