@@ -178,7 +178,7 @@ def test_files_that_are_removed_while_it_runs_stop_no_alarm(tmp_path: Path) -> N
     with FightingDaemon(tmp_path / "jikimi") as daemon:
         daemon.wait_state("gate", "live")
         daemon.fight_once()
-        shutil.rmtree(daemon.state_dir)
+        shutil.rmtree(daemon.state_dir.rename(tmp_path / "gone"))  # else it writes meanwhile
         daemon.fight_once()
         daemon.kill()
         daemon.start()
