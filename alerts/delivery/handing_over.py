@@ -18,7 +18,7 @@ from alerts.admission import Stage
 from alerts.clock import SteadyClock
 from alerts.message import AlertPhase
 from alerts.routing import CAMERA_NOTICES
-from alerts.storage.alerts import put_alert
+from alerts.storage.alerts import put_alert, split
 from alerts.storage.queue import remember_stage
 from alerts.storage.store import Store
 
@@ -106,7 +106,7 @@ def take_over(
     def steady(at: datetime) -> float:
         return now - (utc - at).total_seconds()
 
-    alerts = {str(row.alert_id): row for row in rows}
+    alerts = {str(row.alert_id): (split(row.body), row.image) for row in rows}
     queue = [
         (
             row.sink,
@@ -128,8 +128,8 @@ def take_over(
     ]
 
     def change(database: sqlite3.Connection) -> None:
-        for key, row in alerts.items():
-            put_alert(database, key, row.body, row.image)
+        for key, alert in alerts.items():
+            put_alert(database, key, *alert)
         database.executemany(
             "INSERT OR IGNORE INTO queue (sink, alert_id, incident_id, phase, sent_at, retry_at,"
             " no_image, unconfirmed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from typing import NamedTuple
 
 from alerts.message import Alert
 
@@ -33,26 +34,36 @@ _FIRST = {
 """The fields that every release knows."""
 
 
-def body_of(alert: Alert) -> str:
-    """What is kept of it as JSON: all but its picture."""
-    return alert.model_dump_json(exclude={"image"})
+class Body(NamedTuple):
+    """JSON objects: what every release knows, and what has come since (None: nothing)."""
+
+    first: str
+    added: str | None
 
 
-def put_alert(database: sqlite3.Connection, key: str, body: str, image: bytes | None) -> None:
-    """Keep the alert `key` with its JSON object `body`; one that is there stays as it is."""
+def body_of(alert: Alert) -> Body:
+    """What is kept of it: all but its picture."""
+    return split(alert.model_dump_json(exclude={"image"}))
+
+
+def split(body: str) -> Body:
+    """A JSON object of an alert, by who knows its fields."""
     fields = json.loads(body)
     first = {name: value for name, value in fields.items() if name in _FIRST}
     added = {
         name: value for name, value in fields.items() if name not in _FIRST and value is not None
     }
+    return Body(_written(first), _written(added) if added else None)
+
+
+def put_alert(database: sqlite3.Connection, key: str, body: Body, image: bytes | None) -> None:
+    """Keep the alert `key`; one that is there stays as it is."""
     database.execute(
         "INSERT OR IGNORE INTO alert VALUES (?, ?, ?, ?)",
-        (key, len(image or b""), _written(first), image),
+        (key, len(image or b""), body.first, image),
     )
-    if added:
-        database.execute(
-            "INSERT OR IGNORE INTO alert_details VALUES (?, ?)", (key, _written(added))
-        )
+    if body.added:
+        database.execute("INSERT OR IGNORE INTO alert_details VALUES (?, ?)", (key, body.added))
 
 
 def _written(fields: dict[str, object]) -> str:
