@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect, sync_playwright
+from console.chromium import chromium, flawless_page, overflows, serious
+from playwright.sync_api import Page, expect
 
 from servers import fighting
 from servers.daemon import DaemonProcess
@@ -16,7 +16,6 @@ from servers.rtsp import RtspServer, make_clip
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-CHROMIUM = "/usr/bin/chromium"
 CAMERAS = [f"cam-{number:02}" for number in range(16)]
 FIGHTING = CAMERAS[5]
 
@@ -30,20 +29,9 @@ SOURCES = "() => [...document.querySelectorAll('.tile img')].map(image => image.
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    """A page in whose console no error is at its end."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
-    expect.set_options(timeout=60_000)
-    wrong: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(locale="en-GB", viewport={"width": 1600, "height": 1200})
-        page.set_default_timeout(60_000)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    size = {"width": 1600, "height": 1200}
+    with chromium() as browser, flawless_page(browser, viewport=size) as page:
         yield page
-        browser.close()
-    assert wrong == []
 
 
 def test_sixteen_cameras_are_seen_renewed_and_one_that_fights_turns_red(
@@ -72,7 +60,6 @@ def test_sixteen_cameras_are_seen_renewed_and_one_that_fights_turns_red(
             assert red.get_attribute("data-camera") == FIGHTING
             assert page.evaluate("window.notReloaded")
             page.set_viewport_size({"width": 390, "height": 844})
-            assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
-            found = Axe().run(page).response["violations"]
-            assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
+            assert not overflows(page)
+            assert serious(page) == []
             page.goto("about:blank")  # before the daemon ends, which the page would report

@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from console.chromium import chromium
 from console.pages_monitor import KIM, PagesMonitor, serving
+from playwright.sync_api import Browser
 
 from config.settings import Settings
 from detector.console.access.user import User
@@ -50,6 +52,13 @@ def at(tmp_path: Path) -> Iterator[PagesMonitor]:
     feeding.feeder.start()
     yield PagesMonitor(feeding, evidence)
     feeding.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for one module: while it runs, no other test can call `asyncio.run`."""
+    with chromium() as launched:
+        yield launched
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -11,26 +12,16 @@ from uuid import UUID
 import av
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from console.chromium import COUNT_TONES, flawless_page, overflows, violations
 from console.kept import grow, keep
 from console.pages_monitor import PagesMonitor, serving
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from detector.journal.records import Verdict
 from footage import write_video
 from journal_feeding import NOW, closed, opened
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-
-CHROMIUM = "/usr/bin/chromium"
-
-COUNT_TONES = """
-window.tones = 0;
-const start = OscillatorNode.prototype.start;
-OscillatorNode.prototype.start = function (...more) { window.tones += 1; start.apply(this, more); };
-"""
-
-expect.set_options(timeout=60_000)
 
 HANGUL = """document.activeElement.dispatchEvent(
     new KeyboardEvent("keydown", {{key: "ㄱ", code: "{code}", bubbles: true}}))"""
@@ -45,43 +36,20 @@ HOUR = timedelta(hours=1)
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def show(at: PagesMonitor, chromium: Browser) -> Iterator[Open]:
+def show(at: PagesMonitor, browser: Browser) -> Iterator[Open]:
     """Opens a page; whatever the browser finds wrong with it fails the test."""
-    wrong: list[str] = []
-    with serving(at) as address:
-        contexts = []
+    with serving(at) as address, ExitStack() as left:
 
         def show(path: str = "/", width: int = 1280, locale: str = "en-GB") -> Page:
-            context = chromium.new_context(
-                viewport={"width": width, "height": 844}, locale=locale, base_url=address
-            )
-            contexts.append(context)
-            context.set_default_timeout(60_000)
-            context.add_init_script(COUNT_TONES)
-            page = context.new_page()
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on(
-                "console",
-                lambda said: wrong.append(said.text) if said.type == "error" else None,
-            )
+            size = {"width": width, "height": 844}
+            opened = flawless_page(browser, viewport=size, locale=locale, base_url=address)
+            page = left.enter_context(opened)
+            page.add_init_script(COUNT_TONES)
             page.goto(path)
             return page
 
         yield show
-        for context in contexts:
-            context.close()
-    assert wrong == []
 
 
 def test_an_incident_appears_by_itself_and_rings_once(at: PagesMonitor, show: Open) -> None:
@@ -199,10 +167,9 @@ def test_every_page_is_for_everybody(at: PagesMonitor, show: Open, locale: str) 
     page = show(width=390, locale=locale)
     for path in (f"/incident/{one.id}", "/history", "/report", "/"):
         page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert not overflows(page), path
         assert page.locator("html").get_attribute("lang") == locale[:2]
-        found = Axe().run(page).response["violations"]
-        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], path
+        assert violations(page) == [], path
         assert not page.locator("[style]").count(), path  # which the security policy forbids
 
 

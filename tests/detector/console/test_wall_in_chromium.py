@@ -14,63 +14,33 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from console.chromium import flawless_page, overflows, serious
 from console.cluster_views import CALM, WHOLE
 from console.wall_monitor import ManyCameras, RunningDaemon, console, served, wait_for
+from playwright.sync_api import Browser, Page
 
 from detector.inference.weights import Classifier
 from servers.rtsp import RtspServer, make_clip
 
-CHROMIUM = Path("/usr/bin/chromium")
-
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        pytest.skip("Debian's chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-
-
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page on which nothing may go wrong; at its end no error is in its console."""
-    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
-        opened = context.new_page()
-        wrong: list[str] = []
-        opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-        opened.on("pageerror", lambda error: wrong.append(str(error)))
-        opened.on("dialog", lambda dialog: dialog.accept())
-        yield opened
-    assert wrong == []
+def page(browser: Browser) -> Iterator[Page]:
+    with flawless_page(browser, viewport={"width": 1280, "height": 800}) as page:
+        page.on("dialog", lambda dialog: dialog.accept())
+        yield page
 
 
 @contextmanager
-def browsed(page: Any, monitor: Any) -> Iterator[str]:
+def browsed(page: Page, monitor: Any) -> Iterator[str]:
     """The address of its pages, which the browser leaves before they are gone."""
     with served(console(monitor)) as address:
         yield address
         page.goto("about:blank")
 
 
-def serious(page: Any) -> list[str]:
-    """What axe finds that keeps people out."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found
-            if one["impact"] in {"serious", "critical"}]  # fmt: skip
-
-
-def overflows(page: Any) -> bool:
-    """Whether anything lies beside the screen."""
-    return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
-
-
-def test_a_wall_of_64_fetches_what_is_on_screen_one_at_a_time(page: Any) -> None:
+def test_a_wall_of_64_fetches_what_is_on_screen_one_at_a_time(page: Page) -> None:
     many = ManyCameras([f"cam-{index:02}" for index in range(64)])
     asked: Counter[str] = Counter()
     held = threading.Event()
@@ -94,7 +64,7 @@ def test_a_wall_of_64_fetches_what_is_on_screen_one_at_a_time(page: Any) -> None
         page.unroute("**/picture.jpg?side=320&n=*")
 
 
-def test_a_tile_turns_red_by_the_event_alone_and_is_found_by_its_state(page: Any) -> None:
+def test_a_tile_turns_red_by_the_event_alone_and_is_found_by_its_state(page: Page) -> None:
     many = ManyCameras([f"cam-{index:02}" for index in range(16)])
     with browsed(page, many) as at:
         page.goto(f"{at}/wall")
@@ -120,7 +90,7 @@ def test_a_tile_turns_red_by_the_event_alone_and_is_found_by_its_state(page: Any
 
 
 @pytest.mark.parametrize("path", ["/wall", "/camera/cam-00", "/camera/cam-00/zones"])
-def test_pages_are_for_everybody_and_fit_a_telephone(page: Any, path: str) -> None:
+def test_pages_are_for_everybody_and_fit_a_telephone(page: Page, path: str) -> None:
     many = ManyCameras([f"cam-{index:02}" for index in range(16)])
     many.incidents["cam-01"] = "an incident"
     with browsed(page, many) as at:
@@ -135,7 +105,7 @@ def test_pages_are_for_everybody_and_fit_a_telephone(page: Any, path: str) -> No
         assert not overflows(page)
 
 
-def test_a_zone_is_drawn_by_keyboard_alone(page: Any) -> None:
+def test_a_zone_is_drawn_by_keyboard_alone(page: Page) -> None:
     many = ManyCameras([f"cam-{index:02}" for index in range(1)])
     with browsed(page, many) as at:
         page.goto(f"{at}/camera/cam-00/zones")
@@ -161,7 +131,7 @@ def test_a_zone_is_drawn_by_keyboard_alone(page: Any) -> None:
 
 
 def test_a_zone_drawn_by_mouse_stops_motion_there_and_sleepers_sleep_on(
-    page: Any, classifier: Classifier, tmp_path: Path
+    page: Page, classifier: Classifier, tmp_path: Path
 ) -> None:
     clips = {
         "moves": moving_on_the_left(tmp_path / "moves.mp4"),
@@ -228,7 +198,7 @@ def moving_on_the_left(path: Path) -> Path:
     return path
 
 
-def test_boxes_are_renewed_by_themselves_and_fit_a_telephone(page: Any) -> None:
+def test_boxes_are_renewed_by_themselves_and_fit_a_telephone(page: Page) -> None:
     many = ManyCameras(["gate", "yard"])
     many.in_cluster, many.told = True, CALM
     with browsed(page, many) as at:
