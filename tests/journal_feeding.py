@@ -66,6 +66,10 @@ class Feeding:
         self.reader.close()
 
 
+MakeFeeding = Callable[..., Feeding]
+"""Of a folder (the test's own), and whether its feeder is to `start`."""
+
+
 def asked(where: Path | str, query: Callable[[Connection], T]) -> T:
     """What `query` finds in the journal at `where`."""
     if isinstance(where, Path):

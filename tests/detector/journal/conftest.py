@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from detector.journal import database, feeder
-from journal_feeding import Feeding
+from journal_feeding import Feeding, MakeFeeding
 from servers.postgresql import PostgresqlServer
 
 NUMBERS = count()
 
 
-@pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tried again at once, and no lock is waited for long."""
+@pytest.fixture(autouse=True)
+def _tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the journal does not take is tried again at once."""
     monkeypatch.setattr(feeder, "FIRST_RETRY_S", 0.1)
     monkeypatch.setattr(feeder, "LONGEST_RETRY_S", 0.5)
     monkeypatch.setattr(feeder, "PAUSE_S", 0.02)
+
+
+@pytest.fixture
+def short_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lock of the journal is waited for long."""
     monkeypatch.setattr(database, "LOCK_S", 0.3)
     options = database._POSTGRESQL | {"options": "-c lock_timeout=300ms -c timezone=UTC"}
     monkeypatch.setattr(database, "_POSTGRESQL", options)
@@ -42,7 +47,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
 
 
 @pytest.fixture
-def feeding(tmp_path: Path, where: Path | str) -> Iterator[Callable[..., Feeding]]:
+def feeding(tmp_path: Path, where: Path | str) -> Iterator[MakeFeeding]:
     """Makes stores with a feeder of the journal `where`, one after the other; see `Feeding`."""
     made: list[Feeding] = []
 

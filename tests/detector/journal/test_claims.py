@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +18,7 @@ from detector.journal.records import AuditEntry, IncidentRecord
 from detector.journal.tables import audit
 from detector.journal.writer import RETENTION, forget, write
 from detector.types import Claim
-from journal_feeding import Feeding, asked, journalled, opened
+from journal_feeding import MakeFeeding, asked, journalled, opened
 
 NOON = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
 A, B = Claim("a", 7), Claim("b", 8)
@@ -167,7 +166,7 @@ def test_the_last_claim_is_never_forgotten_and_what_it_followed_is(where: Path |
 
 
 def test_a_box_that_was_cut_off_feeds_what_was_its_own_and_no_more(
-    where: Path | str, feeding: Callable[..., Feeding]
+    where: Path | str, feeding: MakeFeeding
 ) -> None:
     claim(where, {"gate": A})
     claim(where, {"gate": B}, NOON + MINUTE)

@@ -18,6 +18,7 @@ from detector.journal import tables
 from detector.types import Incident
 from journal_feeding import (
     Feeding,
+    MakeFeeding,
     asked,
     assert_whole,
     fight,
@@ -26,10 +27,6 @@ from journal_feeding import (
     opened,
     reason,
 )
-
-Make = Callable[..., Feeding]
-
-pytestmark = pytest.mark.usefixtures("soon")
 
 
 def garbage(path: Path) -> None:
@@ -93,7 +90,9 @@ def test_a_journal_that_is_removed_while_it_is_written_is_begun_anew(tmp_path: P
     at.stop()
 
 
-def test_a_journal_of_a_newer_release_is_left_alone_and_gets_its_own_later(feeding: Make) -> None:
+def test_a_journal_of_a_newer_release_is_left_alone_and_gets_its_own_later(
+    feeding: MakeFeeding,
+) -> None:
     at = feeding()
     one = fight(at)
     at.wait_fed()
@@ -114,7 +113,7 @@ def set_version(where: Path | str, version: str) -> None:
     asked(where, update)
 
 
-def test_one_row_that_cannot_be_written_holds_up_no_other(feeding: Make) -> None:
+def test_one_row_that_cannot_be_written_holds_up_no_other(feeding: MakeFeeding) -> None:
     at = feeding(start=False)
     incident = opened()
     at.incidents.record(incident)

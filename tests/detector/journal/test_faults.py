@@ -26,6 +26,7 @@ from detector.journal.records import CameraStateRecord, EvidenceFile, Verdict
 from journal_feeding import (
     NOW,
     Feeding,
+    MakeFeeding,
     assert_whole,
     closed,
     fight,
@@ -35,10 +36,6 @@ from journal_feeding import (
     reason,
 )
 from servers.postgresql import PASSWORD, PostgresqlServer
-
-Make = Callable[..., Feeding]
-
-pytestmark = pytest.mark.usefixtures("soon")
 
 
 @contextmanager
@@ -56,7 +53,8 @@ def locked(where: Path | str) -> Iterator[None]:
         yield
 
 
-def test_a_journal_that_is_locked_gets_all_of_it_later(feeding: Make) -> None:
+@pytest.mark.usefixtures("short_locks")
+def test_a_journal_that_is_locked_gets_all_of_it_later(feeding: MakeFeeding) -> None:
     at = feeding()
     first = fight(at)
     at.wait_fed()
@@ -72,7 +70,7 @@ def test_a_journal_that_is_locked_gets_all_of_it_later(feeding: Make) -> None:
 
 
 def test_a_server_that_is_restarted_gets_all_of_it_later(
-    postgresql: PostgresqlServer, tmp_path: Path, feeding: Make, where: Path | str
+    postgresql: PostgresqlServer, tmp_path: Path, feeding: MakeFeeding, where: Path | str
 ) -> None:
     if isinstance(where, Path):
         pytest.skip("a file is not restarted")
@@ -102,7 +100,7 @@ def test_a_server_that_is_restarted_gets_all_of_it_later(
 
 def test_a_server_that_stands_still_holds_nobody_up(
     postgresql: PostgresqlServer,
-    feeding: Make,
+    feeding: MakeFeeding,
     where: Path | str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -250,7 +248,7 @@ def die_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], list[str
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_feeder_that_dies_at_any_moment_goes_on_where_it_was(
-    feeding: Make, die_at: Callable[[int], list[str]]
+    feeding: MakeFeeding, die_at: Callable[[int], list[str]]
 ) -> None:
     at = feeding()
     fights = [fight(at)]
@@ -269,7 +267,7 @@ def test_a_feeder_that_dies_at_any_moment_goes_on_where_it_was(
 
 
 def test_what_is_written_before_the_store_knows_is_written_once(
-    feeding: Make, monkeypatch: pytest.MonkeyPatch
+    feeding: MakeFeeding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = feeding()
     at.wait_fed()
@@ -291,7 +289,7 @@ def test_what_is_written_before_the_store_knows_is_written_once(
 
 
 def test_an_incident_that_a_kill_has_taken_from_the_store_is_closed(
-    feeding: Make, tmp_path: Path
+    feeding: MakeFeeding, tmp_path: Path
 ) -> None:
     at = feeding()
     incident, other = opened(), opened(camera="yard")
@@ -309,7 +307,7 @@ def test_an_incident_that_a_kill_has_taken_from_the_store_is_closed(
 
 
 def test_boxes_that_share_a_journal_leave_each_others_incidents(
-    feeding: Make, tmp_path: Path, where: Path | str
+    feeding: MakeFeeding, tmp_path: Path, where: Path | str
 ) -> None:
     if isinstance(where, Path):
         pytest.skip("a file is of one box")
@@ -332,7 +330,7 @@ def test_boxes_that_share_a_journal_leave_each_others_incidents(
 
 
 def test_what_waits_is_bounded_and_what_is_given_up_is_counted(
-    feeding: Make, monkeypatch: pytest.MonkeyPatch
+    feeding: MakeFeeding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pending, "KEPT", 5)
     at = feeding(start=False)
@@ -351,7 +349,7 @@ def test_what_waits_is_bounded_and_what_is_given_up_is_counted(
 
 
 @pytest.mark.slow
-def test_a_thousand_incidents_at_once_all_get_there(feeding: Make) -> None:
+def test_a_thousand_incidents_at_once_all_get_there(feeding: MakeFeeding) -> None:
     at = feeding()
     fights = []
     for number in range(1000):
@@ -365,7 +363,7 @@ def test_a_thousand_incidents_at_once_all_get_there(feeding: Make) -> None:
     assert all(one.closed_at for one in found.values())
 
 
-def test_states_before_and_after_the_clock_was_set_back_are_all_kept(feeding: Make) -> None:
+def test_states_before_and_after_the_clock_was_set_back_are_all_kept(feeding: MakeFeeding) -> None:
     at = feeding()
     begin = NOW.replace(second=0)
     hour = timedelta(hours=1)
@@ -387,7 +385,7 @@ def test_states_before_and_after_the_clock_was_set_back_are_all_kept(feeding: Ma
 
 
 def test_a_journal_elsewhere_gets_all_incidents_of_the_store(
-    feeding: Make, tmp_path: Path, where: Path | str
+    feeding: MakeFeeding, tmp_path: Path, where: Path | str
 ) -> None:
     before = Feeding(tmp_path, tmp_path / "before.sqlite")
     before.feeder.start()
@@ -400,7 +398,7 @@ def test_a_journal_elsewhere_gets_all_incidents_of_the_store(
     at.wait_fed()
 
 
-def test_what_is_old_is_forgotten_but_what_is_open_or_to_be_kept(feeding: Make) -> None:
+def test_what_is_old_is_forgotten_but_what_is_open_or_to_be_kept(feeding: MakeFeeding) -> None:
     at = feeding()
     old = NOW - writer.RETENTION - timedelta(days=2)
     gone, still_open, kept, recent = opened(old), opened(old), opened(old), opened()

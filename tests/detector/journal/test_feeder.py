@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -19,12 +18,10 @@ from detector.daemon.journal import OUTBOX
 from detector.journal import feeder, queries, tables
 from detector.journal.records import DeliveryRecord, Outcome, Verdict
 from detector.types import Phase
-from journal_feeding import NOW, Feeding, closed, deliver, journalled, opened
-
-Make = Callable[..., Feeding]
+from journal_feeding import NOW, MakeFeeding, closed, deliver, journalled, opened
 
 
-def test_an_incident_and_what_became_of_its_alerts_get_there(feeding: Make) -> None:
+def test_an_incident_and_what_became_of_its_alerts_get_there(feeding: MakeFeeding) -> None:
     at = feeding()
     first, second = opened(), opened(NOW + timedelta(seconds=5), "yard")
     for incident in (first, second, closed(first)):
@@ -42,7 +39,7 @@ def test_an_incident_and_what_became_of_its_alerts_get_there(feeding: Make) -> N
     assert (told.sink, told.outcome, told.attempts) == ("station", Outcome.DELIVERED, 1)
 
 
-def test_a_later_state_is_never_undone_by_an_earlier_one(feeding: Make) -> None:
+def test_a_later_state_is_never_undone_by_an_earlier_one(feeding: MakeFeeding) -> None:
     at = feeding()
     incident = opened()
     at.incidents.record(incident)
@@ -64,7 +61,7 @@ def test_a_later_state_is_never_undone_by_an_earlier_one(feeding: Make) -> None:
 
 
 def test_verdicts_are_all_kept_and_the_newest_counts_though_the_clock_was_set_back(
-    feeding: Make,
+    feeding: MakeFeeding,
 ) -> None:
     at = feeding()
     incident = opened()
@@ -87,7 +84,7 @@ def test_verdicts_are_all_kept_and_the_newest_counts_though_the_clock_was_set_ba
     }
 
 
-def test_an_alert_that_was_refused_and_sent_again_counts_as_delivered(feeding: Make) -> None:
+def test_an_alert_that_was_refused_and_sent_again_counts_as_delivered(feeding: MakeFeeding) -> None:
     at = feeding()
     incident = opened()
     deliver(at.outbox, "station", incident)
@@ -107,7 +104,7 @@ def test_an_alert_that_was_refused_and_sent_again_counts_as_delivered(feeding: M
 
 
 def test_what_a_release_before_this_one_wrote_is_taken_over_beyond_what_memory_holds(
-    feeding: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    feeding: MakeFeeding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copying, "MAX_INCIDENTS", 70)
     monkeypatch.setattr(feeder, "BATCH", 50)
@@ -126,7 +123,7 @@ ON CONFLICT (id) DO UPDATE SET closed_at = excluded.closed_at, peak = excluded.p
 
 
 def test_what_the_release_before_writes_after_a_roll_back_gets_there_once_this_one_is_back(
-    feeding: Make, tmp_path: Path
+    feeding: MakeFeeding, tmp_path: Path
 ) -> None:
     at = feeding()
     ours, theirs = opened(), opened(camera="yard")

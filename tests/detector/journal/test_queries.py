@@ -20,16 +20,15 @@ from detector.journal.records import (
     ScoreCurve,
     Verdict,
 )
-from journal_feeding import NOW, Feeding, closed, deliver, opened
+from journal_feeding import NOW, Feeding, MakeFeeding, closed, deliver, opened
 
-Make = Callable[..., Feeding]
 Ask = Callable[..., list[IncidentRecord]]
 
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(params=["journalled", "waiting", "journal away"])
-def asking(request: pytest.FixtureRequest, feeding: Make) -> tuple[Feeding, Ask]:
+def asking(request: pytest.FixtureRequest, feeding: MakeFeeding) -> tuple[Feeding, Ask]:
     """A store to fill, and how to ask once it is filled: it is journalled, or not yet, or away."""
     at = feeding(start=request.param != "journal away")
     if request.param == "waiting":
@@ -104,7 +103,9 @@ def test_one_incident_with_all_that_is_known_of_it(asking: tuple[Feeding, Ask]) 
     assert at.reader.incident(opened().id) is None
 
 
-def test_a_month_by_camera_and_local_hour(feeding: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_month_by_camera_and_local_hour(
+    feeding: MakeFeeding, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(writer, "RETENTION", timedelta(days=36_500))
     at = feeding()
     seoul = ZoneInfo("Asia/Seoul")
@@ -144,7 +145,7 @@ def test_a_month_by_camera_and_local_hour(feeding: Make, monkeypatch: pytest.Mon
     assert december == []
 
 
-def test_a_journal_is_read_while_nobody_may_write_it(feeding: Make, tmp_path: Path) -> None:
+def test_a_journal_is_read_while_nobody_may_write_it(feeding: MakeFeeding, tmp_path: Path) -> None:
     at = feeding()
     if isinstance(at.where, str):
         pytest.skip("a server says who may write")
@@ -162,7 +163,7 @@ def test_a_journal_is_read_while_nobody_may_write_it(feeding: Make, tmp_path: Pa
     ]
 
 
-def test_migrations_make_just_the_tables_that_are_asked(feeding: Make) -> None:
+def test_migrations_make_just_the_tables_that_are_asked(feeding: MakeFeeding) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
@@ -175,7 +176,7 @@ def test_migrations_make_just_the_tables_that_are_asked(feeding: Make) -> None:
     assert at.asked(lambda c: MigrationContext.configure(c).get_current_revision()) == HEAD
 
 
-def test_an_incident_is_found_by_a_verdict_that_waits(feeding: Make) -> None:
+def test_an_incident_is_found_by_a_verdict_that_waits(feeding: MakeFeeding) -> None:
     at = feeding()
     one = opened()
     at.incidents.record(closed(one))
