@@ -70,9 +70,9 @@ class SyslogSink:
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"has a certificate that is not trusted: {error.verify_message}"
         if isinstance(error, ssl.SSLError):
-            why = (error.reason or "broken off").replace("_", " ").lower()
+            why = (error.reason or "BROKEN_OFF").replace("_", " ").lower()
             return f"fails at TLS ({why}); check tls, or write protocol: tcp if it speaks none"
         if isinstance(error, TimeoutError):
-            hint = "; does that port speak TLS?" if is_tls else ""
-            return f"did not answer within {self._options.timeout_s:g} s{hint}"
+            late = f"did not answer within {self._options.timeout_s:g} s"
+            return f"{late}; does that port speak TLS?" if is_tls else late
         return f"cannot be reached: {getattr(error, 'strerror', None) or error}"
