@@ -11,6 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from servers.daemon import wait_until
+
 CHROMIUM = "/usr/bin/chromium"
 
 COUNT_TONES = """
@@ -62,6 +64,15 @@ def violations(page: Page, *impacts: str) -> list[str]:
 def serious(page: Page) -> list[str]:
     """Of `violations` those that keep people out."""
     return violations(page, "serious", "critical")
+
+
+def wait_in(page: Page, script: str, what: str, arg: Any = None) -> None:
+    """Wait until the function `script`, given `arg`, is true in the page.
+
+    Playwright's `wait_for_function` evaluates a string wherever it is not true at once, and that
+    the console's Content-Security-Policy forbids.
+    """
+    wait_until(lambda: page.evaluate(script, arg), what)
 
 
 def overflows(page: Page) -> bool:

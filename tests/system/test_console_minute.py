@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from console.chromium import COUNT_TONES, chromium, flawless_page
+from console.chromium import COUNT_TONES, chromium, flawless_page, wait_in
 from playwright.sync_api import Page, expect
 
 from servers.daemon import DaemonProcess, wait_until
@@ -52,7 +52,7 @@ def test_an_operators_minute(tmp_path: Path, page: Page) -> None:
         clip = page.locator(f"#i-{incident}:not(.open) video[src*='clip-1.mp4?']")
         expect(clip).to_be_visible()
         press("p")
-        page.wait_for_function(PLAYS, arg=clip.element_handle())
+        wait_in(page, PLAYS, "the clip to play", clip.element_handle())
         told = daemon.folder / "recorded"
         assert not told.exists()
         press("r")

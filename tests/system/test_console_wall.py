@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from console.chromium import chromium, flawless_page, overflows, serious
+from console.chromium import chromium, flawless_page, overflows, serious, wait_in
 from playwright.sync_api import Page, expect
 
 from servers import fighting
@@ -19,7 +19,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 CAMERAS = [f"cam-{number:02}" for number in range(16)]
 FIGHTING = CAMERAS[5]
 
-SHOWN = "() => [...document.querySelectorAll('.tile img')].filter(i => i.naturalWidth > 0).length"
+SHOWN = """count => {
+    const images = [...document.querySelectorAll('.tile img')];
+    return images.filter(image => image.naturalWidth > 0).length === count;
+}"""
 RENEWED = """before => {
     const now = [...document.querySelectorAll('.tile img')].map(image => image.src);
     return now.length === before.length && now.every((source, n) => source !== before[n]);
@@ -50,8 +53,8 @@ def test_sixteen_cameras_are_seen_renewed_and_one_that_fights_turns_red(
             page.goto(daemon.jikimi("console").stdout.strip())
             page.goto(f"http://127.0.0.1:{daemon.port}/wall")
             expect(page.locator(".tile[data-look=live]")).to_have_count(len(CAMERAS))
-            page.wait_for_function(f"({SHOWN})() === {len(CAMERAS)}")
-            page.wait_for_function(RENEWED, arg=page.evaluate(SOURCES))
+            wait_in(page, SHOWN, "sixteen pictures", len(CAMERAS))
+            wait_in(page, RENEWED, "another picture of each", page.evaluate(SOURCES))
 
             page.evaluate("window.notReloaded = true")
             fights.write_text("1 1")

@@ -12,7 +12,7 @@ from uuid import UUID
 import av
 import numpy as np
 import pytest
-from console.chromium import COUNT_TONES, flawless_page, overflows, violations
+from console.chromium import COUNT_TONES, flawless_page, overflows, violations, wait_in
 from console.kept import grow, keep
 from console.pages_monitor import PagesMonitor, serving
 from playwright.sync_api import Browser, Page, expect
@@ -134,9 +134,9 @@ def test_the_clip_plays_whole_and_while_it_grows(
     page.keyboard.press("j")
     page.keyboard.press("p")
     plays = "video => video.readyState >= 2 && video.duration > 0.5 && video.src.includes('{}')"
-    page.wait_for_function(plays.format("clip-1.mp4?"), arg=video.element_handle())
-    page.wait_for_function(plays.format("clip-2.mp4.unf"), arg=video.element_handle())
-    page.wait_for_function("video => video.currentTime > 0.5", arg=video.element_handle())
+    for source in ("clip-1.mp4?", "clip-2.mp4.unf"):
+        wait_in(page, plays.format(source), f"{source} to play", video.element_handle())
+    wait_in(page, "video => video.currentTime > 0.5", "it to go on", video.element_handle())
     expect(page.locator(".broken")).to_be_hidden()
 
 
