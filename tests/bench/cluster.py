@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import statistics
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import measure
 
 from cluster_simulation import LONGEST_S, Simulation
 from detector.cluster.assignment import Assignment, Box, Camera, assign
@@ -54,7 +57,7 @@ def coordinating() -> None:
         process = ray.get(actor.__ray_call__.remote(lambda _: os.getpid()))
         held: dict[str, Mapping[str, int]] = {name: {} for name in BOXES}
         answered: list[float] = []
-        before_s, began_s = _processor_s(process), time.monotonic()
+        before_s, began_s = measure.cpu_seconds(process), time.monotonic()
         while (passed_s := time.monotonic() - began_s) < ASKED_S:
             for name in BOXES[passed_s > ASKED_S / 2 :]:
                 costs = dict.fromkeys(held[name], CAMERA_MS)
@@ -65,23 +68,17 @@ def coordinating() -> None:
                 share = ray.get(actor.report.remote(report, 1, None))["share"]
                 answered.append(time.monotonic() - asked_s)
                 held[name] = share if share is not None else held[name]
-            time.sleep(max(0.0, passed_s + REPORT_EVERY_S - (time.monotonic() - began_s)))
-        taken_s = _processor_s(process) - before_s
+            measure.pause(max(0.0, passed_s + REPORT_EVERY_S - (time.monotonic() - began_s)))
+        taken_s = measure.cpu_seconds(process) - before_s
         watched = sum(len(held[name]) for name in BOXES[1:])
-        status = Path(f"/proc/{process}/status").read_text()
-        [kept_kb] = [int(line.split()[1]) for line in status.splitlines() if "VmRSS" in line]
         print(
-            f"coordinator    {kept_kb / 1000:.0f} MB, {100 * taken_s / ASKED_S:.0f} % of a core; "
-            f"a report is answered in {1e3 * sorted(answered)[len(answered) // 2]:.1f} ms, "
+            f"coordinator    {measure.memory_mb(process):.0f} MB, "
+            f"{100 * taken_s / ASKED_S:.0f} % of a core; "
+            f"a report is answered in {1e3 * statistics.median(answered):.1f} ms, "
             f"{1e3 * max(answered):.0f} at most; {watched} cameras on {len(BOXES) - 1} boxes"
         )
     finally:
         ray.shutdown()
-
-
-def _processor_s(process: int) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def living(events: int = 1000) -> None:
