@@ -20,6 +20,7 @@ from pydantic import (
     FilePath,
     SecretStr,
     SerializeAsAny,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -95,7 +96,7 @@ class DetectionSettings(Section):
     second_look: bool = Field(
         default=True,
         description="look at the people themselves before an alarm; off: motion alone decides, by "
-        "a stricter threshold",
+        "a stricter threshold (as with rendered cameras, unless stated)",
     )
     watch: list[Polygon] = Field(default=[], description="only motion inside these counts")
     ignore: list[Polygon] = Field(default=[], description="motion inside these never counts")
@@ -110,7 +111,18 @@ class CameraSettings(Section):
     station: str | None = None
     location: Location = Location()
     capture: CaptureSettings = CaptureSettings()
-    detection: DetectionSettings = DetectionSettings()
+    detection: DetectionSettings = Field(default=DetectionSettings(), validate_default=True)
+
+    @field_validator("detection")
+    @classmethod
+    def _by_motion_where_drawn(
+        cls, detection: DetectionSettings, info: ValidationInfo
+    ) -> DetectionSettings:
+        """Drawn people are nothing that a second look was taught: it misses a brawl of six."""
+        url = info.data.get("url")
+        if url is None or url.kind != "pattern" or "second_look" in detection.model_fields_set:
+            return detection
+        return detection.model_copy(update={"second_look": False})
 
 
 class Hours(Section):

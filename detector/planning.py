@@ -38,9 +38,10 @@ COSTS: Final[dict[str, Costs]] = {
 }
 """Bit rates are those of busy scenes; still ones send a tenth."""
 
-LOOKS_AN_HOUR: Final = {"ordinary": 111, "busy": 1363}
-"""Second looks that a camera asks for: at entrances, corridors and yards (49 minutes of 30
-cameras), and on squares and streets where people walk all the time (19 minutes of 21)."""
+LOOKS_AN_HOUR: Final = {"ordinary": 362, "busy": 2194}
+"""Second looks that a camera asks for: at entrances, corridors and yards (49 minutes of 18
+cameras), and on squares and streets where people walk all the time (22 minutes of 59). Where not
+all can be had, those that are close to an alarm are."""
 
 CLIP_S = 10.0 + SLACK_S + 2.0
 """Of each camera's packets are kept in memory for clips: the pre-roll, and a GOP of 2 s."""

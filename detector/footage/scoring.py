@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -124,7 +124,8 @@ def score_file(
         second = window.last_second() if armed else None
         if look:
             for due in judge.due(at_hand=second is not None):
-                logit = logit_of(look, second) if second else None
+                shown = replace(second, mirrored=due.mirrored) if second else None
+                logit = logit_of(look, shown) if shown else None
                 changes += judge.looked(look.label, due.score.at_s, logit)
             scores = judge.scores()
         raised.update({incident.id: incident for incident in changes})

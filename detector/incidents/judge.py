@@ -17,17 +17,13 @@ from detector.incidents.calibration import Calibrator, Learnt
 from detector.incidents.second_look import (
     DEADLINE_S,
     LOOK_EVERY_S,
+    Arming,
     FusedJudgement,
     SecondLookRules,
 )
-from detector.incidents.smoothing import WINDOW_S, Smoother, elapsed
+from detector.incidents.smoothing import Smoother, elapsed
 from detector.incidents.tracker import CLOSE_BELOW, IncidentRules, IncidentTracker
 from detector.types import Incident, Score
-
-ARMING = 0.2
-"""Of a single view: from this probability on a camera's pictures are kept for a second look, for
-as long as the view counts. The first stage opens after seven such views at the earliest; eight
-make a window."""
 
 ALARMED_EVERY_S = 1.0
 """Between two looks while an incident is open: for its end there is more time than for an alarm."""
@@ -40,12 +36,13 @@ ALARMED_URGENCY = 0.5
 class Due:
     """A look that is due: the score it is asked for at, and how close to an alarm that is, 0 … 1.
 
-    `alarmed`: an incident is open already.
+    `alarmed`: an incident is open already. `mirrored`: the window is to be shown mirrored.
     """
 
     score: Score
     urgency: float
     alarmed: bool
+    mirrored: bool
 
 
 def _closeness(smoothed: float, rules: SecondLookRules) -> float:
@@ -120,7 +117,7 @@ class CameraJudge:
         self._asked_s: dict[str, float] = {}
         self._alone_s: dict[str, float] = {}
         self._passed_over_s: dict[str, float] = {}
-        self._arming_s: float | None = None
+        self._arming = Arming()
         self._calibrators: Mapping[str, Calibrator] = {}
         self._moved: set[str] = set()
         self.calibrate(calibrators or {})
@@ -143,8 +140,8 @@ class CameraJudge:
             smoothed = self._smoothers[label].smooth(at_s, probability)
             self._newest[label] = Score(self._camera, at_s, utc, label, probability, smoothed)
             changes += self._follow(label)
-            if label in self._fused and probability >= ARMING:
-                self._arming_s = at_s
+            if label in self._fused:
+                self._arming.saw(at_s, probability)
         self._adopt()
         return self.scores(), changes
 
@@ -175,7 +172,7 @@ class CameraJudge:
                 continue
             if fused.due(score.at_s, score.smoothed):
                 self._asked_s[label] = score.at_s
-                found.append(Due(score, urgency, alarmed))
+                found.append(Due(score, urgency, alarmed, fused.mirrored))
         return found
 
     def looked(self, label: str, at_s: float, logit: float | None) -> list[Incident]:
@@ -194,12 +191,10 @@ class CameraJudge:
     @property
     def armed(self) -> bool:
         """Whether pictures are to be kept for a second look."""
-        if self._arming_s is None:
-            return False
         if any(self._trackers[label].open_incident for label in self._fused):
             return True
-        at_s = next(iter(self._newest.values())).at_s
-        return 0 <= elapsed(self._arming_s, at_s) <= WINDOW_S
+        newest = next(iter(self._newest.values()), None)
+        return newest is not None and self._arming.holds(newest.at_s)
 
     @property
     def calibrators(self) -> Mapping[str, Calibrator]:

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from detector.incidents.calibration import log_odds, probability_of
-from detector.incidents.smoothing import elapsed
+from detector.incidents.smoothing import WINDOW_S, elapsed
 from detector.incidents.tracker import IncidentRules
 
 LOOK_EVERY_S = 0.5
@@ -20,7 +20,13 @@ LOOK_EVERY_S = 0.5
 
 MEAN_S = 2.1
 """Looks of so long are averaged, five at most: false incidents on ordinary footage fell by a
-quarter against the last look alone, and F1 stayed."""
+quarter against the last look alone, and F1 stayed. Over 3.1 s a fifth fewer still, and 6 % fewer
+fights found on cameras of another kind, 95 % of them 0.7 s later."""
+
+ARMING = 0.15
+"""Of a single view: from this probability on a camera's pictures are kept for a look, for as long
+as the view counts. Eight make a window. Kept always, the fights found are the same; from 0.2 on
+looks begin 0.4 s later."""
 
 FRESH_S = 1.5
 """A look older than this says nothing of now."""
@@ -75,12 +81,33 @@ class Verdict:
 NOTHING = Verdict(0.0, verified=True)
 
 
+class Arming:
+    """Whether one camera's pictures are to be kept for a look. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+
+    def saw(self, at_s: float, probability: float) -> None:
+        """A view at `at_s` of this probability, not smoothed."""
+        if probability >= ARMING:
+            self._since_s = at_s
+
+    def holds(self, at_s: float) -> bool:
+        """Whether one has been high enough that counts at `at_s`."""
+        return self._since_s is not None and 0 <= elapsed(self._since_s, at_s) <= WINDOW_S
+
+
 class LookSchedule:
-    """When to look at one camera for one label. Not thread-safe."""
+    """When to look at one camera for one label. Not thread-safe.
+
+    `mirrored`: whether the look that was asked for last shows its window mirrored, as every second
+    one does: two looks that say the same of a fight and err apart, for the price of one.
+    """
 
     def __init__(self, candidate: float) -> None:
         self._candidate = candidate
         self.asked_s: float | None = None
+        self.mirrored = True
 
     def due(self, at_s: float, smoothed: float) -> bool:
         """Whether to look at the second up to `at_s`; if so, it counts as asked for."""
@@ -89,6 +116,7 @@ class LookSchedule:
         if self.asked_s is not None and 0 <= elapsed(self.asked_s, at_s) < LOOK_EVERY_S:
             return False
         self.asked_s = at_s
+        self.mirrored = not self.mirrored
         return True
 
 
@@ -112,6 +140,11 @@ class FusedJudgement:
         if self._waiting_since_s is None:
             self._waiting_since_s = at_s
         return True
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the look that was asked for last shows its window mirrored."""
+        return self._schedule.mirrored
 
     def looked(self, at_s: float, logit: float | None) -> None:
         """The answer to the look that was asked for at `at_s`; None: there is none to be had."""

@@ -9,6 +9,7 @@ score`, training and evaluation; it knows no network and no clock.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -36,16 +37,23 @@ MARGIN = 1.3
 class LastSecond:
     """A second of pictures by reference, and where in them it moved: cut only when asked.
 
-    `at_s`: stream time of the newest. `frames`: `FRAMES` of one size, in order.
+    `at_s`: stream time of the newest. `frames`: `FRAMES` of one size, in order. `mirrored`: shown
+    with left and right exchanged.
     """
 
     at_s: float
     frames: tuple[FrameHandle, ...]
     square: Square
+    mirrored: bool = False
 
     def pixels(self, side: int) -> NDArray[np.uint8]:
         """The window, [8, side, side, 3] uint8 RGB; the same square of every picture."""
-        return np.stack([frame.rgb_square(self.square, side) for frame in self.frames])
+        return self.shown([frame.rgb_square(self.square, side) for frame in self.frames])
+
+    def shown(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """The window of the squares that are cut of its pictures, [side, side, 3] each."""
+        window = np.stack(squares)
+        return np.ascontiguousarray(window[:, :, ::-1]) if self.mirrored else window
 
 
 class WindowTracker:

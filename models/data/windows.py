@@ -2,7 +2,7 @@
 
 Cut by `detector.motion.window` from pictures decoded as the daemon decodes them, so that what is
 taught and measured is what runs. A window costs a hundred times a view, so there is one each
-`EVERY_S`, of long clips fewer, and only where it moves.
+`EVERY_S`, of long clips fewer, and only where it moves. Each is seen mirrored, too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,15 +37,13 @@ class LookedAt:
     """A clip as the second look sees it.
 
     `times_s`: [n] float64, seconds from the start, of the newest picture of each window;
-    `embeddings`: [n, d] float32; `logits`: [n, classes] float32; `shares`: [n] float32, the
-    square's side as a share of the picture's shorter one.
+    `embeddings`, `mirrored`: [n, d] float32, of the window as it is and mirrored.
     """
 
     clip: Clip
     times_s: NDArray[np.float64]
     embeddings: Floats
-    logits: Floats
-    shares: Floats
+    mirrored: Floats
 
 
 def every_s(clip: Clip, most: int) -> float:
@@ -73,28 +71,22 @@ def look_at_clip(
     `network` names the engine's network, and only it, in the cache (its SHA-256).
     """
     step_s = every_s(clip, most)
-    facts = [WINDOW_RECIPE, step_s, engine.side, clip_key(clip)]
+    facts = [WINDOW_RECIPE, "mirrored too", step_s, engine.side, clip_key(clip)]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
     kept = cache / "windows" / network[:16] / f"{key}.npz"
     if not kept.is_file():
-        times, shares, seen = [], [], []
+        times, seen = [], []
         for window in clip_windows(clip, step_s):
             times.append(window.at_s)
-            shares.append(window.square.side / min(window.frames[-1].size))
-            seen.append(engine.look(window.pixels(engine.side)))
+            both = (window, replace(window, mirrored=True))
+            seen.append([engine.look(own.pixels(engine.side)).embedding for own in both])
+        pairs = np.array(seen, np.float32).reshape(len(seen), 2, engine.numbers)
         with written_whole(kept) as file:
             np.savez(
                 file,
                 times_s=np.array(times, np.float64),
-                shares=np.array(shares, np.float32),
-                embeddings=_table([own.embedding for own in seen], engine.numbers),
-                logits=_table([own.logits for own in seen], engine.classes),
+                embeddings=pairs[:, 0],
+                mirrored=pairs[:, 1],
             )
     with np.load(kept) as arrays:
-        return LookedAt(
-            clip, arrays["times_s"], arrays["embeddings"], arrays["logits"], arrays["shares"]
-        )
-
-
-def _table(rows: list[Floats], columns: int) -> Floats:
-    return np.array(rows, np.float32).reshape(len(rows), columns)
+        return LookedAt(clip, arrays["times_s"], arrays["embeddings"], arrays["mirrored"])

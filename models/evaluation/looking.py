@@ -11,14 +11,14 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.footage.recording import recorded_samples
-from detector.incidents.second_look import LookSchedule
+from detector.incidents.second_look import Arming, LookSchedule
 from detector.incidents.smoothing import Smoother
 from detector.inference.engine import Floats
 from detector.inference.second_look.video_engine import VideoEngine
@@ -101,16 +101,21 @@ def asked(
 
     `probabilities`: the first stage's, one a view.
     """
-    window, smoother, schedule = WindowTracker(), Smoother(), LookSchedule(candidate)
-    number = 0
+    window, arming = WindowTracker(), Arming()
+    smoother, schedule = Smoother(), LookSchedule(candidate)
+    number, newest_s = 0, 0.0
     for sample, view in pictures:
+        if not arming.holds(newest_s):
+            window.forget()
         window.add(sample, view)
         if view is None:
             continue
-        smoothed = smoother.smooth(sample.pts_s, float(probabilities[number]))
-        found = window.last_second()
-        if found is not None and schedule.due(sample.pts_s, smoothed):
-            yield number, found
+        newest_s, probability = sample.pts_s, float(probabilities[number])
+        found = window.last_second() if arming.holds(newest_s) else None
+        arming.saw(newest_s, probability)
+        smoothed = smoother.smooth(newest_s, probability)
+        if found is not None and schedule.due(newest_s, smoothed):
+            yield number, replace(found, mirrored=schedule.mirrored)
         number += 1
 
 
@@ -131,7 +136,7 @@ def cut_windows(
             if index == max(squares):
                 break
     for view, window in windows.items():
-        yield view, np.stack([cuts[place, window.square] for place in _places(window)])
+        yield view, window.shown([cuts[place, window.square] for place in _places(window)])
 
 
 def _places(window: LastSecond) -> list[Place]:

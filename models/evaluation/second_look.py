@@ -216,7 +216,7 @@ def rank_clips(
 
 
 def _scored(own: Windows, look: SecondLook) -> Ranked:
-    logits = look.head.logits(own.embeddings)
+    logits = look.head.logits(own.in_turn())
     return Ranked(
         own.clip,
         float(own.smoothed.mean()),

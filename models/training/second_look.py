@@ -55,14 +55,21 @@ ordinary cameras two gardens have 248, and a window costs half a second."""
 class Windows:
     """A clip's windows as both stages see them.
 
-    `times_s`: [n] seconds; `embeddings`: [n, d]; `smoothed`: [n] float32, the first stage's
-    probability at that moment, by a model that has not learnt from the clip.
+    `times_s`: [n] seconds; `embeddings`, `mirrored`: [n, d], of each as it is and mirrored;
+    `smoothed`: [n] float32, the first stage's probability at that moment, by a model that has not
+    learnt from the clip.
     """
 
     clip: Clip
     times_s: NDArray[np.float64]
     embeddings: Floats
+    mirrored: Floats
     smoothed: Floats
+
+    def in_turn(self) -> Floats:
+        """Embeddings [n, d] of every second window mirrored, as the daemon looks."""
+        odd = np.arange(len(self.times_s)) % 2 == 1
+        return np.where(odd[:, None], self.mirrored, self.embeddings)
 
     def shown(self, label: str) -> NDArray[np.bool_]:
         """Whether each window [n] shows the label."""
@@ -93,7 +100,7 @@ def train_second_look(
     windows = load_windows(unseen, label, kept, first, cache)
     heads = fold_heads(windows, label)
     logits = {
-        own.clip: heads[fold].logits(own.embeddings)
+        own.clip: (heads[fold].logits(own.embeddings), heads[fold].logits(own.mirrored))
         for own in windows
         if (fold := fold_of(own.clip)) in heads
     }
@@ -146,7 +153,9 @@ def load_windows(
             continue
         if len(looked.times_s):
             smoothed = smoothed_at(embedded, classifier, label, looked.times_s)
-            found.append(Windows(clip, looked.times_s, looked.embeddings, smoothed))
+            found.append(
+                Windows(clip, looked.times_s, looked.embeddings, looked.mirrored, smoothed)
+            )
     return found
 
 
@@ -190,12 +199,15 @@ def fold_heads(windows: Sequence[Windows], label: str) -> dict[int, FusedHead]:
 
 
 def fit_linear(windows: Sequence[Windows], label: str) -> FusedHead:
-    """The linear head, not joined yet: label and rest weigh the same."""
+    """The linear head, not joined yet: label and rest weigh the same.
+
+    A window and its mirrored one count half each.
+    """
     from sklearn.decomposition import PCA  # noqa: PLC0415 (training only)
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
 
-    values = np.concatenate([own.embeddings for own in windows])
-    shown, weights = _shown(windows, label), window_weights(windows)
+    values = np.concatenate([own.embeddings for own in windows] + [own.mirrored for own in windows])
+    shown, weights = np.tile(_shown(windows, label), 2), np.tile(window_weights(windows), 2)
     weights[shown] *= weights[~shown].sum() / weights[shown].sum()
     weights *= WINDOWS * len(windows) / weights.sum()
     mean = np.average(values, axis=0, weights=weights)
@@ -220,17 +232,26 @@ def fit_linear(windows: Sequence[Windows], label: str) -> FusedHead:
 
 
 def fit_fusion(
-    head: FusedHead, windows: Sequence[Windows], logits: Mapping[Clip, Floats], label: str
+    head: FusedHead,
+    windows: Sequence[Windows],
+    logits: Mapping[Clip, tuple[Floats, Floats]],
+    label: str,
 ) -> FusedHead:
     """`head` joined with the first stage, calibrated on `windows`.
 
-    `logits`: of each clip's windows, by the second stage's head without its fold.
+    `logits`: of each clip's windows, as they are and mirrored, by the second stage's head without
+    its fold.
     """
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (training only)
 
-    both = [np.stack([logit(own.smoothed), logits[own.clip]], axis=1) for own in windows]
+    both = [
+        np.stack([logit(own.smoothed), logits[own.clip][turned]], axis=1)
+        for turned in range(2)
+        for own in windows
+    ]
+    shown, weights = np.tile(_shown(windows, label), 2), np.tile(window_weights(windows), 2) / 2
     model = LogisticRegression(C=1e6)
-    model.fit(np.concatenate(both), _shown(windows, label), sample_weight=window_weights(windows))
+    model.fit(np.concatenate(both), shown, sample_weight=weights)
     first, second = model.coef_[0].tolist()
     return replace(head, first=first, second=second, intercept=float(model.intercept_[0]))
 

@@ -34,7 +34,7 @@ from models.weights.video_sidecar import (
 NAME = "second-look.json"
 NETWORK = "video.json"
 
-CANDIDATE = 0.3
+CANDIDATE = 0.2
 """Smoothed probability of the first stage from which on a camera is looked at; see README."""
 
 OPEN_THRESHOLD = 0.65

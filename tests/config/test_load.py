@@ -157,6 +157,29 @@ def test_a_camera_has_the_general_settings_with_its_own_over_them(
     assert yard.detection.watch == gate.detection.watch == [[(0, 0), (1, 0), (1, 1)]]
 
 
+@pytest.mark.parametrize(
+    ("general", "own", "looked"),
+    [
+        ("", "", False),
+        ("second_look: on", "", True),
+        ("second_look: on", "second_look: off", False),
+    ],
+)
+def test_a_rendered_camera_is_judged_by_motion_alone_unless_stated(
+    tmp_path: Path, sink_options: Options, general: str, own: str, looked: bool
+) -> None:
+    path = write(
+        tmp_path,
+        f"detection: {{{general}}}\n"
+        "cameras:\n"
+        f"  drawn: {{url: 'pattern://scuffle', detection: {{{own}}}}}\n"
+        "  real: rtsp://h1/\n",
+    )
+    drawn, real = load_settings(path, {}, [], sink_options).cameras
+    assert drawn.detection.second_look is looked
+    assert real.detection.second_look
+
+
 def test_secrets_from_files_variables_and_credentials(
     tmp_path: Path, sink_options: Options
 ) -> None:

@@ -49,13 +49,13 @@ def test_the_command_says_it_in_a_few_lines(capsys: pytest.CaptureFixture[str]) 
 def test_a_second_look_is_for_fewer_cameras_the_busier_they_are_and_the_slower_it_is() -> None:
     fast, slow = looked_at(0.1), looked_at(0.2)
     assert fast["ordinary"] == pytest.approx(2 * slow["ordinary"])
-    assert fast["ordinary"] > 10 * fast["busy"]
+    assert fast["ordinary"] > 5 * fast["busy"]
 
 
 @pytest.mark.parametrize(
     ("look_s", "said"),
     [
-        (0.1, "10% of a core, all that it may take, are enough for 32 ordinary cameras"),
+        (0.1, "10% of a core, all that it may take, are enough for 10 ordinary cameras"),
         (0.55, "alarms of the first stage do not wait so long for it"),
         (1.1, "too slow: motion alone decides, and alarms are not verified"),
     ],

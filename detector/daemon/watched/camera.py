@@ -381,7 +381,8 @@ class WatchedCamera:
         for due in self._judge.due(at_hand=second is not None, allowed=allowed):
             label = due.score.label
             if sampled and second:
-                second_look.offer(Candidate(sampled, second, label, due.urgency, due.alarmed))
+                shown = replace(second, mirrored=due.mirrored)
+                second_look.offer(Candidate(sampled, shown, label, due.urgency, due.alarmed))
             else:
                 self._answer(label, due.score.at_s, None, sampled)
 

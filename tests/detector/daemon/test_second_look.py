@@ -89,7 +89,9 @@ class Yard:
             name="gate",
             url=StreamUrl.parse("pattern://calm"),
             site="harbour",
-            detection=DetectionSettings.model_validate({"merge_gap_s": 2, **detection}),
+            detection=DetectionSettings.model_validate(
+                {"merge_gap_s": 2, "second_look": True, **detection}
+            ),
         )
         self.camera = WatchedCamera(
             camera,
@@ -198,6 +200,7 @@ def test_what_the_second_look_denies_is_no_alarm(make: Make) -> None:
     yard.go(1.0, 6)
     assert yard.reports == []
     assert len(yard.seen) > 8
+    assert [second.mirrored for second in yard.seen[:4]] == [False, True, False, True]
 
 
 def blocked(_: LastSecond) -> float:
@@ -301,10 +304,10 @@ def test_with_the_queue_full_of_another_cameras_candidate_the_first_stage_decide
 def test_a_calm_camera_keeps_no_pictures_and_asks_for_nothing(make: Make) -> None:
     yard = make()
     yard.start()
-    yard.go(0.19, 6)
+    yard.go(0.14, 6)
     assert set(yard.pictures) == {1}  # the newest, which the camera holds anyway
     assert yard.seen == []
-    yard.go(0.21, 2)
+    yard.go(0.16, 2)
     assert yard.pictures[-1] == FRAMES
     yard.go(0.0, 2)
     assert yard.pictures[-1] == 1

@@ -44,11 +44,17 @@ def test_looks_turn_the_first_stage_either_way(judgement: FusedJudgement) -> Non
     assert found.verified
 
 
-def test_looks_older_than_two_seconds_are_forgotten(judgement: FusedJudgement) -> None:
+def test_looks_older_than_three_seconds_are_forgotten(judgement: FusedJudgement) -> None:
     for at_s, logit in ((0.0, 5.0), (1.0, 1.0), (2.0, 1.0)):
         judgement.due(at_s, 0.5)
         judgement.looked(at_s, logit)
-    assert judgement.verdict(2.2, 0.5).probability == pytest.approx(1 / (1 + math.exp(-1.0)))
+    assert judgement.verdict(3.2, 0.5).probability == pytest.approx(1 / (1 + math.exp(-1.0)))
+
+
+def test_every_second_look_is_at_the_mirrored_window(judgement: FusedJudgement) -> None:
+    times_s = (0.0, 0.2, 0.5, 1.0, 9.0)
+    shown = [judgement.mirrored for at_s in times_s if judgement.due(at_s, 0.5)]
+    assert shown == [False, True, False, True]
 
 
 def test_a_look_says_nothing_of_later(judgement: FusedJudgement) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -46,6 +47,15 @@ def test_a_window_shows_the_last_second_in_order_and_in_colour() -> None:
     np.testing.assert_array_equal(pixels[:, 56, 56], [(0, 0, 255)] * FRAMES)  # red, green, blue
     corner = pixels[:, 0, 0, 0].tolist()
     assert corner == [10 * i for i in range(3, FRAMES + 3)]
+
+
+def test_a_mirrored_window_shows_the_same_with_left_and_right_exchanged() -> None:
+    found = after([sample(i) for i in range(FRAMES)])
+    assert found is not None
+    pixels = found.pixels(112)
+    mirrored = replace(found, mirrored=True).pixels(112)
+    np.testing.assert_array_equal(mirrored, pixels[:, :, ::-1])
+    assert not np.array_equal(mirrored, pixels)
 
 
 def test_there_is_none_of_less_than_a_second_nor_where_nothing_moves() -> None:

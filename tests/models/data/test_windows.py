@@ -15,7 +15,7 @@ from models.data.windows import EVERY_S, look_at_clip
 
 
 class Brightness:
-    """Stands for a video network: the mean colour of a window, and how many it was shown."""
+    """Stands for a video network: how bright a window is, whole, left and right; and how many."""
 
     side = 32
     numbers = 3
@@ -27,8 +27,9 @@ class Brightness:
     def look(self, window: Any) -> Seen:
         assert window.shape[1:] == (32, 32, 3)
         self.shown += 1
-        mean = window.mean(axis=(0, 1, 2)).astype(np.float32)
-        return Seen(mean, mean[:2] - 100)
+        left, right = window[:, :, :16].mean(), window[:, :, 16:].mean()
+        seen = np.array([window.mean(), left, right], np.float32)
+        return Seen(seen, seen[:2])
 
 
 @pytest.fixture
@@ -43,9 +44,9 @@ def test_a_moving_clip_is_looked_at_from_its_first_whole_second(clip: Clip, tmp_
     np.testing.assert_allclose(found.times_s, [0.875, 1.875, 2.875, 3.875], atol=0.06)
     assert (np.diff(found.times_s) >= EVERY_S - 1e-6).all()
     assert found.embeddings.shape == (4, 3)
-    assert found.logits.shape == (4, 2)
     assert (found.embeddings > 40).all()  # a drawn clip, and not black
-    assert ((found.shares > 0.4) & (found.shares <= 1)).all()
+    np.testing.assert_allclose(found.mirrored, found.embeddings[:, [0, 2, 1]], rtol=1e-6)
+    assert not np.allclose(found.mirrored, found.embeddings)
 
 
 def test_a_long_clip_is_looked_at_less_often(draw: Any, tmp_path: Path) -> None:
@@ -62,10 +63,10 @@ def test_a_clip_is_looked_at_once(clip: Clip, tmp_path: Path) -> None:
     engine: Any = Brightness()
     first = look_at_clip(clip, engine, "network", tmp_path)
     again = look_at_clip(clip, engine, "network", tmp_path)
-    assert engine.shown == len(first.times_s) == 4
+    assert engine.shown == 2 * len(first.times_s) == 8  # each mirrored, too
     np.testing.assert_array_equal(first.embeddings, again.embeddings)
     look_at_clip(clip, engine, "another", tmp_path)
-    assert engine.shown == 8
+    assert engine.shown == 16
 
 
 def test_where_nothing_moves_nothing_is_looked_at(tmp_path: Path) -> None:
@@ -78,4 +79,4 @@ def test_where_nothing_moves_nothing_is_looked_at(tmp_path: Path) -> None:
     found = look_at_clip(Clip("s", path, "normal", "a", "city"), engine, "network", tmp_path)
     assert engine.shown == 0
     assert found.embeddings.shape == (0, 3)
-    assert found.logits.shape == (0, 2)
+    assert found.mirrored.shape == (0, 3)

@@ -255,7 +255,7 @@ def test_normal_hours_leave_out_what_happens(classifier: Classifier) -> None:
 
 @pytest.mark.parametrize(
     ("logits", "opened"),
-    [({}, []), ({10: 3.0}, [1.25]), ({10: -3.0, 30: 3.0}, [3.75]), ({10: -3.0, 14: 3.0}, [])],
+    [({}, []), ({10: 3.0}, [1.25]), ({10: -3.0, 36: 3.0}, [4.5]), ({10: -3.0, 14: 3.0}, [])],
 )
 def test_incidents_open_by_both_stages(
     classifier: Classifier, logits: dict[int, float], opened: list[float]

@@ -36,12 +36,19 @@ def looked_at(clip: Clip, probabilities: Floats) -> dict[int, NDArray[np.uint8]]
 
 def test_looks_follow_the_first_stage(clip: Clip) -> None:
     always = looked_at(clip, np.full(40, 0.9, np.float32))
-    assert next(iter(always)) == 3  # it ends the first whole second
+    assert next(iter(always)) == 7  # pictures are kept from the first high view on, as a camera's
     assert set(np.diff(list(always))) <= {4, 5}  # half a second, at pictures 0.12 or 0.16 s apart
-    assert len(always) >= 4
+    assert len(always) >= 3
     late = np.concatenate([np.zeros(10, np.float32), np.ones(30, np.float32)])
     assert min(looked_at(clip, late)) > 10
     assert not looked_at(clip, np.full(40, 0.2, np.float32))
+
+
+def test_every_second_window_is_mirrored(clip: Clip) -> None:
+    tracker = MotionTracker()
+    pictures = ((sample, tracker.view_of(sample)) for sample in recorded_samples(clip.path))
+    windows = asked(pictures, np.full(40, 0.9, np.float32), CANDIDATE)
+    assert [own.mirrored for _, own in windows][:3] == [False, True, False]
 
 
 def test_a_stream_that_plays_a_clip_is_looked_at_as_the_clip_is(clip: Clip) -> None:

@@ -112,7 +112,7 @@ def windows(
     clip = Clip(name, Path(name), label, f"scene {fold}", "city", fold)
     embeddings = np.tile(np.array([value, 1], np.float32), (count, 1))
     times = np.arange(count, dtype=np.float64)
-    return Windows(clip, times, embeddings, np.full(count, smoothed, np.float32))
+    return Windows(clip, times, embeddings, embeddings, np.full(count, smoothed, np.float32))
 
 
 def two_classes() -> list[Windows]:
@@ -132,6 +132,15 @@ def test_a_fold_is_judged_by_a_head_that_has_not_seen_it() -> None:
     assert not np.array_equal(before[2].weight, after[2].weight)
 
 
+def test_mirrored_windows_teach_too_and_every_second_one_is_judged_mirrored() -> None:
+    clips = two_classes()
+    turned = [replace(own, mirrored=own.mirrored + np.float32([0, 2])) for own in clips]
+    head = fit_linear(turned, "violence")
+    assert not np.allclose(head.mean, fit_linear(clips, "violence").mean)
+    own = turned[0]
+    np.testing.assert_array_equal(own.in_turn(), [own.embeddings[0], own.mirrored[1]])
+
+
 def test_both_stages_count_in_the_fused_probability_as_far_as_they_tell() -> None:
     rng = np.random.default_rng(2)
     clips, logits = [], {}
@@ -140,7 +149,8 @@ def test_both_stages_count_in_the_fused_probability_as_far_as_they_tell() -> Non
         own = windows(f"{i}", "violence" if fights else "normal", i % 5, 0.0, count=1)
         first = float(probability(2 * fights - 1 + rng.normal(0, 1)))
         own = replace(own, smoothed=np.array([first], np.float32))
-        logits[own.clip] = np.array([2 * fights - 1 + rng.normal(0, 2)], np.float32)
+        second = np.array([2 * fights - 1 + rng.normal(0, 2)], np.float32)
+        logits[own.clip] = (second, second)
         clips.append(own)
     bare = FusedHead(np.zeros(2, "f4"), np.ones(2, "f4"), np.zeros(2, "f4"), 0, 0, 1, 0)
     head = fit_fusion(bare, clips, logits, "violence")
