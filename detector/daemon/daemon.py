@@ -340,7 +340,7 @@ class Daemon:
             if for_s is not None and now_s - started_s >= for_s:
                 return
             self._close_left_open(datetime.now(UTC))  # in case the disk has answered only now
-            self._dispatcher.show_silences()  # in case one is over
+            self._dispatcher.cameras.show_silences()  # in case one is over
             for camera in self._cameras.all():
                 try:
                     camera.tick(now_s, datetime.now(UTC))
@@ -436,7 +436,7 @@ class Daemon:
         return self._forwarding.far_sink(sink)
 
     def _show_state(self, camera: CameraSettings, state: CameraState, since: datetime) -> None:
-        self._dispatcher.show_camera(CameraNotice(camera.name, camera.site, state.value, since))
+        self._dispatcher.cameras.show(CameraNotice(camera.name, camera.site, state.value, since))
         self._recorder.record(CameraStateRecord(camera.name, camera.site, state.value, since))
         self._changes.tell(Change(Topic.CAMERA, camera.name, camera.name))
 

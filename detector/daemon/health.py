@@ -130,7 +130,7 @@ class Health:
             "sinks": [asdict(sink) for sink in sinks],
             "silences": [
                 {"camera": camera, "until": until.isoformat(timespec="seconds")}
-                for camera, until in self._dispatcher.silences().items()
+                for camera, until in self._dispatcher.cameras.silences().items()
             ],
             "awaiting": [
                 {
@@ -140,7 +140,7 @@ class Health:
                     "until": one.until.isoformat(timespec="seconds"),
                     "then": one.then,
                 }
-                for incident, waiting in self._dispatcher.awaiting().items()
+                for incident, waiting in self._dispatcher.confirming.awaiting().items()
                 for one in waiting
             ],
             "second_look": self._looks(),

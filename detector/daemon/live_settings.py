@@ -113,7 +113,7 @@ class LiveSettings:
         for camera in gone:
             self._on_stopped(camera)
             if (camera.name, camera.site) not in shown:
-                self._dispatcher.forget_camera(camera.name, camera.site)
+                self._dispatcher.cameras.forget(camera.name, camera.site)
         if settings.sinks != self.now.sinks:
             try:
                 self._dispatcher.reconfigure(settings.sinks, deadline)

@@ -85,14 +85,14 @@ def test_a_silence_lasts_as_long_as_asked_and_shows_when_it_ends(
     dispatching: Dispatching, clock: Clock, set_by_s: float
 ) -> None:
     dispatcher = dispatching(sink("scripted"), clock=clock)
-    until = dispatcher.silence(None, 600)
+    until = dispatcher.cameras.silence(None, 600)
     assert until.timestamp() == pytest.approx(clock.wall_s + 600)
     clock.set_by(set_by_s)
     clock.advance(599)
-    assert dispatcher.silences()[None].timestamp() == pytest.approx(clock.wall_s + 1)
+    assert dispatcher.cameras.silences()[None].timestamp() == pytest.approx(clock.wall_s + 1)
     assert dispatcher.submit(make_alert()) == []
     clock.advance(2)
-    assert dispatcher.silences() == {}
+    assert dispatcher.cameras.silences() == {}
     assert dispatcher.submit(make_alert()) == ["scripted"]
 
 
@@ -115,13 +115,13 @@ def test_a_silence_over_a_restart_goes_by_the_clock_that_people_read(
     dispatching: Dispatching, clock: Clock, set_by_s: float, after_s: float, left: bool
 ) -> None:
     dispatcher = dispatching(sink("scripted"), clock=clock)
-    dispatcher.silence(None, 600)
+    dispatcher.cameras.silence(None, 600)
     clock.set_by(set_by_s)  # while it runs: the file learns of it
-    dispatcher.silence("door", 600)
+    dispatcher.cameras.silence("door", 600)
     dispatcher.stop(Deadline.after(5))
     clock.advance(after_s)
     dispatcher = dispatching(sink("scripted"), clock=clock.restarted())
-    assert bool(dispatcher.silences()) is left
+    assert bool(dispatcher.cameras.silences()) is left
     assert (dispatcher.submit(make_alert()) == []) is left
 
 
@@ -168,7 +168,7 @@ def test_a_clock_set_back_between_two_runs_keeps_no_alarm_away_and_sounds_none_l
     dispatcher.submit(make_alert())
     got("scripted", 1)
     settled(dispatcher)
-    dispatcher.silence(None, 600)
+    dispatcher.cameras.silence(None, 600)
     dispatcher.stop(Deadline.after(5))
     ScriptedSink.faults = [DeliveryError("away")] * 1000
     dispatcher = dispatching(sink("siren2", "horn"), clock=clock)
@@ -177,7 +177,7 @@ def test_a_clock_set_back_between_two_runs_keeps_no_alarm_away_and_sounds_none_l
     ScriptedSink.faults = []
     clock.set_by(set_by_s)
     dispatcher = dispatching(settings, sink("siren2", "horn"), clock=clock.restarted())
-    assert dispatcher.silences() == {}
+    assert dispatcher.cameras.silences() == {}
     assert dispatcher.submit(make_alert()) == ["scripted", "horn"]
     settled(dispatcher)
     assert [alert.exercise for alert in ScriptedSink.made["horn"].got] == [False]

@@ -54,7 +54,7 @@ def journalled(dispatcher: Dispatcher) -> list[str]:
 
 def wake(dispatcher: Dispatcher) -> None:
     """The workers look again: the test's clock has gone on."""
-    for worker in dispatcher._workers.values():
+    for worker in dispatcher._workers.by_name.values():
         worker.wake()
 
 
@@ -65,7 +65,7 @@ def test_it_waits_for_the_operator_while_others_are_told(dispatching: Dispatchin
     got("siren", 3)
     settled(dispatcher)
     assert phases("police") == []
-    (waiting,) = dispatcher.awaiting()[opened.incident_id]
+    (waiting,) = dispatcher.confirming.awaiting()[opened.incident_id]
     assert (waiting.sink, waiting.camera, waiting.then) == ("police", "gate", "send")
     assert (waiting.until - clock.utc(clock.now())).total_seconds() == pytest.approx(60)
     police = dispatcher.status()[0]
@@ -73,13 +73,13 @@ def test_it_waits_for_the_operator_while_others_are_told(dispatching: Dispatchin
     assert {one.is_held for one in dispatcher.queued(10)} == {True}
 
     clock.advance(55)
-    assert dispatcher.confirm(opened.incident_id) == (["police"], [])
+    assert dispatcher.confirming.confirm(opened.incident_id) == (["police"], [])
     got("police", 3)
     settled(dispatcher)
     assert phases("police") == [OPENED, UPDATED, CLOSED]
     assert not ScriptedSink.made["police"].got[0].late
-    assert dispatcher.awaiting() == {}
-    assert dispatcher.confirm(opened.incident_id) == ([], [])
+    assert dispatcher.confirming.awaiting() == {}
+    assert dispatcher.confirming.confirm(opened.incident_id) == ([], [])
 
 
 def test_nothing_is_told_of_what_was_dismissed(
@@ -92,12 +92,13 @@ def test_nothing_is_told_of_what_was_dismissed(
     named = {"sink": "police"}
     gauge = "jikimi_outbox_awaiting_confirmation"
     assert prometheus.get_sample_value(gauge, named) == 1
-    assert dispatcher.dismiss(opened.incident_id, "dismissed by kim") == (["police", "fire"], [])
+    spared = dispatcher.confirming.dismiss(opened.incident_id, "dismissed by kim")
+    assert spared == (["police", "fire"], [])
     dispatcher.submit(follow_up(opened, UPDATED, 2))
     dispatcher.submit(follow_up(opened, CLOSED, 3))
     after = make_alert()
     dispatcher.submit(after)
-    dispatcher.confirm(after.incident_id)
+    dispatcher.confirming.confirm(after.incident_id)
     assert [one.incident_id for one in got("police", 1)] == [after.incident_id]
     settled(dispatcher)
     assert phases("police") == [OPENED]
@@ -116,7 +117,8 @@ def test_what_nobody_confirms_is_sent_or_dropped_as_stated(dispatching: Dispatch
     dispatcher.submit(opened)
     clock.advance(29.9)
     wake(dispatcher)
-    assert {one.sink for one in dispatcher.awaiting()[opened.incident_id]} == {"police", "drops"}
+    waits = dispatcher.confirming.awaiting()[opened.incident_id]
+    assert {one.sink for one in waits} == {"police", "drops"}
     clock.advance(0.2)
     wake(dispatcher)
     wait_for(lambda: dispatcher.status()[1].counts.get("unconfirmed") == 1)
@@ -149,13 +151,13 @@ def test_it_waits_on_over_a_restart(dispatching: Dispatching, stopped: bool) -> 
         dispatcher.request_stop()
     clock.advance(20)
     again = dispatching(asking(), clock=clock.restarted())
-    waits = again.awaiting()
+    waits = again.confirming.awaiting()
     assert list(waits) == [first.incident_id, second.incident_id]
     left = (waits[first.incident_id][0].until - clock.utc(clock.now())).total_seconds()
     assert left == pytest.approx(40, abs=1)
     assert phases("police") == []
-    again.dismiss(first.incident_id, "")
-    again.confirm(second.incident_id)
+    again.confirming.dismiss(first.incident_id, "")
+    again.confirming.confirm(second.incident_id)
     assert [one.incident_id for one in got("police", 2)] == [second.incident_id] * 2
 
 
@@ -167,7 +169,7 @@ def test_a_siren_that_waits_expires_from_the_confirmation(dispatching: Dispatchi
     dispatcher.submit(opened)
     clock.advance(300)  # ten times its expiry
     wake(dispatcher)
-    dispatcher.confirm(opened.incident_id)
+    dispatcher.confirming.confirm(opened.incident_id)
     got("horn", 1)
     settled(dispatcher)
 
@@ -216,14 +218,14 @@ def test_what_was_judged_before_a_sink_heard_of_it_counts(dispatching: Dispatchi
     real, false = make_alert(), make_alert()
     for opened in (real, false):
         dispatcher.submit(opened, AlertContext(duration_s=1))
-    assert dispatcher.confirm(real.incident_id, is_open=True) == ([], ["police"])
-    assert dispatcher.dismiss(false.incident_id, "", is_open=True) == ([], ["police"])
+    assert dispatcher.confirming.confirm(real.incident_id, is_open=True) == ([], ["police"])
+    assert dispatcher.confirming.dismiss(false.incident_id, "", is_open=True) == ([], ["police"])
     for opened in (false, real):
         dispatcher.submit(follow_up(opened, UPDATED, 1), AlertContext(duration_s=6))
     assert [one.incident_id for one in got("police", 1)] == [real.incident_id]
     assert phases("police") == [OPENED]
     # A slip of the finger can be put right while it goes on.
-    assert dispatcher.confirm(false.incident_id, is_open=True) == ([], ["police"])
+    assert dispatcher.confirming.confirm(false.incident_id, is_open=True) == ([], ["police"])
     dispatcher.submit(follow_up(false, UPDATED, 2), AlertContext(duration_s=9))
     assert [one.phase for one in got("police", 2)] == [OPENED, OPENED]
 
@@ -235,7 +237,7 @@ def test_a_sink_that_is_removed_or_asks_no_more_loses_nothing(dispatching: Dispa
     dispatcher.submit(first)
     dispatcher.reconfigure([], Deadline.after(5))
     dispatcher.reconfigure([sink("scripted", "police")], Deadline.after(5))
-    assert list(dispatcher.awaiting()) == [first.incident_id]
+    assert list(dispatcher.confirming.awaiting()) == [first.incident_id]
     dispatcher.submit(make_alert())
     got("police", 1)
     clock.advance(61)
@@ -249,7 +251,7 @@ def test_a_phone_gathers_what_is_confirmed_and_nothing_else(dispatching: Dispatc
     for opened in (first, second):
         dispatcher.submit(opened)
         dispatcher.submit(follow_up(opened, UPDATED, 1))
-    dispatcher.confirm(second.incident_id)
+    dispatcher.confirming.confirm(second.incident_id)
     assert {one.incident_id for one in got("guard", 2)} == {second.incident_id}
 
 
@@ -284,7 +286,7 @@ def test_the_link_to_confirm_is_there_while_a_sink_waits(
         update = follow_up(opened, UPDATED, number, links=LINKS)
         dispatcher.submit(update, AlertContext(duration_s=seconds))
         got("book", number + 1)
-    dispatcher.confirm(opened.incident_id)
+    dispatcher.confirming.confirm(opened.incident_id)
     dispatcher.submit(follow_up(opened, CLOSED, 3, links=LINKS))
     got("book", 4)
     assert links("book") == [TOLD_ONLY, LINKS, LINKS, TOLD_ONLY]

@@ -60,7 +60,7 @@ def test_submit_names_the_sinks_that_are_told(dispatching: Dispatching) -> None:
     elsewhere = sink("recording", "elsewhere", route=RouteSettings(cameras=["yard"]))
     dispatcher = dispatching(sink("recording", "police"), elsewhere)
     assert dispatcher.submit(make_alert()) == ["police"]
-    dispatcher.silence(None, 60)
+    dispatcher.cameras.silence(None, 60)
     assert dispatcher.submit(make_alert()) == []
 
 

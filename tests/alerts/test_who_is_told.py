@@ -112,7 +112,7 @@ def test_silence(dispatching: Dispatching) -> None:
     dispatcher = dispatching(sink("scripted"), clock=clock)
     before = make_alert()
     dispatcher.submit(before)
-    dispatcher.silence("gate", 600)
+    dispatcher.cameras.silence("gate", 600)
     during = make_alert()
     dispatcher.submit(during)
     dispatcher.submit(make_alert(exercise=True))
@@ -120,7 +120,7 @@ def test_silence(dispatching: Dispatching) -> None:
     dispatcher.submit(make_alert(camera="door"))
     dispatcher.submit(follow_up(before, CLOSED, 1))
     got("scripted", 5)
-    assert list(dispatcher.silences()) == ["gate"]
+    assert list(dispatcher.cameras.silences()) == ["gate"]
     dispatcher.stop(Deadline.after(5))
     clock.advance(599)
     clock = clock.restarted()
@@ -134,16 +134,16 @@ def test_silence(dispatching: Dispatching) -> None:
 
 def test_a_silence_is_ended_by_its_name_or_with_all_others(dispatching: Dispatching) -> None:
     dispatcher = dispatching(sink("scripted"))
-    dispatcher.silence(None, 3600)
-    assert dispatcher.unsilence("gate") == []
-    dispatcher.silence("gate", 3600)
-    dispatcher.silence("door", 3600)
+    dispatcher.cameras.silence(None, 3600)
+    assert dispatcher.cameras.unsilence("gate") == []
+    dispatcher.cameras.silence("gate", 3600)
+    dispatcher.cameras.silence("door", 3600)
     with capture_logs() as logs:
-        assert dispatcher.unsilence("gate") == ["gate"]
+        assert dispatcher.cameras.unsilence("gate") == ["gate"]
     assert [(e["event"], e["camera"]) for e in logs] == [("silence ended", "gate")]
-    assert set(dispatcher.silences()) == {None, "door"}
-    assert set(dispatcher.unsilence(None)) == {None, "door"}
-    assert dispatcher.unsilence(None) == []
+    assert set(dispatcher.cameras.silences()) == {None, "door"}
+    assert set(dispatcher.cameras.unsilence(None)) == {None, "door"}
+    assert dispatcher.cameras.unsilence(None) == []
     dispatcher.stop(Deadline.after(5))
     dispatcher = dispatching(sink("scripted"))
     dispatcher.submit(make_alert())
@@ -153,8 +153,8 @@ def test_a_silence_is_ended_by_its_name_or_with_all_others(dispatching: Dispatch
 def test_camera_state_reaches_sinks_that_show_it(dispatching: Dispatching) -> None:
     dispatcher = dispatching(sink("scripted"), sink("recording"))
     now = datetime.now(UTC)
-    dispatcher.show_camera(CameraNotice("gate", "yard", "connecting", now))
-    dispatcher.show_camera(CameraNotice("gate", "yard", "live", now))
+    dispatcher.cameras.show(CameraNotice("gate", "yard", "connecting", now))
+    dispatcher.cameras.show(CameraNotice("gate", "yard", "live", now))
     wait_for(lambda: ScriptedSink.made.get("scripted") and ScriptedSink.made["scripted"].shown)
     wait_for(lambda: ScriptedSink.made["scripted"].shown[-1].state == "live")
     dispatcher.reconfigure([sink("scripted", "late-comer")], Deadline.after(5))
@@ -166,9 +166,9 @@ def test_a_camera_that_is_gone_is_shown_to_nobody(dispatching: Dispatching) -> N
     dispatcher = dispatching(sink("scripted", "early"))
     now = datetime.now(UTC)
     for site in ("yard", "harbour"):
-        dispatcher.show_camera(CameraNotice("gate", site, "live", now))
+        dispatcher.cameras.show(CameraNotice("gate", site, "live", now))
     wait_for(lambda: "early" in ScriptedSink.made and len(ScriptedSink.made["early"].shown) == 2)
-    dispatcher.forget_camera("gate", "yard")
+    dispatcher.cameras.forget("gate", "yard")
     # stops the early one at once
     dispatcher.reconfigure([sink("scripted", "late")], Deadline.after(5))
     assert [n.site for n in ScriptedSink.made["early"].shown] == ["harbour"]
@@ -182,24 +182,24 @@ def test_whether_a_camera_is_silenced_is_shown_as_soon_as_that_changes(
     clock = Clock()
     dispatcher = dispatching(sink("scripted"), clock=clock)
     for camera in ("gate", "door"):
-        dispatcher.show_camera(CameraNotice(camera, "yard", "live", datetime.now(UTC)))
+        dispatcher.cameras.show(CameraNotice(camera, "yard", "live", datetime.now(UTC)))
 
     def silenced() -> dict[str, bool]:
         shown = ScriptedSink.made["scripted"].shown if ScriptedSink.made else []
         return {notice.camera: notice.silenced_until is not None for notice in shown}
 
     wait_for(lambda: silenced() == {"gate": False, "door": False})
-    until = dispatcher.silence("gate", 60)
+    until = dispatcher.cameras.silence("gate", 60)
     wait_for(lambda: silenced() == {"gate": True, "door": False})
     assert ScriptedSink.made["scripted"].shown[-1].silenced_until == until
-    dispatcher.silence(None, 30)
+    dispatcher.cameras.silence(None, 30)
     wait_for(lambda: silenced() == {"gate": True, "door": True})
     clock.advance(31)
-    dispatcher.show_silences()
+    dispatcher.cameras.show_silences()
     wait_for(lambda: silenced() == {"gate": True, "door": False})
     count = len(ScriptedSink.made["scripted"].shown)
-    dispatcher.show_silences()  # nothing new: nothing is shown
-    dispatcher.unsilence("gate")
+    dispatcher.cameras.show_silences()  # nothing new: nothing is shown
+    dispatcher.cameras.unsilence("gate")
     wait_for(lambda: silenced() == {"gate": False, "door": False})
     assert len(ScriptedSink.made["scripted"].shown) == count + 1
 

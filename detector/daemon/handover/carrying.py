@@ -69,7 +69,7 @@ class Carrying:
     def silenced(self, cameras: Iterable[str]) -> None:
         """Keep until when each of `cameras` is silenced now."""
         for camera in cameras:
-            until = self._dispatcher.silenced_until(camera)
+            until = self._dispatcher.cameras.silenced_until(camera)
             self._keep(camera, _Kind.SILENCE, until.isoformat() if until else "")
 
     def take(self, cameras: Iterable[str], calibrations: CalibrationStore) -> None:
@@ -109,8 +109,8 @@ class Carrying:
             case _Kind.SILENCE:
                 until = datetime.fromisoformat(one.body) if one.body else datetime.now(UTC)
                 left_s = (until - datetime.now(UTC)).total_seconds()
-                if left_s > 0 or self._dispatcher.silenced_until(one.camera):
-                    self._dispatcher.silence(one.camera, max(left_s, 0.0))
+                if left_s > 0 or self._dispatcher.cameras.silenced_until(one.camera):
+                    self._dispatcher.cameras.silence(one.camera, max(left_s, 0.0))
             case _:
                 raise ValueError("this release does not know it")
         log.info("taken over from another box", camera=one.camera, what=one.kind, box=one.box)

@@ -38,7 +38,8 @@ class Turns:
         self._shared = shared
         self._dispatcher = dispatcher
         self.claims = Claims(state_dir / CLAIMS)
-        dispatcher.watched_elsewhere(self.claims.elsewhere)  # before it delivers what was left
+        # Before it delivers what was left.
+        dispatcher.cameras.watched_elsewhere(self.claims.elsewhere)
         self.carrying = Carrying(self.claims, reader, dispatcher, zones)
         self.succession = Succession(self.claims, dispatcher, journal, tell)
 
@@ -51,7 +52,7 @@ class Turns:
     def read(self) -> None:
         """Read the claims anew, and leave what is shown of cameras that are elsewhere by now."""
         self.claims.read()
-        self._dispatcher.watched_elsewhere(self.claims.elsewhere)
+        self._dispatcher.cameras.watched_elsewhere(self.claims.elsewhere)
 
     def succeed(self, cameras: Collection[str]) -> None:
         """Finish what other boxes have begun with `cameras`; once they are watched."""

@@ -143,10 +143,10 @@ class OperatorCommands:
         note, who = _text(request, "note"), _who(request)
         self._recorder.judge(of.id, verdict, note, who)
         if verdict is Verdict.REAL:
-            self._dispatcher.confirm(of.id, is_open=of.is_open)
+            self._dispatcher.confirming.confirm(of.id, is_open=of.is_open)
         else:
             reason = f"{verdict.value}, says {who}"
-            self._dispatcher.dismiss(of.id, reason, is_open=of.is_open)
+            self._dispatcher.confirming.dismiss(of.id, reason, is_open=of.is_open)
         self._tell(Change(Topic.VERDICT, str(of.id), of.camera))
         camera = next((one for one in self._cameras.all() if one.camera.name == of.camera), None)
         learns = camera is not None and camera.judged(of.label, of.id, verdict)
@@ -162,14 +162,14 @@ class OperatorCommands:
     def confirm(self, request: dict[str, Any]) -> dict[str, Any]:
         """Have the sinks that wait for an operator told of `incident` (its id), with a `note`."""
         of = self._incident(request)
-        told, ahead = self._dispatcher.confirm(of.id, is_open=of.is_open)
+        told, ahead = self._dispatcher.confirming.confirm(of.id, is_open=of.is_open)
         return self._settled("confirm", request, of, told, ahead)
 
     def dismiss(self, request: dict[str, Any]) -> dict[str, Any]:
         """Have the sinks that wait for an operator told nothing of `incident`, with a `note`."""
         of = self._incident(request)
         reason = f"dismissed by {_who(request)}"
-        spared, ahead = self._dispatcher.dismiss(of.id, reason, is_open=of.is_open)
+        spared, ahead = self._dispatcher.confirming.dismiss(of.id, reason, is_open=of.is_open)
         return self._settled("dismiss", request, of, spared, ahead)
 
     def audit_export(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -242,7 +242,7 @@ class OperatorCommands:
         """Send no alarms of `camera`, or of any, for `for_s` seconds."""
         self._camera(request)
         camera = request.get("camera")
-        until = self._dispatcher.silence(camera, _duration_s(request))
+        until = self._dispatcher.cameras.silence(camera, _duration_s(request))
         log.warning("silenced", camera=camera or "all", until=until.isoformat())
         self._audit(
             "silence", request, camera or "", f"until {until.isoformat(timespec='seconds')}"
@@ -259,9 +259,10 @@ class OperatorCommands:
         camera = request.get("camera")
         if not isinstance(camera, str | None):
             raise _wrong_name(camera)
-        if camera not in self._dispatcher.silences():  # a camera that is gone may be silenced still
+        cameras = self._dispatcher.cameras
+        if camera not in cameras.silences():  # a camera that is gone may be silenced still
             self._camera(request)
-        ended = self._dispatcher.unsilence(camera)
+        ended = cameras.unsilence(camera)
         self._audit("unsilence", request, camera or "")
         self._tell(Change(Topic.SILENCE, camera or "", camera or ""))
         return {"ended": ended, "in_memory_only": self._dispatcher.stored()}

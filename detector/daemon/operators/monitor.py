@@ -68,7 +68,7 @@ class DaemonMonitor:
 
     def cameras(self) -> list[CameraView]:
         """Those that are watched."""
-        silences = self._parts.dispatcher.silences()
+        silences = self._parts.dispatcher.cameras.silences()
         return [_view(camera, silences) for camera in self._parts.cameras.all()]
 
     @property
@@ -122,7 +122,7 @@ class DaemonMonitor:
         """By incident, the sinks that wait for the operator."""
         return {
             str(incident): {one.sink: one.until for one in waiting}
-            for incident, waiting in self._parts.dispatcher.awaiting().items()
+            for incident, waiting in self._parts.dispatcher.confirming.awaiting().items()
         }
 
     def health(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def test_where_a_sinks_thread_died_another_with_a_new_sink_goes_on(
     got("scripted", 1)
     first = ScriptedSink.made["scripted"]
     notice = CameraNotice("gate", "yard", "live", make_alert().opened_at)
-    dispatcher.show_camera(notice)
+    dispatcher.cameras.show(notice)
     ScriptedSink.faults.append(SystemExit())  # type: ignore[arg-type]
     second = make_alert()
     dispatcher.submit(second)

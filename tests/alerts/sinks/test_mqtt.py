@@ -114,7 +114,7 @@ def test_availability_and_camera_state_are_retained_and_outlive_the_broker(
 
     notice = CameraNotice("gate", "yard", "live", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     with dispatching(tmp_path, station(broker)) as dispatcher:
-        dispatcher.show_camera(notice)
+        dispatcher.cameras.show(notice)
         assert retained("jikimi/yard/availability") == b"online"
         assert b'"state": "live"' in retained("jikimi/yard/gate/state")
         broker.kill()
@@ -129,7 +129,7 @@ def test_availability_and_camera_state_are_retained_and_outlive_the_broker(
 def test_after_a_stop_nobody_takes_a_camera_for_watched(tmp_path: Path, broker: MqttBroker) -> None:
     with dispatching(tmp_path, station(broker)) as dispatcher:
         for number in range(30):  # more than the client has under way at once
-            dispatcher.show_camera(live(f"camera-{number}"))
+            dispatcher.cameras.show(live(f"camera-{number}"))
         wait_for(lambda: len(retained(broker)) == 31)
     assert retained(broker) == {"jikimi/yard/availability": b"offline"}
 
@@ -138,13 +138,13 @@ def test_a_camera_that_is_removed_leaves_nothing_on_the_broker(
     tmp_path: Path, broker: MqttBroker
 ) -> None:
     with dispatching(tmp_path, station(broker)) as dispatcher:
-        dispatcher.show_camera(live("gate"))
-        dispatcher.show_camera(live("door"))
+        dispatcher.cameras.show(live("gate"))
+        dispatcher.cameras.show(live("door"))
         wait_for(lambda: len(retained(broker)) == 3)
-        dispatcher.forget_camera("gate", "yard")
+        dispatcher.cameras.forget("gate", "yard")
         wait_for(lambda: "jikimi/yard/gate/state" not in retained(broker))
         assert b"live" in retained(broker)["jikimi/yard/door/state"]
-        dispatcher.show_camera(live("gate"))
+        dispatcher.cameras.show(live("gate"))
         wait_for(lambda: "jikimi/yard/gate/state" in retained(broker))
 
 

@@ -226,7 +226,7 @@ def test_of_two_sinks_at_one_broker_one_that_leaves_takes_nothing_of_the_other(
     with MqttBroker(tmp_path) as broker, Subscriber(broker) as subscriber:
         one, two = (station(broker.port, name, protocol=PROTOCOL) for name in ("one", "two"))
         dispatcher = dispatching(one, two)
-        dispatcher.show_camera(CameraNotice("gate", "yard", "live", datetime.now(UTC)))
+        dispatcher.cameras.show(CameraNotice("gate", "yard", "live", datetime.now(UTC)))
 
         def shown() -> dict[str, bytes]:
             return {message.topic: message.payload for message in subscriber.messages}

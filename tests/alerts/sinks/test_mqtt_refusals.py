@@ -219,7 +219,7 @@ def test_no_more_is_under_way_than_the_broker_takes_and_an_alert_waits_for_no_st
     wait_for(lambda: dispatcher.status()[0].state is SinkState.WORKING)
     broker.answering.clear()
     for number in range(30):
-        dispatcher.show_camera(live(f"camera-{number}"))
+        dispatcher.cameras.show(live(f"camera-{number}"))
     wait_for(lambda: broker.most_at_once >= max(1, at_once - 1))
     dispatcher.submit(make_alert())
     if at_once > 1:
@@ -313,7 +313,7 @@ def test_a_real_broker_that_takes_one_at_a_time_gets_everything(
     ):
         dispatcher = dispatching(station(broker.port))
         for number in range(30):
-            dispatcher.show_camera(live(f"camera-{number}"))
+            dispatcher.cameras.show(live(f"camera-{number}"))
         dispatcher.submit(make_alert())
         subscriber.wait_until(lambda messages: len({m.topic for m in messages}) == 32)
 

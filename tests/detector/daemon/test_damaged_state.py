@@ -227,7 +227,7 @@ def test_one_damaged_value_stops_no_alarm(
             " no_image, 'too large', 0 FROM queue WHERE position = 1"
         )
     )
-    before.dispatcher.silence("yard", 60)
+    before.dispatcher.cameras.silence("yard", 60)
     before.journal.record(incident())
     before.stop()
     ScriptedSink.faults = []
@@ -241,7 +241,7 @@ def test_one_damaged_value_stops_no_alarm(
     after.alarm()
     wait_for(lambda: {alert.alert_id for alert in waiting} <= after.told())
     assert after.dispatcher.stored() is None
-    assert "yard" not in after.dispatcher.silences() or table != "silence"
+    assert "yard" not in after.dispatcher.cameras.silences() or table != "silence"
     assert len(after.dispatcher.refused()) == 1
     again = start()
     again.alarm()

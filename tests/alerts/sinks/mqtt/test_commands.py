@@ -39,7 +39,7 @@ class Monitor:
         self.fault: Exception | None = None
         dispatcher.on_command(self.run)
         for camera in cameras or ("gate",):
-            dispatcher.show_camera(CameraNotice(camera, "yard", "live", datetime.now(UTC)))
+            dispatcher.cameras.show(CameraNotice(camera, "yard", "live", datetime.now(UTC)))
 
     def run(self, command: str, request: dict[str, Any]) -> dict[str, Any]:
         self.gate.wait(60)
@@ -198,7 +198,7 @@ def test_a_command_that_hangs_holds_up_no_alert_and_no_state(
     subscriber.publish(topic("drill"), b"")
     for camera in ("gate", "door"):
         dispatcher.submit(make_alert(camera=camera))
-    dispatcher.show_camera(CameraNotice("door", "yard", "live", datetime.now(UTC)))
+    dispatcher.cameras.show(CameraNotice("door", "yard", "live", datetime.now(UTC)))
     subscriber.wait_for_incidents(2)
     connected(subscriber, "door")
     assert monitor.asked == []
@@ -224,7 +224,7 @@ def test_a_camera_of_another_site_is_commanded_there(
     dispatcher = dispatching(commands=True)
     monitor = Monitor(dispatcher)
     connected(subscriber)
-    dispatcher.show_camera(CameraNotice("pier", "harbour", "live", datetime.now(UTC)))
+    dispatcher.cameras.show(CameraNotice("pier", "harbour", "live", datetime.now(UTC)))
     connected(subscriber, "pier")
     subscriber.publish("jikimi/harbour/pier/command/drill", b"")
     wait_for(lambda: monitor.asked)
@@ -240,13 +240,13 @@ def test_a_silence_is_shown_and_its_end(dispatching: Dispatching, subscriber: Su
         states = [m for m in subscriber.messages if m.topic == f"jikimi/yard/{camera}/state"]
         return json.loads(states[-1].payload)["silenced_until"]
 
-    until = dispatcher.silence("gate", 600)
+    until = dispatcher.cameras.silence("gate", 600)
     wait_for(lambda: silenced("gate"))
     assert datetime.fromisoformat(silenced("gate")) == until.replace(microsecond=0)
     assert silenced("door") is None
-    dispatcher.silence(None, 60)
+    dispatcher.cameras.silence(None, 60)
     wait_for(lambda: silenced("door"))
-    dispatcher.unsilence(None)
+    dispatcher.cameras.unsilence(None)
     wait_for(lambda: not silenced("door") and not silenced("gate"))
 
 

@@ -39,7 +39,7 @@ def box(broker: MqttBroker, tmp_path: Path) -> Iterator[Boxes]:
         metrics = AlertMetrics(CollectorRegistry())
         path = tmp_path / name / "outbox.sqlite"
         made.append(Dispatcher(fill_box([sink("mqtt", **options)], name), path, metrics))
-        made[-1].watched_elsewhere(elsewhere)
+        made[-1].cameras.watched_elsewhere(elsewhere)
         made[-1].start()
         return made[-1]
 
@@ -49,12 +49,12 @@ def box(broker: MqttBroker, tmp_path: Path) -> Iterator[Boxes]:
 
 
 def shows(dispatcher: Dispatcher, state: str = "live", camera: str = "gate") -> None:
-    dispatcher.show_camera(CameraNotice(camera, "yard", state, datetime.now(UTC)))
+    dispatcher.cameras.show(CameraNotice(camera, "yard", state, datetime.now(UTC)))
 
 
 def lets_go(dispatcher: Dispatcher) -> None:
-    dispatcher.watched_elsewhere(GATE)
-    dispatcher.forget_camera("gate", "yard")
+    dispatcher.cameras.watched_elsewhere(GATE)
+    dispatcher.cameras.forget("gate", "yard")
 
 
 def connected(broker: MqttBroker, name: str) -> bool:
@@ -87,7 +87,7 @@ def test_a_camera_that_another_box_watches_stays_as_that_box_shows_it(
     first.submit(follow_up(opened, AlertPhase.CLOSED, 1, reason="camera removed or changed"))
     delivered(first, 2)
     wait_for(lambda: b"false" in retained(broker)[EVENT])
-    first.forget_camera("pier", "yard")  # it is behind all that was asked before
+    first.cameras.forget("pier", "yard")  # it is behind all that was asked before
     wait_for(lambda: "jikimi/yard/pier/state" not in retained(broker))
     shown = of_gate(broker)
     assert json.loads(shown[STATE])["state"] == "connecting"
@@ -98,7 +98,7 @@ def test_a_camera_that_another_box_watches_stays_as_that_box_shows_it(
     assert {one["availability_topic"] for one in configs} == {"jikimi/yard/second/availability"}
     first.stop(Deadline.after(5))
     assert of_gate(broker) == shown
-    second.forget_camera("gate", "yard")  # removed from the whole configuration
+    second.cameras.forget("gate", "yard")  # removed from the whole configuration
     wait_for(lambda: of_gate(broker).keys() == {EVENT})  # which the second box never sent
 
 
@@ -169,7 +169,7 @@ def test_a_camera_that_comes_back_is_shown_by_this_box_again(
     shows(first)
     wait_for(lambda: STATE in retained(broker))
     lets_go(first)
-    first.watched_elsewhere(frozenset())
+    first.cameras.watched_elsewhere(frozenset())
     shows(first, "stalled")
     wait_for(lambda: b"stalled" in retained(broker)[STATE])
     first.stop(Deadline.after(5))

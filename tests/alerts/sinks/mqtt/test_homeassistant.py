@@ -92,7 +92,7 @@ SCHEMA = {
 
 
 def watched(dispatcher: Dispatcher, camera: str = "gate", site: str = "yard") -> None:
-    dispatcher.show_camera(CameraNotice(camera, site, "live", datetime.now(UTC)))
+    dispatcher.cameras.show(CameraNotice(camera, site, "live", datetime.now(UTC)))
 
 
 def configs(broker: MqttBroker, prefix: str = "homeassistant") -> dict[str, Any]:
@@ -174,7 +174,7 @@ def test_a_camera_that_is_removed_leaves_nothing_and_a_stop_leaves_the_device(
     watched(dispatcher)
     watched(dispatcher, "door")
     wait_for(lambda: len(configs(broker)) == 12)
-    dispatcher.forget_camera("gate", "yard")
+    dispatcher.cameras.forget("gate", "yard")
     wait_for(lambda: len(configs(broker)) == 6)
     assert not any("/gate/" in topic for topic in retained(broker))
     dispatcher.stop(Deadline.after(5))
@@ -243,7 +243,7 @@ def test_each_box_of_a_cluster_has_an_availability_and_a_camera_that_of_the_box_
         watched(second, "pier")
         wait_for(lambda: len(of_camera()) == 2)
         both = len(configs(broker))
-        first.forget_camera("gate", "yard")
+        first.cameras.forget("gate", "yard")
         wait_for(lambda: "jikimi/yard/gate/state" not in retained(broker))
         watched(second)
         wait_for(lambda: "jikimi/yard/gate/state" in retained(broker))

@@ -87,13 +87,13 @@ class House:
     def run(self, command: str, request: dict[str, Any]) -> dict[str, Any]:
         self.asked.append((command, request))
         if command == "silence":
-            self.dispatcher.silence("gate", request["for_s"])
+            self.dispatcher.cameras.silence("gate", request["for_s"])
         elif command == "unsilence":
-            self.dispatcher.unsilence("gate")
+            self.dispatcher.cameras.unsilence("gate")
         return {}
 
     def watch(self, camera: str) -> None:
-        self.dispatcher.show_camera(CameraNotice(camera, "yard", "live", datetime.now(UTC)))
+        self.dispatcher.cameras.show(CameraNotice(camera, "yard", "live", datetime.now(UTC)))
 
     def wait_state(self, entity: str, state: str) -> None:
         self.home.wait_until(lambda: self.home.states()[entity] == state)
@@ -163,5 +163,5 @@ def commands(house: House) -> None:
 def loses_a_camera(house: House) -> None:
     house.watch("door")
     house.home.wait_until(lambda: "switch.door_silence" in house.home.states())
-    house.dispatcher.forget_camera("door", "yard")
+    house.dispatcher.cameras.forget("door", "yard")
     house.home.wait_until(lambda: not any(".door_" in one for one in house.home.states()))

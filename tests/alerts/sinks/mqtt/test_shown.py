@@ -28,7 +28,7 @@ LARGE = PICTURE * 60
 
 
 def watched(dispatcher: Dispatcher, camera: str = "gate") -> None:
-    dispatcher.show_camera(CameraNotice(camera, "yard", "live", datetime.now(UTC)))
+    dispatcher.cameras.show(CameraNotice(camera, "yard", "live", datetime.now(UTC)))
 
 
 def alarms(subscriber: Subscriber) -> list[str]:
@@ -62,7 +62,7 @@ def test_the_picture_of_each_alert_is_kept_as_a_jpeg_behind_it(
     dispatcher.submit(make_alert())  # without one: the last one stays
     delivered(dispatcher, 2)
     assert retained(broker)[SNAPSHOT] == LARGE
-    dispatcher.forget_camera("gate", "yard")
+    dispatcher.cameras.forget("gate", "yard")
     wait_for(lambda: SNAPSHOT not in retained(broker))
 
 
@@ -152,7 +152,7 @@ def test_the_alarm_is_on_while_an_incident_is_open(
     wait_for(lambda: json.loads(retained(broker)[ALARM])["score"] == 0.95)
     dispatcher.submit(follow_up(other, CLOSED, 2))
     wait_for(lambda: alarms(subscriber) == ["OFF", "ON", "OFF"])
-    dispatcher.forget_camera("gate", "yard")
+    dispatcher.cameras.forget("gate", "yard")
     wait_for(lambda: ALARM not in retained(broker))
 
 
@@ -218,7 +218,7 @@ def test_onvif_events_are_retained_properties_and_deleted_with_the_camera(
     assert json.loads(retained(broker)[EVENT])["Data"]["State"] is True
     assert json.loads(retained(broker)[lost])["Data"] == {"State": True}
     assert sum(m.topic == EVENT for m in subscriber.messages) == 1
-    dispatcher.forget_camera("gate", "yard")
+    dispatcher.cameras.forget("gate", "yard")
     wait_for(lambda: EVENT not in retained(broker))
     assert lost not in retained(broker)
     dispatcher.submit(follow_up(opened, CLOSED, 2, reason="camera removed"))

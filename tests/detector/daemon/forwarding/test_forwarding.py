@@ -315,7 +315,7 @@ def test_a_program_gets_the_alert_with_its_picture(town: Town, tmp_path: Path) -
 def test_nothing_begins_that_is_silenced_where_it_would_sound(town: Town) -> None:
     harbour, gate = town.box("harbour"), town.box("gate")
     reached(gate)
-    harbour.dispatcher.silence(None, 60)
+    harbour.dispatcher.cameras.silence(None, 60)
     gate.dispatcher.submit(make_alert())
     wait_for(lambda: gate.has(delivered=1))
     assert town.sounds("harbour") == []

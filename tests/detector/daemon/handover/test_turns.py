@@ -219,7 +219,7 @@ def test_what_is_delivered_leaves_the_journal_and_what_is_for_hardware_is_not_th
     assert a.waits() == {"police", "chief", "siren"}
     (tmp_path / "station").mkdir()
     wait_for(lambda: copies(journal).keys() == {"chief"}, 60)
-    a.dispatcher.confirm(alert.incident_id)
+    a.dispatcher.confirming.confirm(alert.incident_id)
     wait_for(lambda: copies(journal) == {}, 60)
 
 
@@ -291,20 +291,20 @@ def test_thresholds_zones_and_silences_go_along(
     a.calibrations.save(GATE, LEARNT)
     a.zones.put("gate", Zones(ignore=[LEFT]), "kim")
     a.turns.carrying.zones_drawn("gate")
-    a.dispatcher.silence("gate", 3600)
+    a.dispatcher.cameras.silence("gate", 3600)
     a.turns.carrying.silenced(["gate", "yard"])
     wait_for(lambda: not a.store.read("SELECT 1 FROM pending"))
     a.dies()
 
     b = box("b")
-    b.dispatcher.silence("yard", 60)
+    b.dispatcher.cameras.silence("yard", 60)
     b.given(gate=8, yard=8)
     assert b.calibrations.load(GATE)["violence"].level == 0.61
     assert json.loads(b.zones.body("gate"))["ignore"] == [[list(point) for point in LEFT]]
-    [(camera, until)] = b.dispatcher.silences().items()
+    [(camera, until)] = b.dispatcher.cameras.silences().items()
     assert camera == "gate"
     assert abs(until - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=2)
-    b.dispatcher.unsilence("gate")
+    b.dispatcher.cameras.unsilence("gate")
     b.turns.carrying.silenced(["gate"])
     b.zones.put("gate", None, "kim")
     b.turns.carrying.zones_drawn("gate")
@@ -314,7 +314,7 @@ def test_thresholds_zones_and_silences_go_along(
     c.given(gate=9)
     assert c.calibrations.load(GATE)["violence"].level == 0.61
     assert c.zones.names() == []
-    assert c.dispatcher.silences() == {}
+    assert c.dispatcher.cameras.silences() == {}
 
 
 def test_a_journal_that_is_away_holds_up_no_camera(

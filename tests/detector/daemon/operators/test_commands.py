@@ -155,7 +155,7 @@ def test_a_silence_that_cannot_be_is_refused_and_the_longest_is_named(
 
 
 def test_the_silence_of_a_camera_that_is_gone_can_be_ended(running: Running) -> None:
-    running.dispatcher.silence("old", 3600)
+    running.dispatcher.cameras.silence("old", 3600)
     assert running.ask("unsilence", camera="old")["ended"] == ["old"]
     with pytest.raises(ControlError, match="there is no camera 'old'; cameras are gate, yard"):
         running.ask("unsilence", camera="old")
@@ -260,7 +260,7 @@ def test_by_a_sink_come_the_commands_of_one_camera_alone(running: Running) -> No
     ):
         with pytest.raises(ControlError):
             running.by_sink(command, request)
-    assert running.dispatcher.silences() == {}
+    assert running.dispatcher.cameras.silences() == {}
 
 
 @pytest.fixture
