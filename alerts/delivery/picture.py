@@ -1,10 +1,11 @@
-"""On a slow line the alarm goes first and its picture second. Pure, but for what it measured."""
+"""On a slow line the alarm goes first and its picture second."""
 
 from __future__ import annotations
 
 from uuid import uuid5
 
 from alerts.message import Alert, AlertPhase
+from alerts.storage.outbox import Message, Outbox
 
 SLOW_S = 3.0
 """An `opened` whose picture would take longer goes ahead of it."""
@@ -29,6 +30,37 @@ class LineSpeed:
             and alert.image is not None
             and len(alert.image) / self._bytes_per_s > SLOW_S
         )
+
+
+class Pictures:
+    """Which alerts of one sink go ahead of their picture, and what follows them."""
+
+    def __init__(self, outbox: Outbox, *, come_later: bool) -> None:
+        """`come_later`: the sink has pictures, and acts on the `updated` that brings one."""
+        self.speed = LineSpeed()
+        self._outbox = outbox
+        self._come_later = come_later
+        self._left_out: Alert | None = None
+
+    def is_too_slow_for(self, message: Message) -> bool:
+        """Whether it had better go without its picture from the first attempt on."""
+        return self._come_later and self.speed.is_slow_for(message.alert)
+
+    def may_leave_out(self, message: Message) -> bool:
+        """Whether it has a picture that it can go without."""
+        return self._come_later and message.alert.image is not None
+
+    def leave_out(self, message: Message) -> None:
+        """Have the alert go without its picture; that of an `opened` follows it."""
+        self._outbox.drop_image(message)
+        if message.alert.phase is AlertPhase.OPENED:
+            self._left_out = message.alert
+
+    def follow(self, message: Message) -> None:
+        """The sink has taken `message`: queue the picture that was left out of it, if one was."""
+        if self._left_out is not None and self._left_out.alert_id == message.alert.alert_id:
+            self._outbox.put_behind(message, picture_of(self._left_out))
+            self._left_out = None
 
 
 def picture_of(alert: Alert) -> Alert:

@@ -1,63 +1,40 @@
-"""One thread a sink: takes what is due from the outbox, delivers it, and tries again on failure.
+"""One thread a sink: what of its queue is tried next, and when.
 
-It decides nothing about who receives what: that was decided when the alert was put.
+It decides nothing about who receives what: that was decided when the alert was put. What becomes
+of what is tried is `alerts.delivery.attempts`' business.
 """
 
 from __future__ import annotations
 
-import random
 import sqlite3
 import threading
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Sequence
-from uuid import UUID
+from collections.abc import Callable
 
 import structlog
 
 from alerts.clock import SteadyClock
 from alerts.deadline import Deadline
-from alerts.delivery.backoff import FIRST_S, BackOff, backoff_s
+from alerts.delivery.attempts import Attempts
+from alerts.delivery.backoff import FIRST_S
 from alerts.delivery.deliveries import ExerciseDeliveries
 from alerts.delivery.from_other_boxes import Forwarded, FromOtherBoxes
-from alerts.delivery.grouping import Groups
 from alerts.delivery.open_sink import OpenSink
-from alerts.delivery.picture import LineSpeed, picture_of
 from alerts.delivery.standing import Standing
 from alerts.delivery.status import SinkState, SinkStatus
-from alerts.delivery.suspects import Suspects
 from alerts.liveness import LiveThread
-from alerts.message import CONFIRM_LINK, Alert, AlertPhase, CameraNotice
+from alerts.message import CameraNotice
 from alerts.metrics import AlertMetrics
-from alerts.sink import (
-    BusyError,
-    CommandHandler,
-    DeferredError,
-    FarSinks,
-    GroupingSink,
-    RefusedError,
-    TimedOutError,
-    TooLargeError,
-    UnclearError,
-)
+from alerts.sink import CommandHandler, FarSinks
 from alerts.storage.confirming import Confirmations
 from alerts.storage.outbox import Message, Outbox
 from config.errors import DeliveryError
 from config.secrets import scrub
 from config.settings import SinkSettings
 
-LATE_AFTER_S = 30.0
-"""Sinks without an expiry deliver what is older all the same, marked late."""
-
 HANGS_AFTER_S = 60.0
 """A sink that starts, delivers or closes for so much longer than its time-out allows hangs."""
-
-DEFERRED_AS = 3
-"""An alert that waits alone waits 2 s at first: reconnecting, where need be, takes 1 s."""
-
-MAX_RETRY_S = 600.0
-"""An alert that waits alone is tried again this often at the least."""
 
 IDLE_S = 60.0
 """Longest pause with nothing to do; new alerts wake the worker at once."""
@@ -84,8 +61,6 @@ class SinkWorker:
         self.settings = settings
         self._outbox = outbox
         self._confirmations = confirmations
-        self._metrics = metrics
-        self._exercises = exercises
         self._clock = clock
         self._log = structlog.get_logger().bind(sink=settings.name, type=settings.type)
         self._close_old: Callable[[], None] = lambda: None
@@ -96,15 +71,16 @@ class SinkWorker:
         self._sink = OpenSink(settings, self.retry_now, self.wake, command, far_sinks)
         self._from_other_boxes = FromOtherBoxes()
         self.sink_class = self._sink.sink_class
-        self._backoff = BackOff()
-        self._suspects = Suspects()
-        self._speed = LineSpeed()
-        groups = issubclass(self.sink_class, GroupingSink)
-        self._groups = Groups(outbox, settings.name, groups=groups)
-        self._tries: Counter[UUID] = Counter()
-        """By alert, attempts so far; those of alerts that are through are forgotten."""
-        self._picture: Alert | None = None
-        self._may_be_its_picture = False
+        self._attempts = Attempts(
+            settings,
+            self._sink,
+            outbox,
+            self._standing,
+            metrics,
+            exercises,
+            clock,
+            self._from_other_boxes,
+        )
         timeout_s = getattr(settings.options, "timeout_s", 0.0)
         self.thread = LiveThread(
             f"sink-{settings.name}", self._run, stuck_after_s=HANGS_AFTER_S + 2 * timeout_s
@@ -224,49 +200,39 @@ class SinkWorker:
         self._drop_expired()
         if self._retry_now.is_set():
             self._retry_now.clear()
-            self._backoff.hurry()
-        if (rest_s := self._backoff.left_s()) > 0:
+            self._attempts.backoff.hurry()
+        if (rest_s := self._attempts.backoff.left_s()) > 0:
             return rest_s
-        if not self._start():
+        if not self._attempts.start():
             return 0
         self._sink.show_cameras()
         now = self._clock.now()
         message = self._next(now)
         if one := self._from_other_boxes.next(message.sent_at if message else None):
-            self._deliver_forwarded(one)
+            self._attempts.deliver_forwarded(one, self._oldest())
             return 0
         if message is None:
             retry_at = self._outbox.next_retry_at(self.settings.name)
             return IDLE_S if retry_at is None else min(max(retry_at - now, 0.1), IDLE_S)
-        if (rest_s := self._groups.rest_s(message)) > 0:
+        if (rest_s := self._attempts.groups.rest_s(message)) > 0:
             return rest_s
         if message.sent_at >= self._oldest():
-            group = self._groups.of(message, now, self._suspects.ids())
+            group = self._attempts.groups.of(message, now, self._attempts.suspects.ids())
             if len(group) > 1:
-                self._deliver_group(group)
+                self._attempts.deliver_group(group)
             else:
-                self._deliver(group[0])
+                self._attempts.deliver(group[0])
         return 0  # too old since the expired were dropped (a sink may start for long): next round
 
     def _next(self, now: float) -> Message | None:
         """What is due, those under suspicion only where there is nothing else."""
-        message = self._outbox.next_due(self.settings.name, now, self._suspects.ids())
-        if message is None and self._suspects:
-            is_alone = len(self._suspects.clear()) == 1
+        message = self._outbox.next_due(self.settings.name, now, self._attempts.suspects.ids())
+        if message is None and self._attempts.suspects:
+            is_alone = len(self._attempts.suspects.clear()) == 1
             message = self._outbox.next_due(self.settings.name, now)
-            if message and is_alone and self._may_be_its_picture and self._has_picture(message):
-                self._go_ahead_of_picture(message)
+            if message and is_alone and self._attempts.leave_out_suspect_picture(message):
                 message = self._outbox.next_due(self.settings.name, now)
         return message
-
-    def _start(self) -> bool:
-        try:
-            if self._sink.start():
-                self._worked()
-        except Exception as error:  # noqa: BLE001 - a sink from outside may raise anything
-            self._failed(error)
-            return False
-        return True
 
     def _oldest(self) -> float:
         """When what is still delivered was sent at the earliest, by the steady clock."""
@@ -280,7 +246,7 @@ class SinkWorker:
         """No operator has confirmed these in time: what was stated is done."""
         sent, dropped = self._confirmations.time_out(self.settings.name, self._clock.now())
         if sent:
-            self._backoff.hurry()  # as a new alarm
+            self._attempts.backoff.hurry()  # as a new alarm
         for one in sent:
             self._log.warning("not confirmed in time, sent", incident=one.incident_id)
         for one in dropped:
@@ -288,202 +254,8 @@ class SinkWorker:
             self._log.warning("not confirmed in time, dropped", incident=one.incident_id)
 
     def _drop_expired(self) -> None:
-        if self.sink_class.default_expiry_s is None:  # not even a look into the outbox
-            return
-        for alert in self._outbox.expire(self.settings.name, self._oldest(), self._tries):
-            self._tries.pop(alert.alert_id, None)
-            self._standing.count("expired")
-            self._exercises.expired(self.settings.name, alert)
-            self._log.warning(
-                "alert expired before the sink took it",
-                **_named(alert),
-            )
-
-    def _deliver(self, message: Message) -> None:
-        if self._takes_pictures_later() and self._speed.is_slow_for(message.alert):
-            self._go_ahead_of_picture(message)
-            return
-        late = self._is_late(message)
-        alert = self._handed(message, late)
-        self._tries[alert.alert_id] += 1
-        began_s = time.monotonic()
-        try:
-            self._sink.deliver(alert, message.sent_at)
-        except TooLargeError as error:
-            self._too_large(message, error)
-        except RefusedError as error:
-            self._refused(message, error)
-        except DeferredError as error:
-            self._deferred(message, error)
-        except DeliveryError as error:
-            self._not_taken(message, error, time.monotonic() - began_s)
-        except Exception as error:  # noqa: BLE001 - same
-            self._log.error("sink has a fault", trace=scrub(traceback.format_exc()))
-            self._deferred(message, error)
-        else:
-            self._speed.measured(alert, time.monotonic() - began_s)
-            self._groups.worked()
-            self._acknowledged(message, late)
-        finally:
-            self._metrics.seconds.labels(self.settings.name).observe(time.monotonic() - began_s)
-
-    def _deliver_group(self, group: Sequence[Message]) -> None:
-        """As `_deliver`, of a sink that tells of many alerts by one message."""
-        late = [self._is_late(message) for message in group]
-        self._tries.update(message.alert.alert_id for message in group)
-        began_s = time.monotonic()
-        try:
-            self._sink.deliver_group(
-                [
-                    self._handed(message, is_late)
-                    for message, is_late in zip(group, late, strict=True)
-                ]
-            )
-        except Exception as error:  # noqa: BLE001 - same
-            if not isinstance(error, DeliveryError):
-                self._log.error("sink has a fault", trace=scrub(traceback.format_exc()))
-            self._standing.count("failed")
-            if self._groups.failed(group, error):
-                self._failed(error)
-            else:
-                self._note(error, 0.0, None)
-        else:
-            self._groups.worked()
-            for message, is_late in zip(group, late, strict=True):
-                self._acknowledged(message, is_late)
-        finally:
-            self._metrics.seconds.labels(self.settings.name).observe(time.monotonic() - began_s)
-
-    def _deliver_forwarded(self, one: Forwarded) -> None:
-        """As `_deliver`, of another box's alert: that box decides what becomes of it then."""
-        error = one.hand(self._sink.deliver, self._oldest())
-        said = "delivered" if error is None else scrub(str(error) or type(error).__name__)
-        self._log.info("alert of another box", outcome=said, **_named(one.alert))
-        if error is None:
-            self._worked()
-        elif not isinstance(error, (RefusedError, DeferredError)):  # about more than this one
-            self._failed(error)
-
-    def _handed(self, message: Message, late: bool) -> Alert:
-        """What the sink gets; one that has waited for an operator needs no link to confirm it."""
-        alert = message.alert.model_copy(update={"late": late})
-        return alert.without_link(CONFIRM_LINK) if self.settings.confirm else alert
-
-    def _not_taken(self, message: Message, error: DeliveryError, seconds: float) -> None:
-        """It did not get through, after `seconds`; whether it is to blame is not said."""
-        has_image = message.alert.image is not None
-        if isinstance(error, TimedOutError) and has_image and self._takes_pictures_later():
-            self._speed.measured(message.alert, seconds)
-            self._go_ahead_of_picture(message)
-        self._may_be_its_picture = isinstance(error, UnclearError)
-        is_working = self._standing.state is SinkState.WORKING
-        if message.attempts and is_working and not isinstance(error, BusyError):
-            # Others got through while it waited alone, and it fails once more.
-            again = self._too_large if has_image else self._deferred
-            again(message, error)
-            return
-        self._standing.count("failed")
-        if self._sink.connected() or isinstance(error, (TimedOutError, UnclearError)):
-            self._suspects.failed(message)  # else it was not even sent
-        self._failed(error)
-
-    def _acknowledged(self, message: Message, late: bool) -> None:
-        alert = message.alert
-        attempts = self._tries.pop(alert.alert_id, 1)
-        self._outbox.acknowledge(message, late=late, attempts=attempts)
-        if self._picture is not None and self._picture.alert_id == alert.alert_id:
-            self._outbox.put_behind(message, picture_of(self._picture))
-            self._picture = None
-        if alert.exercise:
-            self._exercises.acknowledged(self.settings.name, alert, self._sink.remark())
-        self._standing.count("late" if late else "delivered")
-        self._worked()
-        for suspect in self._suspects.clear():
-            self._wait_alone(suspect)
-        if alert.phase is AlertPhase.OPENED:
-            self._log.info(
-                "alert delivered",
-                alert=str(alert.alert_id),
-                incident=str(alert.incident_id),
-                camera=alert.camera,
-                late=late,
-            )
-
-    def _has_picture(self, message: Message) -> bool:
-        alert = message.alert
-        is_opened = alert.phase is AlertPhase.OPENED
-        return is_opened and alert.image is not None and self._takes_pictures_later()
-
-    def _takes_pictures_later(self) -> bool:
-        has_pictures = getattr(self.settings.options, "image", True)
-        return has_pictures and AlertPhase.UPDATED in self.sink_class.phases
-
-    def _go_ahead_of_picture(self, message: Message) -> None:
-        """Have the alert go without its picture; that of an `opened` follows it."""
-        self._outbox.drop_image(message)
-        if message.alert.phase is AlertPhase.OPENED:
-            self._picture = message.alert
-
-    def _is_late(self, message: Message) -> bool:
-        if self.sink_class.default_expiry_s is not None:
-            return False
-        after_s = LATE_AFTER_S if self.settings.expiry_s is None else self.settings.expiry_s
-        return self._clock.now() - message.sent_at > after_s
-
-    def _worked(self) -> None:
-        self._backoff.worked()
-        self._standing.state = SinkState.WORKING
-
-    def _failed(self, error: Exception) -> None:
-        """The sink cannot deliver anything now: back off from all of it."""
-        self._backoff.failed(error.after_s if isinstance(error, BusyError) else 0.0)
-        if self._suspects.is_hurried(self._outbox.waiting(self.settings.name).depth):
-            self._backoff.hurry()
-        self._note(error, max(0.0, self._backoff.left_s()), None)
-        self._from_other_boxes.answer_all(error)
-
-    def _too_large(self, message: Message, error: Exception) -> None:
-        """The alert does not get through as it is; without its picture it may."""
-        if message.alert.image is None:
-            self._refused(message, error)
-            return
-        self._standing.count("failed")
-        self._outbox.drop_image(message)
-        self._log.warning(
-            "alert refused with its picture, sent again without",
-            reason=scrub(str(error)),
-            **_named(message.alert),
-        )
-
-    def _refused(self, message: Message, error: Exception) -> None:
-        """One alert never gets through: others may, so it is set aside for the operator."""
-        alert = message.alert
-        reason = scrub(str(error))
-        self._standing.count("refused")
-        self._outbox.refuse(message, reason, self._tries.pop(alert.alert_id, 1))
-        self._standing.failing(reason, alert.alert_id)
-        self._log.error(
-            "alert refused and set aside; see `jikimi outbox list`",
-            reason=reason,
-            **_named(alert),
-        )
-
-    def _deferred(self, message: Message, error: Exception) -> None:
-        """One alert does not get through now: others may, so only it waits."""
-        self._standing.count("failed")
-        self._note(error, self._wait_alone(message), message.alert.alert_id)
-
-    def _wait_alone(self, message: Message) -> float:
-        """Have it tried again later, and others meanwhile; returns the seconds."""
-        tries = message.attempts + DEFERRED_AS
-        wait_s = backoff_s(tries, random.random(), MAX_RETRY_S)  # noqa: S311 - same
-        self._outbox.retry_at(message, self._clock.now() + wait_s)
-        return wait_s
-
-    def _note(self, error: Exception, wait_s: float, alert_id: UUID | None) -> None:
-        reason = scrub(str(error) or type(error).__name__)
-        self._standing.failing(reason, alert_id)
-        self._log.warning("sink failed, will try again", reason=reason, in_s=round(wait_s, 1))
+        if self.sink_class.default_expiry_s is not None:  # else not even a look into the outbox
+            self._attempts.expire(self._oldest())
 
     def _close(self) -> None:
         self._from_other_boxes.answer_all(DeliveryError("the sink was closed"))
@@ -491,13 +263,3 @@ class SinkWorker:
             self._sink.close()
         except Exception as error:  # noqa: BLE001 - nothing left to do but say so
             self._log.warning("sink did not close properly", reason=scrub(str(error)))
-
-
-def _named(alert: Alert) -> dict[str, str]:
-    """What the log says of an alert."""
-    return {
-        "alert": str(alert.alert_id),
-        "incident": str(alert.incident_id),
-        "camera": alert.camera,
-        "phase": alert.phase.value,
-    }

@@ -1,6 +1,6 @@
 """Alerts that wait for sinks, kept on disk until each sink has acknowledged them.
 
-It stores and orders; when to try, and what a failure means, is `alerts.delivery.worker`'s business.
+It stores and orders; when to try, and what a failure means, is `alerts.delivery`'s business.
 Times are seconds of `alerts.clock.SteadyClock`, passed in. Every method may be called from any
 thread.
 It is worked on in memory, and every change goes to the file right behind it

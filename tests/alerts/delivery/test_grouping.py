@@ -228,7 +228,7 @@ def test_no_more_go_at_once_than_stated(
 ) -> None:
     monkeypatch.setattr(grouping, "MOST", 4)
     dispatcher = held(dispatching)
-    monkeypatch.setattr(dispatcher._workers.by_name["phone"]._groups, "_size", 4)
+    monkeypatch.setattr(dispatcher._workers.by_name["phone"]._attempts.groups, "_size", 4)
     alerts = submit(dispatcher, 6)
     ends = [follow_up(alert, CLOSED, 1) for alert in alerts]
     for end in ends:

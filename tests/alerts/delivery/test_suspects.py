@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from alerting import PICTURE, Dispatching, ScriptedSink, follow_up, make_alert, sink, wait_for
 
-from alerts.delivery import worker
+from alerts.delivery import attempts
 from alerts.message import Alert, AlertPhase
 from alerts.sink import BusyError, TimedOutError, UnclearError
 from config.errors import DeliveryError
@@ -85,7 +85,7 @@ def test_what_only_its_picture_keeps_from_arriving_arrives_without(
     dispatching: Dispatching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the picture, which was not to blame in an outage, is tried again behind it."""
-    monkeypatch.setattr(worker, "DEFERRED_AS", 1)
+    monkeypatch.setattr(attempts, "DEFERRED_AS", 1)
     with picky(lambda body: bool(body["image"]), 403) as receiver:
         dispatcher = dispatching(sink("webhook", url=receiver.url))
         dispatcher.submit(make_alert(image=PICTURE))
@@ -101,7 +101,7 @@ def test_what_only_its_picture_keeps_from_arriving_arrives_without(
 def test_an_alert_under_suspicion_goes_without_its_picture_where_others_get_through(
     dispatching: Dispatching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "DEFERRED_AS", 1)
+    monkeypatch.setattr(attempts, "DEFERRED_AS", 1)
     with picky(lambda body: body["image"] and body["camera"] == "gate", None) as receiver:
         dispatcher = dispatching(sink("webhook", url=receiver.url))
         opened = make_alert()

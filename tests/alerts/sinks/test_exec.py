@@ -13,7 +13,7 @@ from alerting import PICTURE, Dispatching, follow_up, make_alert, sink, wait_for
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from alerts.delivery import picture, worker
+from alerts.delivery import attempts, picture
 from alerts.message import Alert, AlertPhase
 from alerts.sink import DeferredError, RefusedError, TimedOutError, UnclearError
 from alerts.sinks.exec import ExecOptions, ExecSink
@@ -182,7 +182,7 @@ def test_one_alert_that_is_refused_or_put_off_holds_up_no_other(
 def test_an_outage_is_weathered_in_order_and_marked_late(
     program: Program, dispatching: Dispatching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "LATE_AFTER_S", 0.0)
+    monkeypatch.setattr(attempts, "LATE_AFTER_S", 0.0)
     program.fails(gate=69)
     with capture_logs() as logs:
         dispatcher = dispatching(sink("exec", command=program.command))

@@ -13,7 +13,7 @@ import pytest
 from alerting import PICTURE, Dispatching, follow_up, make_alert, sink, wait_for
 from pydantic import ValidationError
 
-from alerts.delivery import worker
+from alerts.delivery import attempts
 from alerts.message import AlertPhase
 from alerts.sink import RemarkingSink
 from alerts.sinks.syslog import line
@@ -253,7 +253,7 @@ def test_udp_sends_one_message_a_datagram_and_hears_of_nobody(
 def test_an_outage_is_weathered_in_order_and_marked_late(
     dispatching: Dispatching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "LATE_AFTER_S", 0.0)
+    monkeypatch.setattr(attempts, "LATE_AFTER_S", 0.0)
     port = free_port()
     dispatcher = dispatching(sink("syslog", host="127.0.0.1", port=port, protocol="tcp"))
     alert = make_alert(image=PICTURE)
