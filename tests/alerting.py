@@ -119,6 +119,7 @@ class ScriptedSink:
         self.got: list[Alert] = []
         self.entered = threading.Event()
         self.shown: list[CameraNotice] = []
+        self.elsewhere: frozenset[str] = frozenset()
         self.closed = False
         self.run: CommandHandler | None = None
         ScriptedSink.made[name] = self
@@ -154,6 +155,10 @@ class ScriptedSink:
     def forget_camera(self, name: str, site: str) -> None:
         """Take it."""
         self.shown = [n for n in self.shown if (n.camera, n.site) != (name, site)]
+
+    def watched_elsewhere(self, cameras: frozenset[str]) -> None:
+        """Take it."""
+        self.elsewhere = cameras
 
     def on_command(self, handler: CommandHandler) -> None:
         """Take it."""

@@ -162,6 +162,16 @@ def test_camera_state_reaches_sinks_that_show_it(dispatching: Dispatching) -> No
     wait_for(lambda: [n.state for n in ScriptedSink.made["late-comer"].shown] == ["live"])
 
 
+def test_what_a_sink_that_left_may_have_cleared_is_shown_again(dispatching: Dispatching) -> None:
+    stays = sink("scripted", "stays")
+    dispatcher = dispatching(stays, sink("scripted", "leaves"))
+    notice = CameraNotice("gate", "yard", "live", datetime.now(UTC))
+    dispatcher.cameras.show(notice)
+    wait_for(lambda: "stays" in ScriptedSink.made and ScriptedSink.made["stays"].shown)
+    dispatcher.reconfigure([stays], Deadline.after(5))
+    wait_for(lambda: ScriptedSink.made["stays"].shown == [notice, notice])
+
+
 def test_a_camera_that_is_gone_is_shown_to_nobody(dispatching: Dispatching) -> None:
     dispatcher = dispatching(sink("scripted", "early"))
     now = datetime.now(UTC)

@@ -37,6 +37,7 @@ def test_where_a_sinks_thread_died_another_with_a_new_sink_goes_on(
     first = ScriptedSink.made["scripted"]
     notice = CameraNotice("gate", "yard", "live", make_alert().opened_at)
     dispatcher.cameras.show(notice)
+    dispatcher.cameras.watched_elsewhere(frozenset({"pier"}))
     ScriptedSink.faults.append(SystemExit())  # type: ignore[arg-type]
     second = make_alert()
     dispatcher.submit(second)
@@ -51,6 +52,7 @@ def test_where_a_sinks_thread_died_another_with_a_new_sink_goes_on(
     assert [alert.alert_id for alert in got("scripted", 1)] == [second.alert_id]
     assert first.closed
     assert ScriptedSink.made["scripted"].shown == [notice]
+    assert ScriptedSink.made["scripted"].elsewhere == {"pier"}
     wait_for(lambda: dispatcher.status()[0].counts.get("delivered") == 2)
     assert dispatcher.status()[0].state is SinkState.WORKING
     assert fault(thread(dispatcher, "scripted")) is None
