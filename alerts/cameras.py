@@ -10,20 +10,21 @@ from datetime import datetime
 
 import structlog
 
-from alerts.clock import SteadyClock
 from alerts.delivery.worker import SinkWorker
 from alerts.delivery.workers import Workers
 from alerts.message import CameraNotice
-from alerts.storage.outbox import ALL_CAMERAS, Outbox
+from alerts.storage import silences as kept
+from alerts.storage.silences import ALL_CAMERAS
+from alerts.storage.store import Store
 
 
 class Cameras:
     """What the sinks of `workers` show of cameras, and which are silenced. Thread-safe."""
 
-    def __init__(self, workers: Workers, outbox: Outbox, clock: SteadyClock) -> None:
+    def __init__(self, workers: Workers, store: Store) -> None:
         self._workers = workers
-        self._outbox = outbox
-        self._clock = clock
+        self._store = store
+        self._clock = store.clock
         self._notices: dict[tuple[str, str], CameraNotice] = {}
         self._elsewhere: frozenset[str] = frozenset()
         self._shown_silences: dict[str, float] = {}
@@ -42,7 +43,7 @@ class Cameras:
     def show_silences(self) -> None:
         """Show anew the cameras whose silence has begun or ended; to be called again and again."""
         with self._workers.mutex:
-            silences = self._outbox.silences(self._clock.now())
+            silences = kept.silences(self._store, self._clock.now())
             changed = {camera for camera, _ in silences.items() ^ self._shown_silences.items()}
             self._shown_silences = silences
             for notice in list(self._notices.values()):
@@ -93,7 +94,7 @@ class Cameras:
         were queued before.
         """
         until = self._clock.now() + for_s
-        self._outbox.silence(camera or ALL_CAMERAS, until)
+        kept.silence(self._store, camera or ALL_CAMERAS, until)
         self.show_silences()
         return self._clock.utc(until)
 
@@ -106,7 +107,7 @@ class Cameras:
         with self._workers.mutex:
             ended = [name for name in self.silences() if camera in {None, name}]
             for name in ended:
-                self._outbox.silence(name or ALL_CAMERAS, until=0)
+                kept.silence(self._store, name or ALL_CAMERAS, until=0)
             self.show_silences()
         for name in ended:
             structlog.get_logger().info("silence ended", camera=name or "all")
@@ -116,7 +117,7 @@ class Cameras:
         """The silences that hold now: camera (None: all) → until."""
         return {
             camera or None: self._clock.utc(until)
-            for camera, until in self._outbox.silences(self._clock.now()).items()
+            for camera, until in kept.silences(self._store, self._clock.now()).items()
         }
 
     def silenced_until(self, camera: str) -> datetime | None:

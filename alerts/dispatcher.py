@@ -35,8 +35,9 @@ from alerts.sink import CommandHandler, FarSinks, box_of
 from alerts.storage.confirming import Confirmations
 from alerts.storage.faults import StorageFaults
 from alerts.storage.listing import Queued
-from alerts.storage.outbox import ALL_CAMERAS, Hold, Outbox
+from alerts.storage.outbox import Hold, Outbox
 from alerts.storage.set_aside import Refused
+from alerts.storage.silences import ALL_CAMERAS, silences
 from alerts.storage.store import Store
 from alerts.storage.write_behind import Change
 from config.errors import ControlError, DeliveryError
@@ -77,7 +78,7 @@ class Dispatcher:
         self._outbox = Outbox(self.store)
         self._confirmations = Confirmations(self.store)
         self._series = SinkSeries(metrics, self._outbox, self._confirmations, self._clock)
-        self.cameras = Cameras(self._workers, self._outbox, self._clock)
+        self.cameras = Cameras(self._workers, self.store)
         self.confirming = Confirming(self._workers, self._outbox, self._confirmations, self._clock)
         self._handler: CommandHandler | None = None
         self._exercises = ExerciseDeliveries()
@@ -108,8 +109,7 @@ class Dispatcher:
         holds: dict[str, Hold] = {}
         with self._mutex:
             self._tidy(now)
-            silences = self._outbox.silences(now).keys()
-            silenced = not silences.isdisjoint({ALL_CAMERAS, alert.camera})
+            silenced = not silences(self.store, now).keys().isdisjoint({ALL_CAMERAS, alert.camera})
             for name, worker in self._workers.by_name.items():
                 stage = self._outbox.stage(name, str(alert.incident_id))
                 local_time = alert.sent_at.astimezone().time()

@@ -30,7 +30,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 import structlog
-from pydantic import ValidationError
 
 from alerts.admission import Stage
 from alerts.message import Alert, AlertPhase
@@ -45,9 +44,6 @@ from alerts.storage.write_behind import Change
 
 KEPT_S = 7 * 86_400.0
 """How long stages, and messages for a sink that is no longer configured, are kept."""
-
-ALL_CAMERAS = ""
-"""The name under which a silence of every camera is kept (no camera's name is empty)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,18 +304,6 @@ class Outbox:
         rows = self._read("SELECT at FROM delivered WHERE sink = ? AND camera = ?", (sink, camera))
         return float(rows[0][0]) if rows else None
 
-    def silence(self, camera: str, until: float) -> None:
-        """Keep `camera` (or `ALL_CAMERAS`) silent until then; a time gone by ends it."""
-        self._write(
-            lambda database: database.execute(
-                "INSERT OR REPLACE INTO silence VALUES (?, ?)", (camera, until)
-            )
-        )
-
-    def silences(self, now: float) -> dict[str, float]:
-        """The silences that hold at `now`: camera (or `ALL_CAMERAS`) → until."""
-        return dict(self._read("SELECT camera, until FROM silence WHERE until > ?", (now,)))
-
     def waiting(self, sink: str) -> Waiting:
         """How much waits for `sink`, and not for an operator; nothing once the outbox is closed."""
         try:
@@ -379,7 +363,7 @@ class Outbox:
 
     def _set_aside_unreadable(self, sink: str, key: str, phase: str, error: ValueError) -> None:
         """A row that is damaged, or of a newer release, must not hold up what is behind it."""
-        reason = _in_short(error)
+        reason = set_aside.why_unreadable(error)
         self._set_aside("unreadable", (sink, key), reason)
         structlog.get_logger().error(
             "message in the outbox cannot be read, set aside; it may be of a newer release",
@@ -410,12 +394,3 @@ class Outbox:
     def _note_lost(self, count: int) -> None:
         if count:
             self._faults.lost("journal", count)
-
-
-def _in_short(error: ValueError) -> str:
-    """Without what the row holds: a message is no place for it."""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return f"{where}: {first['msg']}" if where else first["msg"]
-    return str(error)

@@ -14,6 +14,7 @@ from typing import Literal
 from uuid import UUID
 
 import structlog
+from pydantic import ValidationError
 
 from alerts.message import Alert, AlertPhase
 
@@ -128,3 +129,12 @@ def stored_alert(body: str, phase: str, image: object = None) -> Alert:
         image = None
     alert = Alert.model_validate_json(body, extra="ignore")
     return alert.model_copy(update={"image": image, "phase": AlertPhase(phase)})
+
+
+def why_unreadable(error: ValueError) -> str:
+    """What `stored_alert` says, without what the row holds: a message is no place for it."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"{where}: {first['msg']}" if where else first["msg"]
+    return str(error)

@@ -27,7 +27,8 @@ from alerts.admission import Stage
 from alerts.deadline import Deadline
 from alerts.message import Alert, AlertPhase
 from alerts.storage import queue, write_behind
-from alerts.storage.outbox import ALL_CAMERAS, Message
+from alerts.storage.outbox import Message
+from alerts.storage.silences import ALL_CAMERAS, silence, silences
 from config.errors import ConfigError
 
 OPENED, UPDATED, CLOSED = AlertPhase.OPENED, AlertPhase.UPDATED, AlertPhase.CLOSED
@@ -363,14 +364,14 @@ def test_a_second_daemon_is_told_so(tmp_path: Path) -> None:
 
 def test_silence_outlives_a_restart_and_ends(tmp_path: Path) -> None:
     outbox = StoredOutbox(tmp_path / "outbox.sqlite")
-    outbox.silence("gate", 100)
-    outbox.silence(ALL_CAMERAS, 50)
+    silence(outbox.store, "gate", 100)
+    silence(outbox.store, ALL_CAMERAS, 50)
     outbox.close(Deadline.after(5))
     outbox = StoredOutbox(tmp_path / "outbox.sqlite")
-    assert outbox.silences(49) == {"gate": 100, ALL_CAMERAS: 50}
-    assert outbox.silences(50) == {"gate": 100}
-    outbox.silence("gate", 0)
-    assert outbox.silences(50) == {}
+    assert silences(outbox.store, 49) == {"gate": 100, ALL_CAMERAS: 50}
+    assert silences(outbox.store, 50) == {"gate": 100}
+    silence(outbox.store, "gate", 0)
+    assert silences(outbox.store, 50) == {}
     outbox.close(Deadline.after(5))
 
 

@@ -13,6 +13,7 @@ from alerting import PICTURE, StoredOutbox, follow_up, make_alert
 from alerts.admission import Stage
 from alerts.deadline import Deadline
 from alerts.message import AlertPhase
+from alerts.storage.silences import silence, silences
 
 KNOWN = {
     "schema_version", "alert_id", "incident_id", "sequence", "phase", "exercise", "late", "label",
@@ -49,7 +50,7 @@ def test_going_back_and_forth_loses_nothing(tmp_path: Path) -> None:
     assert message
     outbox.refuse(message, "no")
     outbox.put(first, {"station": OPENED}, 1e9, {"station": Stage.TOLD})
-    outbox.silence("gate", 4e9)
+    silence(outbox.store, "gate", 4e9)
     assert outbox.store.file.flush() is None
     outbox.close(Deadline.after(5))
 
@@ -73,7 +74,7 @@ def test_going_back_and_forth_loses_nothing(tmp_path: Path) -> None:
         got.append(message.alert)
         outbox.acknowledge(message)
     assert got == [refused, first, theirs, closed]
-    assert outbox.silences(0) == {"gate": 4e9, "door": 4e9}
+    assert silences(outbox.store, 0) == {"gate": 4e9, "door": 4e9}
     assert outbox.stage("station", incident) is Stage.TOLD
     assert outbox.delivered_at("station", "gate") == 1e9
     outbox.close(Deadline.after(5))
