@@ -70,7 +70,7 @@ class SyslogSink:
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"has a certificate that is not trusted: {error.verify_message}"
         if isinstance(error, ssl.SSLError):
-            why = (error.reason or "BROKEN_OFF").replace("_", " ").lower()
+            why = error.reason.replace("_", " ").lower() if error.reason else "broken off"
             return f"fails at TLS ({why}); check tls, or write protocol: tcp if it speaks none"
         if isinstance(error, TimeoutError):
             late = f"did not answer within {self._options.timeout_s:g} s"

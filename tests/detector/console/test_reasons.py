@@ -104,9 +104,30 @@ def literals(node: ast.AST) -> Iterator[str]:
             yield from literals(inner)
 
 
-def texts(code: Callable[..., object]) -> Iterator[str]:
-    """`literals` of a function or class."""
-    yield from literals(ast.parse(textwrap.dedent(inspect.getsource(code))))
+def in_parentheses(tree: ast.AST) -> Iterator[str]:
+    """The names whose values its texts have in parentheses."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = node.values
+            for before, gap, behind in zip(parts, parts[1:], parts[2:], strict=False):
+                is_aside = filled(before).endswith("(") and filled(behind).startswith(")")
+                if is_aside and isinstance(gap, ast.FormattedValue):
+                    yield ast.unparse(gap.value)
+
+
+def texts(code: Callable[..., object], head: str = "") -> Iterator[str]:
+    """`literals` of a function or class behind `head`.
+
+    What stands in parentheses within another is a reason of its own, and has no head.
+    """
+    tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
+    names = set(in_parentheses(tree))
+    asides: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and names & {ast.unparse(name) for name in node.targets}:
+            asides.update(literals(node.value))
+    for text in literals(tree):
+        yield text if text in asides else head + text
 
 
 def handed(module: ModuleType, *names: str) -> Iterator[str]:
@@ -195,7 +216,7 @@ def of_services() -> Iterator[str]:
 
 def of_syslog() -> Iterator[str]:
     at = "h.example:6514"
-    yield from (f"{at} {text}" for text in texts(SyslogSink._reason))
+    yield from texts(SyslogSink._reason, f"{at} ")
     yield from texts(SyslogSink.remark)
     broken = (*texts(line.Line), *handed(line, "HungUpError"), *handed(certificates, "ValueError"))
     yield from (f"{at} cannot be reached: {text}" for text in broken)
@@ -206,7 +227,7 @@ def os_error(number: int) -> OSError:
 
 
 def of_programs() -> Iterator[str]:
-    yield from (f"/x/y {text}" for text in texts(ExecSink))
+    yield from texts(ExecSink, "/x/y ")
     for code in (_first_line, sound.Sound, sound._tail):
         yield from texts(code)
     for error in (os_error(errno.ENOEXEC), MemoryError()):
