@@ -79,7 +79,8 @@ def test_what_threads_have_freed_is_shared_by_all_of_them(tmp_path: Path) -> Non
         assert daemon.process
         for n in range(4):
             goes_on(daemon, f"c{n}")
-        assert heaps(daemon.process.pid) < 4  # 16, where each thread has an arena
+        # 16 where each thread has an arena; one large mapping in 32 begins like one by chance.
+        assert heaps(daemon.process.pid) < 8
         daemon.stop()
 
 
