@@ -28,7 +28,7 @@ from detector.daemon.health import Health
 from detector.daemon.journal import Journal
 from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import DetectorMetrics, WorkerMetrics
-from detector.daemon.operators import commands
+from detector.daemon.operators import outbox
 from detector.daemon.operators.commands import OperatorCommands
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.supervisor import Supervisor
@@ -207,7 +207,7 @@ def test_what_waits_is_told_with_the_sinks_reason(running: Running) -> None:
     alerts = [make_alert(camera="yard"), make_alert(camera="yard")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RecordingSink, "deliver", lambda _, alert: fail(alert))
-        patch.setattr(commands, "SHOWN", 1)
+        patch.setattr(outbox, "SHOWN", 1)
         for alert in alerts:
             running.dispatcher.submit(alert)
         wait_for(lambda: all(one.last_error for one in running.dispatcher.status()))
