@@ -248,20 +248,18 @@ class CalibrationStore:
         return self._folder / f"{name}.json"
 
 
-class LearningCamera(Protocol):
-    """A camera that saves what it has learnt."""
+class Learner(Protocol):
+    """What a camera learns: `watched.learning`."""
 
-    def save_calibration(self) -> None:
+    def save(self) -> None:
         """Hand it to the store."""
 
 
 class CalibrationSaver:
     """Writes what is to be on disk, and every camera's calibration now and then, in a thread."""
 
-    def __init__(
-        self, cameras: Callable[[], Iterable[LearningCamera]], store: CalibrationStore
-    ) -> None:
-        self._cameras = cameras
+    def __init__(self, learners: Callable[[], Iterable[Learner]], store: CalibrationStore) -> None:
+        self._learners = learners
         self._store = store
         self._stopping = threading.Event()
         self.thread = LiveThread("calibration", self._run)
@@ -292,8 +290,8 @@ class CalibrationSaver:
             stopping = self._stopping.is_set()
             if stopping or time.monotonic() >= due_s:
                 due_s = time.monotonic() + SAVE_EVERY_S
-                for camera in self._cameras():
-                    camera.save_calibration()
+                for learner in self._learners():
+                    learner.save()
             self.thread.beat()
             self._store.write()
 

@@ -172,7 +172,7 @@ class Daemon:
         self._calibrations = CalibrationStore(
             state_dir / "calibration", sidecar, faults, turns.carrying.calibrated
         )
-        self._calibration_saver = CalibrationSaver(self._cameras.all, self._calibrations)
+        self._calibration_saver = CalibrationSaver(self._cameras.learning, self._calibrations)
         self._settings = LiveSettings(
             stated,
             read_again,

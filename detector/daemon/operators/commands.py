@@ -150,7 +150,7 @@ class OperatorCommands:
         """Forget what `camera` has learnt: it was turned, or moved."""
         camera = self._camera({"camera": request.get("camera") or ""})
         assert camera is not None
-        camera.recalibrate()
+        camera.learning.recalibrate()
         self._audit("recalibrate", request, camera.camera.name)
         stored = self._calibrations.flush(FLUSH_S)
         return {"camera": camera.camera.name, "in_memory_only": stored}

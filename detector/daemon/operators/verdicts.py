@@ -77,7 +77,7 @@ class VerdictCommands:
             self._dispatcher.confirming.dismiss(of.id, reason, is_open=of.is_open)
         self._tell(Change(Topic.VERDICT, str(of.id), of.camera))
         camera = next((one for one in self._cameras.all() if one.camera.name == of.camera), None)
-        learns = camera is not None and camera.judged(of.label, of.id, verdict)
+        learns = camera is not None and camera.learning.judged(of.label, of.id, verdict)
         in_memory_only = self._dispatcher.stored()
         if learns:
             in_memory_only = in_memory_only or self._calibrations.flush(FLUSH_S)

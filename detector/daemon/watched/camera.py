@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import TypedDict
 from uuid import UUID
 
@@ -20,7 +19,6 @@ from uuid_utils.compat import uuid7
 from alerts.deadline import Deadline
 from alerts.liveness import LiveThread
 from alerts.message import Alert
-from config.errors import ControlError
 from config.settings import CameraSettings
 from detector.capture.idle.sleep import SleepCallbacks
 from detector.capture.reader import CameraReader
@@ -30,24 +28,17 @@ from detector.daemon.calibration_store import CalibrationStore
 from detector.daemon.observability.camera_figures import CameraCounters
 from detector.daemon.observability.metrics import CaptureMetrics, DetectorMetrics, LearntThreshold
 from detector.daemon.operators.pictures import LatestPicture
+from detector.daemon.watched.learning import Learning
+from detector.daemon.watched.second_look import CameraSecondLook
 from detector.daemon.watched.state import SeenState
-from detector.daemon.watched.thresholds import (
-    ShownThresholds,
-    for_console,
-    thresholds_of,
-)
+from detector.daemon.watched.thresholds import for_console, thresholds_of
 from detector.evidence.recorder import CameraEvidence
 from detector.incidents.judge import CameraJudge, calibrators_for, rules_for
-from detector.inference.second_look.worker import Candidate, Looked, SecondLookWorker
+from detector.inference.second_look.worker import Looked, SecondLookWorker
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker, SampledView, ScoredView
-from detector.journal.records import Verdict
 from detector.motion.view import MotionTracker
-from detector.motion.window import LastSecond, WindowTracker
-from detector.types import Box, CameraState, Grey, Incident, MotionView, Phase, Sample
-
-SHOW_CALIBRATION_S = 60.0
-"""How often metrics follow what was learnt; thresholds move every ten minutes at most."""
+from detector.types import Box, CameraState, Grey, Incident, Phase, Sample
 
 LATE_S = 1.0
 """A sample that late is worth nothing, as in `capture.backlog`: it stems from a burst."""
@@ -95,7 +86,6 @@ class WatchedCamera:
     ) -> None:
         self.camera = camera
         self.evidence = evidence
-        self._store = store
         self._worker = worker
         self._metrics = metrics
         self._callbacks = callbacks
@@ -104,21 +94,20 @@ class WatchedCamera:
         self._observer = CaptureMetrics(metrics, camera.name)
         self._counters = CameraCounters(metrics, camera.name, labels)
         self._weights_look_twice = second_look is not None
-        self._second_look = second_look if camera.detection.second_look else None
-        looks = self._second_look.rules if self._second_look else {}
+        looker = second_look if camera.detection.second_look else None
+        looks = looker.rules if looker else {}
         self._shipped = classifier.rules()
         self._shipped |= {label: look.incident for label, look in looks.items()}
         rules = {label: rules_for(rule, camera.detection) for label, rule in self._shipped.items()}
         calibrators = calibrators_for(self._shipped, camera.detection, store.load(camera))
         self._judge = CameraJudge(camera.name, rules, calibrators, looks)
-        self._window = WindowTracker()
-        self._armed = False
-        opens_at = {label: self._judge.rules(label).open_threshold for label in rules}
-        self._thresholds = ShownThresholds(camera.name, metrics, opens_at)
-        self._shown_s = 0.0
         # The inference thread pushes scores, the supervisor closes what has gone quiet: under
         # the lock until it is reported, for changes of one incident must stay in order.
         self._judge_lock = threading.Lock()
+        self._second_look = CameraSecondLook(camera.name, looker, self._judge) if looker else None
+        self.learning = Learning(
+            camera, self._judge, self._judge_lock, self._shipped, store, metrics
+        )
         self._stopped = False
         self._state = SeenState(camera, metrics, callbacks.notify, callbacks.show_state)
         self._newest: Sample | None = None
@@ -145,7 +134,7 @@ class WatchedCamera:
         self._reader.request_stop()
         self._worker.remove(self.camera.name)
         if self._second_look:
-            self._second_look.remove(self.camera.name)
+            self._second_look.request_stop()
         with self._judge_lock:
             self._stopped = True
             self._state.stop()
@@ -174,11 +163,10 @@ class WatchedCamera:
 
     def on_looked(self, looked: Looked) -> None:
         """Take the second look's answer (called by its thread)."""
-        sampled, label = looked.candidate.sampled, looked.candidate.label
         with self._judge_lock:
-            if not self._stopped:
-                self._answer(label, sampled.sample.at_s, looked.logit, sampled)
-                self._armed = self._judge.armed
+            if self._second_look and not self._stopped:
+                for incident in self._second_look.answered(looked):
+                    self._report(incident, looked.candidate.sampled, None)
 
     def tick(self, now_s: float, utc: datetime) -> None:
         """Do what is due by `now_s` (monotonic): notices, quiet incidents, calibration shown."""
@@ -189,45 +177,7 @@ class WatchedCamera:
             for incident in self._judge.quiet(now_s):
                 self._report(incident, None, reason)
         self._picture.forget(now_s)
-        if now_s - self._shown_s >= SHOW_CALIBRATION_S:
-            self._shown_s = now_s
-            self._show_calibration()
-
-    def save_calibration(self) -> None:
-        """Write what this camera has learnt to disk."""
-        with self._judge_lock:
-            learnt = {label: c.learnt() for label, c in self._judge.calibrators.items()}
-        if learnt:
-            self._store.save(self.camera, learnt)
-
-    def recalibrate(self) -> None:
-        """Forget what this camera has learnt; raises ControlError where it does not learn."""
-        with self._judge_lock:
-            if not self._judge.calibrators:
-                raise ControlError(
-                    f"camera {self.camera.name} learns nothing, for its open_threshold is stated; "
-                    "take that out of the configuration to have it learnt"
-                )
-            self._judge.calibrate(calibrators_for(self._shipped, self.camera.detection))
-        log.info("calibration begins anew", camera=self.camera.name)
-        self._show_calibration()
-        self.save_calibration()
-
-    def judged(self, label: str, incident: UUID, verdict: Verdict) -> bool:
-        """Count what an operator found an incident to be; whether its threshold learns from it.
-
-        A false alarm is evidence for a higher one. What was real is none, nor what people have
-        played: it was found as it should be.
-        """
-        if label in self._labels:
-            self._metrics.judged.labels(self.camera.name, label, verdict.value).inc()
-        is_false = verdict is Verdict.FALSE_ALARM
-        with self._judge_lock:
-            learns = self._judge.judged(label, incident, is_false=is_false)
-        if learns:
-            self._show_calibration()
-            self.save_calibration()
-        return learns
+        self.learning.tick(now_s)
 
     def drill(self, label: str, utc: datetime) -> UUID:
         """Send a marked exercise, its beginning and its end, through the sinks; its incident id."""
@@ -285,9 +235,7 @@ class WatchedCamera:
 
     def figures(self) -> CameraFigures:
         """What has been counted, and what its thresholds stand on."""
-        with self._judge_lock:
-            learnt = thresholds_of(self._judge, self._shipped)
-        return self._counters.read(for_console(learnt))
+        return self._counters.read(for_console(self.learning.thresholds()))
 
     def _new_reader(self) -> CameraReader:
         camera = self.camera
@@ -307,7 +255,8 @@ class WatchedCamera:
         """The reader has died, or hangs: leave it behind, whatever it held, and start another."""
         self._reader.request_stop()
         self._motion = MotionTracker(self.camera.detection.watch, self.camera.detection.ignore)
-        self._window = WindowTracker()
+        if self._second_look:
+            self._second_look.read_anew()
         self._reader = self._new_reader()
         self._reader.start()
 
@@ -318,7 +267,7 @@ class WatchedCamera:
         self._state.counts.taken += 1
         self._state.counts.late += sample.lag_s > LATE_S
         view = self._motion.view_of(sample)
-        second = self._last_second(sample, view)
+        second = self._second_look.last_second(sample, view) if self._second_look else None
         if view is None:
             self._observer.missed(sample.camera, "warming", 1)
             return None
@@ -327,14 +276,6 @@ class WatchedCamera:
             with self._judge_lock:  # that not all can be scored is told of the box, not of it
                 self._state.counts.scored += 1
         return view.moving
-
-    def _last_second(self, sample: Sample, view: MotionView | None) -> LastSecond | None:
-        """The pictures up to `sample`, kept only while they may be looked at: they take memory."""
-        armed = self._armed
-        if not armed:
-            self._window.forget()
-        self._window.add(sample, view)
-        return self._window.last_second() if armed else None
 
     def _on_rest(self, at_s: float, utc: datetime) -> None:
         """A sample of the sleeping camera: watched, and nothing moves."""
@@ -367,36 +308,8 @@ class WatchedCamera:
             self.evidence.scored(at_s, scores, sample, box)
         self._scores = {score.label: score.smoothed for score in scores}
         if self._second_look:
-            self._look_again(self._second_look, sampled)
-            self._armed = self._judge.armed
-
-    def _look_again(self, second_look: SecondLookWorker, sampled: SampledView | None) -> None:
-        """Ask for the looks that are due; where nobody can look the first stage decides at once."""
-        if not second_look.ready:
-            for due in self._judge.due(at_hand=True):
-                self._answer(due.score.label, due.score.at_s, None, sampled)
-            return
-        second = sampled.second if sampled else None
-        allowed = partial(second_look.allows, self.camera.name)
-        for due in self._judge.due(at_hand=second is not None, allowed=allowed):
-            label = due.score.label
-            if sampled and second:
-                shown = replace(second, mirrored=due.mirrored)
-                second_look.offer(Candidate(sampled, shown, label, due.urgency, due.alarmed))
-            else:
-                self._answer(label, due.score.at_s, None, sampled)
-
-    def _answer(
-        self, label: str, at_s: float, logit: float | None, sampled: SampledView | None
-    ) -> None:
-        """Judge by the answer to a look, and report what changes with it; under the lock."""
-        for incident in self._judge.looked(label, at_s, logit):
-            self._report(incident, sampled, None)
-
-    def _show_calibration(self) -> None:
-        with self._judge_lock:
-            found = thresholds_of(self._judge, self._shipped)
-        self._thresholds.show(found)
+            for incident in self._second_look.ask(sampled):
+                self._report(incident, sampled, None)
 
     def _report(self, incident: Incident, sampled: SampledView | None, reason: str | None) -> None:
         if not self._weights_look_twice:  # "not verified" would be said of every alarm

@@ -11,6 +11,7 @@ from config.errors import ControlError
 from config.settings import CameraSettings
 from detector.capture.kept.ring import PacketRing
 from detector.daemon.watched.camera import WatchedCamera
+from detector.daemon.watched.learning import Learning
 from detector.inference.second_look.worker import Looked
 from detector.inference.worker import ScoredView
 from detector.types import CameraState
@@ -33,6 +34,10 @@ class Cameras:
     def threads(self) -> list[LiveThread]:
         """The thread of each."""
         return [camera.thread for camera in self.all()]
+
+    def learning(self) -> list[Learning]:
+        """What each learns."""
+        return [camera.learning for camera in self.all()]
 
     def by_name(self, name: str) -> WatchedCamera:
         """The camera called `name`; raises ControlError where there is none."""
@@ -63,7 +68,7 @@ class Cameras:
             camera.request_stop(reason)
         for camera in leaving:
             camera.join(deadline)
-            camera.save_calibration()  # before the same camera, changed, begins from it
+            camera.learning.save()  # before the same camera, changed, begins from it
             camera.remove_metrics()
 
     def rings(self) -> dict[str, PacketRing]:

@@ -248,13 +248,13 @@ def test_a_file_that_was_never_read_is_not_written_over(
     assert aside.read_text() == "two weeks"
 
 
-class Camera:
+class Learner:
     """Counts how often it was saved."""
 
     def __init__(self) -> None:
         self.saved = threading.Semaphore(0)
 
-    def save_calibration(self) -> None:
+    def save(self) -> None:
         self.saved.release()
 
 
@@ -262,14 +262,14 @@ def test_cameras_are_saved_now_and_then_and_at_the_end(
     store: CalibrationStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration_store, "SAVE_EVERY_S", 0.01)
-    learning = Camera()
+    learning = Learner()
     saver = CalibrationSaver(lambda: [learning], store)
     saver.start()
     assert learning.saved.acquire(timeout=10)
     assert learning.saved.acquire(timeout=10)
     saver.stop(Deadline.after(10))
     monkeypatch.setattr(calibration_store, "SAVE_EVERY_S", 3600)
-    last = Camera()
+    last = Learner()
     saver = CalibrationSaver(lambda: [last], store)
     saver.start()
     saver.stop(Deadline.after(10))

@@ -73,7 +73,7 @@ class Running:
         self.health = Health(
             self.cameras, worker, self.dispatcher, supervisor, LogWriter(None, None)
         )
-        self.saver = CalibrationSaver(self.cameras.all, store)
+        self.saver = CalibrationSaver(self.cameras.learning, store)
         commands = OperatorCommands(self.cameras, self.dispatcher, "violence", self.reporter, store)
         self._commands = commands.by_name()
         self.by_sink = commands.by_sink

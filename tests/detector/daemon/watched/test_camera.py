@@ -302,7 +302,7 @@ def test_the_next_daemon_goes_on_from_the_threshold_that_was_in_force(
 ) -> None:
     bustle(street, 1, 0.75)
     street.camera.request_stop("monitor stopped")
-    street.camera.save_calibration()
+    street.camera.learning.save()
     street.store.write()
     again = Street(classifier, tmp_path)
     assert status(again)["open_threshold"] == status(street)["open_threshold"] > 0.7
@@ -314,10 +314,10 @@ def test_a_camera_that_was_turned_starts_from_the_weights_again_for_good(
     street: Street, classifier: Classifier, tmp_path: Path
 ) -> None:
     bustle(street, 1, 0.75)
-    street.camera.save_calibration()
+    street.camera.learning.save()
     street.store.write()
     assert status(Street(classifier, tmp_path))["hours"] > 0
-    street.camera.recalibrate()
+    street.camera.learning.recalibrate()
     street.store.write()
     assert status(street)["open_threshold"] == 0.7
     assert street.metric('jikimi_calibration_seconds{camera="gate",label="violence"} 0.0')
@@ -334,8 +334,8 @@ def test_a_stated_threshold_is_nobody_elses_business(
     assert not status(street)["learning"]
     assert street.metric('jikimi_calibration_learning{camera="gate",label="violence"} 0.0')
     with pytest.raises(ControlError, match="open_threshold is stated"):
-        street.camera.recalibrate()
-    street.camera.save_calibration()
+        street.camera.learning.recalibrate()
+    street.camera.learning.save()
     street.store.write()
     assert not any(tmp_path.iterdir())
 
@@ -355,7 +355,7 @@ def test_a_verdict_is_counted_and_its_camera_learns_from_it_over_a_restart(
     street.scores(0.1, 8 * 3600)
     [key] = {report.incident.id for report in street.reports}
     before = status(street)["false_alarms_per_day"]
-    assert street.camera.judged("violence", key, Verdict.FALSE_ALARM)
+    assert street.camera.learning.judged("violence", key, Verdict.FALSE_ALARM)
     false = status(street)["false_alarms_per_day"]
     assert false > before + 0.5
     counted = 'jikimi_incidents_judged_total{camera="gate",label="violence",verdict='
@@ -365,11 +365,11 @@ def test_a_verdict_is_counted_and_its_camera_learns_from_it_over_a_restart(
     again = Street(classifier, tmp_path)
     assert status(again)["false_alarms_per_day"] == false
     for verdict in (Verdict.EXERCISE, Verdict.REAL):
-        assert again.camera.judged("violence", key, verdict)
+        assert again.camera.learning.judged("violence", key, verdict)
         assert status(again)["false_alarms_per_day"] <= before
-    assert again.camera.judged("violence", key, Verdict.FALSE_ALARM)
+    assert again.camera.learning.judged("violence", key, Verdict.FALSE_ALARM)
     assert status(again)["false_alarms_per_day"] == false
-    assert not again.camera.judged("violence", uuid7(), Verdict.FALSE_ALARM)
+    assert not again.camera.learning.judged("violence", uuid7(), Verdict.FALSE_ALARM)
 
 
 def test_where_the_threshold_is_stated_a_verdict_is_counted_and_teaches_nothing(
@@ -378,7 +378,7 @@ def test_where_the_threshold_is_stated_a_verdict_is_counted_and_teaches_nothing(
     street = Street(classifier, tmp_path, DetectionSettings(open_threshold=0.8))
     street.scores(0.95, 40)
     [key] = {report.incident.id for report in street.reports}
-    assert not street.camera.judged("violence", key, Verdict.REAL)
+    assert not street.camera.learning.judged("violence", key, Verdict.REAL)
     assert street.metric(
         'jikimi_incidents_judged_total{camera="gate",label="violence",verdict="real"} 1.0'
     )
