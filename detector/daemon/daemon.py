@@ -20,15 +20,15 @@ from structlog import get_logger
 from alerts.deadline import Deadline
 from alerts.dispatcher import WRITE_S, Dispatcher
 from alerts.liveness import LiveThread
-from alerts.message import Alert, AlertContext, CameraNotice
+from alerts.message import Alert, AlertContext
 from alerts.metrics import AlertMetrics
 from alerts.sink import FarSink
 from alerts.storage.faults import StorageFaults
 from alerts.storage.write_behind import Change as StoreChange
 from config.errors import ModelError
 from config.settings import CameraSettings, Settings, SinkSettings
-from detector.console.monitor import Change, Topic
 from detector.console.server import ConsoleServer
+from detector.daemon.announcing import Announcer
 from detector.daemon.calibration_store import CalibrationSaver, CalibrationStore
 from detector.daemon.evidence_journal import evidence_recorder
 from detector.daemon.forwarding.forwarding import Forwarding
@@ -72,8 +72,7 @@ from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
 from detector.journal.feeder import JournalFeeder
 from detector.journal.recorder import Recorder
-from detector.journal.records import JOURNAL, STOPPED, CameraStateRecord
-from detector.types import CameraState, Incident
+from detector.journal.records import JOURNAL
 
 if TYPE_CHECKING:
     from detector.journal.reading import JournalReader
@@ -128,8 +127,8 @@ class Daemon:
         )
         self._second_look = self._new_second_look(settings.weights)
         self._supervisor = supervisor = Supervisor(self._threads)
-        self._recorder = Recorder(self._dispatcher.store)
-        self._evidence = evidence_recorder(settings, sidecar.name, self._recorder)
+        recorder = Recorder(self._dispatcher.store)
+        self._evidence = evidence_recorder(settings, sidecar.name, recorder)
         self._health = health = Health(
             self._cameras,
             self._worker,
@@ -141,7 +140,7 @@ class Daemon:
             self._serve_engine,
         )
         self._journal = Journal(self._dispatcher.store)
-        self._changes = changes = Changes()
+        changes = Changes()
         url = settings.journal.url
         self._journal_at: Path | str = url.get_secret_value() if url else state_dir / JOURNAL
         self._turns = turns = Turns(
@@ -153,6 +152,9 @@ class Daemon:
             self._tell_left_open,
             shared=url is not None,
         )
+        self._announcer = announcer = Announcer(
+            self._dispatcher, recorder, changes, turns.carrying, self._cameras
+        )
         self._forwarding = Forwarding(
             url.get_secret_value() if url else None,
             self._dispatcher,
@@ -162,7 +164,7 @@ class Daemon:
         self._reporter = IncidentReporter(
             self._journal,
             self._submit,
-            self._tell_incident,
+            announcer.incident,
             turns.claims.of,
             self._dispatcher.together,
         )
@@ -181,7 +183,7 @@ class Daemon:
             self._dispatcher,
             turns,
             self._calibrations,
-            on_stopped=self._note_stopped,
+            on_stopped=announcer.camera_stopped,
             on_changed=self._look_again,
         )
         commands = OperatorCommands(
@@ -191,7 +193,7 @@ class Daemon:
             self._reporter,
             self._calibrations,
             lambda key: self.journal_reader.incident(key) is not None,
-            self._tell_change,
+            announcer.said,
         )
         by_name = commands.by_name()
         self._dispatcher.on_command(commands.by_sink)
@@ -212,7 +214,7 @@ class Daemon:
                 state_dir / EVIDENCE if self._evidence else None,
                 self._cameras,
                 self._dispatcher,
-                self._recorder,
+                recorder,
                 health,
                 lambda: turns.claims.box,
                 cluster,
@@ -373,7 +375,7 @@ class Daemon:
         if self._second_look:
             self._second_look.request_stop()
         for camera in cameras:
-            self._note_stopped(camera.camera)
+            self._announcer.camera_stopped(camera.camera)
         self._feeder.request_stop()
         self._dispatcher.request_stop()
         self._calibration_saver.request_stop()
@@ -414,7 +416,9 @@ class Daemon:
         self._forwarding.look_again()
 
     def _watched_camera(self, camera: CameraSettings) -> WatchedCamera:
-        callbacks = CameraCallbacks(self._reporter.report, self._submit, self._show_state)
+        callbacks = CameraCallbacks(
+            self._reporter.report, self._submit, self._announcer.camera_state
+        )
         return WatchedCamera(
             camera,
             self._classifier,
@@ -435,20 +439,6 @@ class Daemon:
     def _far_sink(self, sink: SinkSettings) -> FarSink | None:
         return self._forwarding.far_sink(sink)
 
-    def _show_state(self, camera: CameraSettings, state: CameraState, since: datetime) -> None:
-        self._dispatcher.cameras.show(CameraNotice(camera.name, camera.site, state.value, since))
-        self._recorder.record(CameraStateRecord(camera.name, camera.site, state.value, since))
-        self._changes.tell(Change(Topic.CAMERA, camera.name, camera.name))
-
-    def _tell_incident(self, incident: Incident) -> None:
-        self._changes.tell(
-            Change(Topic.INCIDENT, str(incident.id), incident.camera, incident.phase.value)
-        )
-
-    def _note_stopped(self, camera: CameraSettings) -> None:
-        now = datetime.now(UTC)
-        self._recorder.record(CameraStateRecord(camera.name, camera.site, STOPPED, now))
-
     def _close_left_open(self, now: datetime) -> None:
         for left in self._journal.left_open(now):
             self._tell_left_open(left, "monitor restarted")
@@ -456,11 +446,6 @@ class Daemon:
     def _tell_left_open(self, left: LeftOpen, reason: str) -> None:
         for report in reports_of(left, self._settings.now, reason, datetime.now(UTC)):
             self._reporter.report(report)
-
-    def _tell_change(self, change: Change) -> None:
-        if change.topic is Topic.SILENCE:
-            self._turns.carrying.silenced(camera.camera.name for camera in self._cameras.all())
-        self._changes.tell(change)
 
 
 def _served(classifier: Classifier, settings: Settings, metrics: DetectorMetrics) -> Classifier:
