@@ -140,7 +140,7 @@ def _watch(
     daemon = Daemon(settings, classifier, read, writer)
 
     def summarise() -> None:
-        status = daemon.status()
+        status = daemon.status.full()
         if people:
             with suppress(ControlError):  # no accounts, where other machines can reach it
                 status["page"] = daemon.page()  # for this terminal: it may hold a secret

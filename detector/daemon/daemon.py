@@ -8,12 +8,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from structlog import get_logger
 
@@ -25,7 +24,6 @@ from alerts.metrics import AlertMetrics
 from alerts.sink import FarSink
 from alerts.storage.faults import StorageFaults
 from alerts.storage.write_behind import Change as StoreChange
-from config.errors import ModelError
 from config.settings import CameraSettings, Settings, SinkSettings
 from detector.console.server import ConsoleServer
 from detector.daemon.announcing import Announcer
@@ -45,8 +43,6 @@ from detector.daemon.observability.free_space import FreeSpace
 from detector.daemon.observability.log_writer import LogWriter
 from detector.daemon.observability.metrics import (
     DetectorMetrics,
-    LookMetrics,
-    ServeMetrics,
     WorkerMetrics,
     process_registry,
 )
@@ -59,15 +55,12 @@ from detector.daemon.operators.monitor import DaemonMonitor, Parts
 from detector.daemon.operators.zones import ZONES, DrawnZones
 from detector.daemon.reporter import IncidentReporter
 from detector.daemon.signals import Signals
+from detector.daemon.stages import second_look_worker, serve_engine_of, served
+from detector.daemon.status import DaemonStatus
 from detector.daemon.supervisor import Supervisor
 from detector.daemon.watched.camera import CameraCallbacks, WatchedCamera
 from detector.daemon.watched.cameras import Cameras
 from detector.evidence.record import EVIDENCE
-from detector.inference.second_look.looking import loaded
-from detector.inference.second_look.weights import second_look_rules
-from detector.inference.second_look.worker import SecondLookWorker
-from detector.inference.serve_engine import ServeEngine
-from detector.inference.serve_protocol import weights_key
 from detector.inference.weights import Classifier
 from detector.inference.worker import InferenceWorker
 from detector.journal.feeder import JournalFeeder
@@ -98,12 +91,12 @@ class Daemon:
     ) -> None:
         """Claim state directory, port and sinks; raises JikimiError where one is not to be had."""
         self._log_writer = log_writer
-        self._started_at = datetime.now(UTC)
+        started_at = datetime.now(UTC)
         self._signals = Signals()
         state_dir, sidecar = settings.state_dir, classifier.sidecar
         registry, cluster = process_registry(), ClusterFile(state_dir / CLUSTER)
         self._metrics = metrics = DetectorMetrics(registry)
-        self._classifier = classifier = _served(classifier, settings, metrics)
+        self._classifier = classifier = served(classifier, settings, metrics)
         metrics.build.labels(version("jikimi"), sidecar.name, classifier.engine.name).set(1)
         alert_metrics = AlertMetrics(registry)
         faults = StorageFaults(alert_metrics)
@@ -115,8 +108,8 @@ class Daemon:
             faults=faults,
             far_sinks=self._far_sink,
         )
-        self._zones = DrawnZones(state_dir / ZONES, faults)
-        stated, settings = settings, self._zones.laid_over(settings)
+        zones = DrawnZones(state_dir / ZONES, faults)
+        stated, settings = settings, zones.laid_over(settings)
         self._cameras = Cameras(self._watched_camera)
         self._worker = InferenceWorker(
             classifier.engine,
@@ -125,11 +118,14 @@ class Daemon:
             WorkerMetrics(metrics),
             self._cameras.is_alarmed,
         )
-        self._second_look = self._new_second_look(settings.weights)
+        self._serve_engine = serve_engine_of(classifier)
+        self._second_look = second_look_worker(
+            classifier, settings.weights, self._cameras.on_looked, metrics
+        )
         self._supervisor = supervisor = Supervisor(self._threads)
         recorder = Recorder(self._dispatcher.store)
         self._evidence = evidence_recorder(settings, sidecar.name, recorder)
-        self._health = health = Health(
+        health = Health(
             self._cameras,
             self._worker,
             self._dispatcher,
@@ -148,7 +144,7 @@ class Daemon:
             self._dispatcher,
             self._journal,
             lambda: self.journal_reader,
-            self._zones,
+            zones,
             self._tell_left_open,
             shared=url is not None,
         )
@@ -178,7 +174,7 @@ class Daemon:
         self._settings = LiveSettings(
             stated,
             read_again,
-            self._zones,
+            zones,
             self._cameras,
             self._dispatcher,
             turns,
@@ -201,8 +197,8 @@ class Daemon:
             state_dir / "control.sock",
             {
                 **by_name,
-                "states": lambda _: self.states(),
-                "status": lambda _: self.status(),
+                "states": lambda _: self.status.states(),
+                "status": lambda _: self.status.full(),
                 "console": lambda _: {"url": self.page()},
             },
             faults,
@@ -221,11 +217,21 @@ class Daemon:
                 registry,
                 by_name,
                 changes,
-                self._zones,
+                zones,
                 self._settings.set_zones,
             )
         )
         self._http = ConsoleServer(settings.http, self.monitor)
+        self.status = DaemonStatus(
+            started_at,
+            lambda: self._settings.now,
+            health,
+            self._cameras,
+            classifier,
+            self._second_look,
+            zones,
+            self._http,
+        )
         ages = {
             "inference": self._worker.thread.age_s,
             "reporter": self._reporter.thread.age_s,
@@ -251,40 +257,9 @@ class Daemon:
         finally:
             self._stop(self._signals.stop_by())
 
-    def status(self) -> dict[str, Any]:
-        """Everything `jikimi status` shows: `health.HealthStatus`, and what runs where."""
-        sidecar = self._classifier.sidecar
-        return {
-            **self._health.status(),
-            "version": version("jikimi"),
-            "started_at": self._started_at.isoformat(timespec="seconds"),
-            "url": self._http.url,
-            "page": "" if self._http.is_closed else f"{self._http.url}/",
-            "state_dir": str(self._settings.now.state_dir),
-            "model": {
-                "name": sidecar.name,
-                "engine": self._classifier.engine.name,
-                "labels": sidecar.labels,
-                "open_thresholds": self._open_thresholds(),
-            },
-            "drawn_zones": self._zones.names(),
-        }
-
-    def states(self) -> dict[str, Any]:
-        """By camera its state, and `url`: for who asks often, at a fraction of `status`."""
-        cameras = {camera.camera.name: camera.state.value for camera in self._cameras.all()}
-        return {"cameras": cameras, "url": self._http.url}
-
     def page(self) -> str:
         """What to open in a browser: see `ConsoleServer.page`."""
         return self._http.page()
-
-    def _open_thresholds(self) -> dict[str, float]:
-        """By label, what the weights open an incident at."""
-        rules = self._classifier.rules()
-        looks = self._second_look.rules if self._second_look else {}
-        rules |= {label: look.incident for label, look in looks.items()}
-        return {label: rule.open_threshold for label, rule in rules.items()}
 
     @cached_property
     def journal_reader(self) -> JournalReader:
@@ -292,11 +267,6 @@ class Daemon:
         from detector.journal.reading import JournalReader  # noqa: PLC0415 - loads SQLAlchemy
 
         return JournalReader(self._journal_at, self._dispatcher.store.read)
-
-    @property
-    def _serve_engine(self) -> ServeEngine | None:
-        engine = self._classifier.engine
-        return engine if isinstance(engine, ServeEngine) else None
 
     def _threads(self) -> Iterator[LiveThread]:
         """All that an alarm, or word of one, passes; they come and go with cameras and sinks."""
@@ -397,17 +367,6 @@ class Daemon:
             camera.join(deadline)
         log.info("stopped")
 
-    def _new_second_look(self, weights: Path | None) -> SecondLookWorker | None:
-        """None where the weights have none; one whose files do not fit says so once it starts."""
-        if self._classifier.sidecar.second_look is None:
-            return None
-        try:
-            rules = second_look_rules(weights)
-        except ModelError:
-            rules = {}
-        observer = LookMetrics(self._metrics)
-        return SecondLookWorker(rules, partial(loaded, weights), self._cameras.on_looked, observer)
-
     def _look_again(self) -> None:
         """Start what the settings in force want and is not there; a second look takes 40 MB."""
         wanted = any(camera.detection.second_look for camera in self._settings.now.cameras)
@@ -446,12 +405,3 @@ class Daemon:
     def _tell_left_open(self, left: LeftOpen, reason: str) -> None:
         for report in reports_of(left, self._settings.now, reason, datetime.now(UTC)):
             self._reporter.report(report)
-
-
-def _served(classifier: Classifier, settings: Settings, metrics: DetectorMetrics) -> Classifier:
-    """With the engine that asks the GPU box, where there is to be one."""
-    if settings.engine != "serve" or settings.serve_url is None:
-        return classifier
-    weights, observer = weights_key(classifier.sidecar), ServeMetrics(metrics)
-    engine = ServeEngine(settings.serve_url, weights, classifier.engine, observer)
-    return replace(classifier, engine=engine)

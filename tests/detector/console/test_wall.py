@@ -218,7 +218,7 @@ def test_zones_take_effect_at_once_on_their_camera_alone_and_can_be_taken_back(
         "gate",
         "yard",
     ]
-    assert daemon.daemon.status()["drawn_zones"] == ["gate"]
+    assert daemon.daemon.status.full()["drawn_zones"] == ["gate"]
     page = console.get("/camera/gate/zones").text
     assert "drawn in the console" in page
     daemon.daemon._settings.reload()
