@@ -1,11 +1,10 @@
-"""The daemon: wires cameras, inference, reporter, sinks and servers together, and supervises them.
+"""The daemon: wires cameras, inference, reporter, sinks and servers; starts them and stops them.
 
 `run` returns when asked to stop (SIGTERM, SIGINT, or its time is up), within five seconds.
 """
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -36,6 +35,7 @@ from detector.daemon.journal import OUTBOX, Journal, LeftOpen
 from detector.daemon.left_open import reports_of
 from detector.daemon.links import linked
 from detector.daemon.live_settings import LiveSettings
+from detector.daemon.main_loop import look_round
 from detector.daemon.observability.cluster_file import CLUSTER, ClusterFile
 from detector.daemon.observability.cluster_metrics import ClusterMetrics
 from detector.daemon.observability.evidence_metrics import EvidenceMetrics
@@ -46,7 +46,7 @@ from detector.daemon.observability.metrics import (
     WorkerMetrics,
     process_registry,
 )
-from detector.daemon.observability.systemd import notify, watchdog_interval_s
+from detector.daemon.observability.systemd import notify
 from detector.daemon.observability.thread_metrics import ThreadMetrics
 from detector.daemon.operators.changes import Changes
 from detector.daemon.operators.commands import OperatorCommands
@@ -69,12 +69,6 @@ from detector.journal.records import JOURNAL
 
 if TYPE_CHECKING:
     from detector.journal.reading import JournalReader
-
-TICK_S = 0.5
-"""How often the supervisor looks round."""
-
-SETTLE_S = 5.0
-"""The summary waits so long for cameras to connect."""
 
 log = get_logger()
 
@@ -248,12 +242,20 @@ class Daemon:
     def run(self, for_s: float | None = None, on_settled: Callable[[], None] | None = None) -> None:
         """Watch until SIGTERM or SIGINT, or for `for_s` seconds.
 
-        `on_settled` is called once every camera has got somewhere, or after `SETTLE_S`.
+        `on_settled` is called once every camera has got somewhere, or after some seconds.
         """
         self._signals.handle()
         try:
             self._start()
-            self._supervise(for_s, on_settled)
+            look_round(
+                self._supervisor,
+                self._cameras,
+                self._signals,
+                for_s,
+                on_settled,
+                also=self._look_after,
+                reload=self._settings.reload,
+            )
         finally:
             self._stop(self._signals.stop_by())
 
@@ -302,34 +304,9 @@ class Daemon:
         notify("READY=1")
         self._feeder.start()  # last: it takes a second of what the cameras need to begin
 
-    def _supervise(self, for_s: float | None, on_settled: Callable[[], None] | None) -> None:
-        started_s = time.monotonic()
-        watchdog_s = watchdog_interval_s()
-        pinged_s = 0.0
-        while True:
-            self._supervisor.look()
-            now_s = time.monotonic()
-            if for_s is not None and now_s - started_s >= for_s:
-                return
-            self._close_left_open(datetime.now(UTC))  # in case the disk has answered only now
-            self._dispatcher.cameras.show_silences()  # in case one is over
-            for camera in self._cameras.all():
-                try:
-                    camera.tick(now_s, datetime.now(UTC))
-                except Exception:
-                    # One camera's fault must not end the watch of all.
-                    log.exception("camera not looked after", camera=camera.camera.name)
-            if on_settled and (now_s - started_s >= SETTLE_S or self._cameras.settled):
-                on_settled()
-                on_settled = None
-            if watchdog_s and now_s - pinged_s >= watchdog_s and not self._supervisor.stuck():
-                notify("WATCHDOG=1")
-                pinged_s = now_s
-            asked = self._signals.within(TICK_S)
-            if asked - {signal.SIGHUP}:
-                return
-            if asked:
-                self._settings.reload()
+    def _look_after(self) -> None:
+        self._close_left_open(datetime.now(UTC))  # in case the disk has answered only now
+        self._dispatcher.cameras.show_silences()  # in case one is over
 
     def _stop(self, deadline: Deadline) -> None:
         """Ask every part to end, the last alerts first, then wait for all until `deadline`."""
