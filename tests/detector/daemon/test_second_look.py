@@ -299,6 +299,8 @@ def test_with_the_queue_full_of_another_cameras_candidate_the_first_stage_decide
     assert [r.incident.verified for r in yard.opened()] == [False]
     assert len(yard.second_look._waiting) == 1  # one place a camera, however long it takes
     assert yard.metric('left_out_total{camera="gate",reason="superseded"}')
+    yard.camera.request_stop("camera removed")
+    assert len(yard.second_look._waiting) == 0  # counted later, its series would come back
     let.set()
 
 
