@@ -56,6 +56,8 @@ class DetectorMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._families = declare = MetricFamilies(registry)
+        self.cameras: set[str] = set()
+        """Those that have series. What is still under way of another would bring its own back."""
 
         self.build = declare.gauge(
             "build_info", "Version and weights; always 1", ["version", "weights", "engine"]
@@ -222,9 +224,11 @@ class DetectorMetrics:
     def add_camera(self, camera: str, site: str, labels: Iterable[str]) -> None:
         """Create every series of `camera` with 0."""
         self._families.create("camera", camera, site=(site,), label=tuple(labels))
+        self.cameras.add(camera)
 
     def remove_camera(self, camera: str) -> None:
         """Remove every series of `camera`."""
+        self.cameras.discard(camera)
         self._families.remove("camera", camera)
 
     def show_state(self, camera: str, site: str, state: CameraState) -> None:
@@ -253,12 +257,14 @@ class WorkerMetrics:
 
     def dropped(self, camera: str, reason: str) -> None:
         """A due sample will not be scored."""
-        self._metrics.dropped.labels(camera, reason).inc()
+        if camera in self._metrics.cameras:
+            self._metrics.dropped.labels(camera, reason).inc()
 
     def scored(self, camera: str, age_s: float) -> None:
         """A sample has been scored `age_s` after its packet arrived."""
-        self._metrics.scored.labels(camera).inc()
-        self._metrics.age.labels(camera).observe(age_s)
+        if camera in self._metrics.cameras:
+            self._metrics.scored.labels(camera).inc()
+            self._metrics.age.labels(camera).observe(age_s)
 
     def batch(self, size: int, seconds: float) -> None:
         """The engine took `seconds` for `size` views."""
@@ -293,13 +299,15 @@ class LookMetrics:
 
     def looked(self, camera: str, cpu_s: float, age_s: float) -> None:
         """A look took `cpu_s` of a core and ended `age_s` after its newest picture arrived."""
-        self._metrics.looks.labels(camera).inc()
+        if camera in self._metrics.cameras:
+            self._metrics.looks.labels(camera).inc()
         self._metrics.look.observe(cpu_s)
         self._metrics.look_age.observe(age_s)
 
     def not_looked(self, camera: str, reason: str) -> None:
         """A look that was due is not had."""
-        self._metrics.left_out.labels(camera, reason).inc()
+        if camera in self._metrics.cameras:
+            self._metrics.left_out.labels(camera, reason).inc()
 
     def failing(self, failing: bool) -> None:
         """No candidate is looked at, or they are again."""

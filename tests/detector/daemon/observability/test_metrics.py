@@ -14,6 +14,7 @@ from detector.daemon.observability.metrics import (
     DROP_REASONS,
     CaptureMetrics,
     DetectorMetrics,
+    LookMetrics,
     WorkerMetrics,
 )
 from detector.types import CameraState, Score
@@ -83,6 +84,19 @@ def test_no_family_keeps_a_series_of_a_removed_camera(
         family.labels(**(dict.fromkeys(family._labelnames, "new") | {"camera": "gate"}))
     assert families
     metrics.remove_camera("gate")
+    assert list(series(registry, "gate")) == []
+
+
+def test_what_was_under_way_of_a_removed_camera_brings_none_of_its_series_back(
+    registry: CollectorRegistry, metrics: DetectorMetrics
+) -> None:
+    metrics.add_camera("gate", "harbour", ["violence"])
+    metrics.remove_camera("gate")
+    worker, looks = WorkerMetrics(metrics), LookMetrics(metrics)
+    worker.dropped("gate", "stale")
+    worker.scored("gate", 0.25)
+    looks.looked("gate", 0.1, 0.3)
+    looks.not_looked("gate", "late")
     assert list(series(registry, "gate")) == []
 
 
