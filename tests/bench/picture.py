@@ -21,7 +21,6 @@ from detector.capture.demo.stream import render
 from detector.footage.drawing import draw, plot
 from detector.footage.recording import recorded_samples
 from detector.footage.scoring import score_file
-from detector.inference.second_look.weights import load_second_look
 from detector.inference.weights import load_classifier
 from detector.motion.view import MotionTracker
 
@@ -31,20 +30,16 @@ WIDTH, HEIGHT = 640, 360
 
 def main() -> None:
     """Write the picture to the path given."""
-    classifier, second_look = load_classifier(), load_second_look()
+    classifier = load_classifier()  # alone: what is rendered is not looked at a second time
     with TemporaryDirectory() as folder:
         video = Path(folder) / "scuffle.mp4"
         encode(video)
-        score = score_file(
-            video, classifier, DetectionSettings(), lambda _: None, second_look=second_look
-        )
+        score = score_file(video, classifier, DetectionSettings(), lambda _: None)
         peak = max(score.moments, key=lambda moment: moment.smoothed)
         frame = render("scuffle", peak.at_s)
         draw(frame, peak, inside=True)
         chart = Path(folder) / "chart.png"
         thresholds = {label: rule.open_threshold for label, rule in classifier.rules().items()}
-        if second_look:
-            thresholds[second_look.label] = second_look.rules.incident.open_threshold
         plot([replace(score, video="pattern://scuffle")], thresholds, chart)
         below = cv2.imread(str(chart))
         beside = view_picture(video, peak.at_s)
