@@ -73,6 +73,7 @@ def depth(dispatcher: Dispatcher) -> int:
 
 
 def ledger(recorded: set[str], station: Subscriber) -> Ledger:
+    station.catch_up()
     return Ledger(recorded, (), {"station": station.incidents()}, (), 0)
 
 

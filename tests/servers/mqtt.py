@@ -247,6 +247,12 @@ class Subscriber:
         """Send a message, not retained, QoS 1; does not wait for its acknowledgement."""
         self._client.publish(topic, payload, 1)
 
+    def catch_up(self) -> None:
+        """Wait until all has come that the broker has acknowledged by now: it sends in order."""
+        marker = f"jikimi/marker/{uuid.uuid4().hex}"
+        self.publish(marker, b"")
+        self.wait_until(lambda messages: any(one.topic == marker for one in messages))
+
     @property
     def messages(self) -> list[Received]:
         """What came so far, in order."""

@@ -108,12 +108,22 @@ def mail() -> Iterator[Service]:
             (service.took if answer.status == 200 else service.refused).append(told)
             return "250 taken" if answer.status == 200 else f"{answer.status} not now"
 
-    controller = Controller(Handler(), hostname="127.0.0.1", port=free_port())
+    connections: list[Any] = []
+
+    class Server(Controller):
+        def factory(self) -> Any:
+            connections.append(super().factory())
+            return connections[-1]
+
+    controller = Server(Handler(), hostname="127.0.0.1", port=free_port())
     controller.start()
     try:
         service.port = controller.port
         yield service
     finally:
+        for one in connections:  # `stop` leaves open what a client has not closed by then
+            if one.transport is not None:
+                controller.loop.call_soon_threadsafe(one.transport.abort)
         controller.stop()
 
 
