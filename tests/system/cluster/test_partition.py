@@ -174,8 +174,14 @@ def check(town: Town, told: set[str], cut_off: set[str]) -> None:
     refused = {key for key, what in by_id.items() if what != "kept"}
     opened = {one["incident_id"]: one for one in town.services.opened()}
     by_far = {key for key, one in opened.items() if one["box"] == "far"}
-    assert refused & told <= by_far
-    assert {opened[key]["camera"] for key in refused & told} == cut_off
+    begun = turns(town.services.journal, CAMERAS)
+    for one in (opened[key] for key in refused & told):  # one of the head's, too, as far joined
+        at = datetime.fromisoformat(one["opened_at"])
+        assert any(
+            camera == one["camera"] and since <= at and epoch > one["epoch"]
+            for camera, since, _, epoch in begun
+        ), f"{one} is refused, and its box's turn was not over"
+    assert {opened[key]["camera"] for key in refused & told & by_far} == cut_off
     kept = journalled(town.services.journal).values()
     twice = 0
     for camera in CAMERAS:
