@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 
+SURE_MINUTE_S = 120
+"""Of the demo: each minute has its own brawl, and the second look is sure of this one's."""
+
 
 def write_video(
     path: Path,

@@ -124,8 +124,9 @@ def score_file(
         second = window.last_second() if armed else None
         if look:
             for due in judge.due(at_hand=second is not None):
-                shown = replace(second, mirrored=due.mirrored) if second else None
-                logit = logit_of(look, shown) if shown else None
+                logit = None
+                if second:
+                    logit = logit_of(look, replace(second, mirrored=due.mirrored))
                 changes += judge.looked(look.label, due.score.at_s, logit)
             scores = judge.scores()
         raised.update({incident.id: incident for incident in changes})

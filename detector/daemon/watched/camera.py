@@ -31,7 +31,7 @@ from detector.daemon.operators.pictures import LatestPicture
 from detector.daemon.watched.learning import Learning
 from detector.daemon.watched.second_look import CameraSecondLook
 from detector.daemon.watched.state import SeenState
-from detector.daemon.watched.thresholds import for_console, thresholds_of
+from detector.daemon.watched.thresholds import for_console
 from detector.evidence.recorder import CameraEvidence
 from detector.incidents.judge import CameraJudge, calibrators_for, rules_for
 from detector.inference.second_look.worker import Looked, SecondLookWorker
@@ -96,18 +96,15 @@ class WatchedCamera:
         self._weights_look_twice = second_look is not None
         looker = second_look if camera.detection.second_look else None
         looks = looker.rules if looker else {}
-        self._shipped = classifier.rules()
-        self._shipped |= {label: look.incident for label, look in looks.items()}
-        rules = {label: rules_for(rule, camera.detection) for label, rule in self._shipped.items()}
-        calibrators = calibrators_for(self._shipped, camera.detection, store.load(camera))
+        shipped = classifier.rules() | {label: look.incident for label, look in looks.items()}
+        rules = {label: rules_for(rule, camera.detection) for label, rule in shipped.items()}
+        calibrators = calibrators_for(shipped, camera.detection, store.load(camera))
         self._judge = CameraJudge(camera.name, rules, calibrators, looks)
         # The inference thread pushes scores, the supervisor closes what has gone quiet: under
         # the lock until it is reported, for changes of one incident must stay in order.
         self._judge_lock = threading.Lock()
         self._second_look = CameraSecondLook(camera.name, looker, self._judge) if looker else None
-        self.learning = Learning(
-            camera, self._judge, self._judge_lock, self._shipped, store, metrics
-        )
+        self.learning = Learning(camera, self._judge, self._judge_lock, shipped, store, metrics)
         self._stopped = False
         self._state = SeenState(camera, metrics, callbacks.notify, callbacks.show_state)
         self._newest: Sample | None = None
@@ -200,7 +197,6 @@ class WatchedCamera:
         """The camera as `jikimi status` and /healthz show it; holds no secret."""
         with self._judge_lock:
             incidents = [str(incident.id) for incident in self._judge.open_incidents()]
-            calibration = thresholds_of(self._judge, self._shipped)
         seen = self._state.seen
         return {
             "name": self.camera.name,
@@ -212,7 +208,7 @@ class WatchedCamera:
             "lost": self._state.lost,
             "scores": {label: round(score, 3) for label, score in self._scores.items()},
             "open_incidents": incidents,
-            "calibration": calibration,
+            "calibration": self.learning.thresholds(),
         }
 
     @property

@@ -27,7 +27,7 @@ from detector.footage.scoring import CHUNK, FileScore, Moment, score_file
 from detector.inference.second_look.weights import load_second_look
 from detector.inference.weights import Classifier, load_classifier, shipped_weights
 from detector.types import Box
-from footage import PHONE, show_turned
+from footage import PHONE, SURE_MINUTE_S, show_turned
 
 MakeWeights = Callable[..., Path]
 SHARED = Path(__file__).parents[4] / "shared/data"
@@ -166,7 +166,9 @@ def test_the_readmes_lines_of_python_score_a_file(
     make_video: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     """The snippet in the room's README, on a brawl of the demo that the second look is sure of."""
-    filmed = (np.asarray(render("scuffle", 134 + i / 8), np.uint8) for i in range(16 * 8))
+    filmed = (
+        np.asarray(render("scuffle", SURE_MINUTE_S + 14 + i / 8), np.uint8) for i in range(16 * 8)
+    )
     video = make_video(filmed, 8, name="yard.mp4")
     monkeypatch.chdir(video.parent)
     [snippet] = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)

@@ -9,18 +9,16 @@ import pytest
 
 from detector.capture.demo.stream import render
 from detector.cli import main
-from footage import write_video
+from footage import SURE_MINUTE_S, write_video
 
 pytestmark = pytest.mark.slow
 
 RATE = 10
-MINUTE_S = 120
-"""Of the demo: each minute has its own brawl, and the second look is sure of this one."""
 
 
 def film(path: Path, start_s: float, end_s: float) -> None:
     pictures = (
-        render("scuffle", MINUTE_S + at / RATE)
+        render("scuffle", SURE_MINUTE_S + at / RATE)
         for at in range(int(start_s * RATE), int(end_s * RATE))
     )
     write_video(path, pictures, RATE)

@@ -20,6 +20,7 @@ import models.report.plots
 from detector.capture.demo.stream import render
 from detector.cli import main
 from detector.inference.weights import load_classifier, shipped_weights
+from footage import SURE_MINUTE_S
 from models.evaluation.lighting import lighting_of
 from models.evaluation.result import Evaluation
 from models.report.report import write_report
@@ -28,8 +29,6 @@ from models.training.recipe import FOLDS
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 RATE = 8
-MINUTE_S = 120
-"""Of the demo: each minute has its own brawl, and the second look is sure of this one."""
 BRAWL_S = (22.0, 26.0)
 
 
@@ -38,7 +37,7 @@ def write_video(path: Path, start_s: float, end_s: float, shade: Callable[[Any],
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), RATE, (320, 180))
     for i in range(round((end_s - start_s) * RATE)):
-        picture = np.asarray(render("scuffle", MINUTE_S + start_s + i / RATE), np.uint8)
+        picture = np.asarray(render("scuffle", SURE_MINUTE_S + start_s + i / RATE), np.uint8)
         writer.write(shade(cv2.resize(picture, (320, 180), interpolation=cv2.INTER_AREA)))
     writer.release()
 
